@@ -1,0 +1,11 @@
+/** What we wish Node had: faults, order, files that land whole, processes, time, units. Knows nothing of containers. */
+export { errorCode, Fault, type FaultKind, faultKind, messageOf } from './fault.ts';
+export { ensureDirectory, readFileIfExists, syncDirectory, writeFileAtomic } from './files.ts';
+export { gather } from './gather.ts';
+export { randomId, shortId } from './identity.ts';
+export { KeyedMutex } from './keyed-mutex.ts';
+export { createLogger, type Logger, type LogLevel, silentLogger } from './log.ts';
+export { mustRun, type ProgramOptions, type ProgramResult, runProgram } from './process.ts';
+export { Records } from './records.ts';
+export { formatNanos, formatNanosPadded, type Nanos, nowNanos, parseApiTime, parseRfc3339, zeroTime } from './time.ts';
+export { bytesSize, formatGoDuration, humanDuration, humanSize, parseBytes, parseGoDuration } from './units.ts';
