@@ -1,0 +1,68 @@
+/** What the engine and the container room may ask of images, beyond the API's own verbs. */
+import type { ContainerConfig, ImageDeleteEntry, ImageSummary, Images, RegistryAuth } from '../api/index.ts';
+
+export interface Image {
+  /** sha256:… of the config. */
+  id: string;
+  config: ContainerConfig;
+  architecture: string;
+  variant: string | undefined;
+  os: string;
+  /** The top of its layer stack, unpacked; undefined for an image without layers. */
+  chainId: string | undefined;
+  /** Familiar references, tags first ("busybox:latest"). */
+  tags: string[];
+  digests: string[];
+  created: string;
+}
+
+export interface ImageUse {
+  containerId: string;
+  running: boolean;
+}
+
+export interface ImageEvent {
+  action: 'pull' | 'push' | 'tag' | 'untag' | 'delete' | 'load' | 'import' | 'save' | 'create';
+  /** As Docker's Actor.ID: the reference or the id. */
+  id: string;
+  attributes: Record<string, string>;
+}
+
+/** The API's image verbs and a few inner ones. Rules that need containers come in as `uses`. */
+export interface ImageStore extends Images {
+  /** Finds by reference, id, id prefix or digest. @throws Fault not-found "No such image: x:latest" */
+  resolve(ref: string, options?: { platform?: string | undefined }): Promise<Image>;
+  /** By exact image id; undefined when it is gone. */
+  get(id: string): Promise<Image | undefined>;
+  /** A new image: `parent`'s layers plus one made from the bytes of `layer` (an uncompressed tar), with `config`. */
+  commit(
+    options: {
+      parent: string | undefined;
+      layer: AsyncIterable<Uint8Array>;
+      config: ContainerConfig;
+      createdBy: string;
+      comment: string;
+      author: string;
+      /** Normalised by the store; undefined leaves the image untagged. */
+      reference: { repo: string; tag: string | undefined } | undefined;
+      containerId: string;
+    },
+    signal?: AbortSignal,
+  ): Promise<string>;
+  /** Bytes of all unpacked layers, each counted once (system df LayersSize). */
+  layersSize(): Promise<number>;
+  /** Images for `system df`: SharedSize and Containers filled in. */
+  summaries(): Promise<ImageSummary[]>;
+  /** Checks credentials against their registry. @throws Fault unauthorized, unavailable */
+  login(auth: RegistryAuth): Promise<{ Status: string; IdentityToken: string }>;
+  count(): number;
+}
+
+export interface ImageStoreOptions {
+  root: string;
+  /** Containers that use this image id, running ones first. */
+  uses: (imageId: string) => ImageUse[];
+  emit: (event: ImageEvent) => void;
+}
+
+export type { ImageDeleteEntry };

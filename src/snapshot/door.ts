@@ -1,0 +1,42 @@
+/** What the rest of the house may ask of filesystems made of layers. `openSnapshots` makes the overlayfs one. */
+import type { FilesystemChange } from '../api/index.ts';
+
+export interface Snapshots {
+  /** Whether the layer stack ending in `chainId` is unpacked (OCI image-spec "ChainID"). */
+  has(chainId: string): boolean;
+  /**
+   * Unpacks one uncompressed layer tar on top of `parent`. The same chain asked twice at once is done once. The bytes must
+   * hash to `diffId`, else nothing stays. @throws Fault invalid
+   */
+  apply(
+    options: { chainId: string; parent: string | undefined; diffId: string; tar: AsyncIterable<Uint8Array> },
+    signal?: AbortSignal,
+  ): Promise<void>;
+  /** Bytes that the layer itself added on disk. */
+  layerSize(chainId: string): number;
+  /** Every unpacked chain id. */
+  layers(): string[];
+  /** @throws Fault conflict while another layer or a writable snapshot stands on it */
+  removeLayer(chainId: string): Promise<void>;
+
+  /** Makes the writable snapshot `id` (a container's id, or another safe file name) on `parent` (undefined: empty). */
+  prepare(id: string, parent: string | undefined): Promise<void>;
+  /** Mounts it (idempotent, synchronous kernel call) and returns the path of the merged root. */
+  mount(id: string): string;
+  unmount(id: string): void;
+  /** The merged path whether mounted or not, and what `inspect` shows as GraphDriver.Data (LowerDir, MergedDir, UpperDir, WorkDir). */
+  describe(id: string): { merged: string; data: Record<string, string> };
+  exists(id: string): boolean;
+  /** Unmounts and deletes; removing what is not there is no error. */
+  remove(id: string): Promise<void>;
+  /** Every writable snapshot's id. */
+  writables(): string[];
+  /** Bytes written above the parent. */
+  usage(id: string): Promise<number>;
+  /** What differs from the parent, as `docker diff` lists it, sorted by path. */
+  changes(id: string): Promise<FilesystemChange[]>;
+  /** The difference from the parent as an uncompressed OCI layer tar with whiteouts, deterministic for equal content. */
+  diff(id: string, signal?: AbortSignal): AsyncIterable<Uint8Array>;
+  /** Mounts the stack read-only under a temporary name (image volumes, copy-up); dispose to unmount. */
+  view(chainId: string): { path: string } & Disposable;
+}
