@@ -1,3 +1,73 @@
 /** The kernel's face: mounts, namespaces, cgroups, links, nft, signals, through koffi and the distribution's tools. */
 export { check, libc, SystemError } from './libc.ts';
 export { mount, mountFlags, mountOverlay, type OverlayMount, unmount } from './mount.ts';
+export { descriptorPath, openFlags, openInRoot } from './rooted.ts';
+export { connectSeqpacket } from './seqpacket.ts';
+export { signalNumber } from './signal.ts';
+export {
+  type CgroupLayout,
+  cgroupFolders,
+  cgroupLayout,
+  cgroupPids,
+  controllerFolder,
+  readIfThere,
+  readKeyed,
+  readNumber,
+  removeCgroup,
+  setFrozen,
+} from './cgroup.ts';
+export { bootId, isAlive, processStart } from './process.ts';
+export { addressBytes, addressText } from './address-bytes.ts';
+export {
+  addLink,
+  addVethPair,
+  deleteLink,
+  findLink,
+  type Link,
+  type LinkKind,
+  linkIndex,
+  listLinks,
+  setBridgePort,
+  setLink,
+} from './link.ts';
+export { bindInNamespace, type NamespaceSocket } from './namespace-socket.ts';
+export { type Netlink, openNetlink } from './netlink.ts';
+export {
+  createNetworkNamespace,
+  removeNetworkNamespace,
+  runInNetworkNamespace,
+  sysctlPath,
+  writeSysctl,
+} from './network-namespace.ts';
+export { type Nft, openNft } from './nft.ts';
+export {
+  addAddress,
+  deleteAddress,
+  deleteRoute,
+  listAddresses,
+  listRoutes,
+  replaceRoute,
+  type Route,
+} from './route.ts';
+export {
+  changeMode,
+  changeModeAt,
+  changeOwner,
+  changeOwnerAt,
+  errno,
+  getXattr,
+  linkAt,
+  listXattrs,
+  makeDirectoryAt,
+  makeNodeAt,
+  must,
+  openAt,
+  readLinkAt,
+  setTimes,
+  setTimesAt,
+  setXattr,
+  setXattrOf,
+  symlinkAt,
+  syncFilesystem,
+  unlinkAt,
+} from './filesystem.ts';

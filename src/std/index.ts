@@ -1,4 +1,6 @@
 /** What we wish Node had: faults, order, files that land whole, processes, time, units. Knows nothing of containers. */
+export { asBuffer, collectBytes, tapBytes } from './bytes.ts';
+export { Channel } from './channel.ts';
 export { errorCode, Fault, type FaultKind, faultKind, messageOf } from './fault.ts';
 export { ensureDirectory, readFileIfExists, syncDirectory, writeFileAtomic } from './files.ts';
 export { gather } from './gather.ts';

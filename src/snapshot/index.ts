@@ -1,0 +1,3 @@
+/** Filesystems made of layers, on overlayfs: unpack a layer, stand a writable snapshot on it, tell what changed. */
+export type { Snapshots } from './door.ts';
+export { openSnapshots } from './open.ts';

@@ -1,0 +1,154 @@
+/**
+ * The writable snapshots: `w/<id>/{fs,work,merged}` and the symlink `parent`, whose target is the short name of the layer it
+ * stands on ("-" for none). A symlink that short lives in its inode, so a crash cannot leave it empty.
+ */
+import {
+  chmodSync,
+  chownSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  symlinkSync,
+} from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { mountOverlay, unmount } from '../linux/index.ts';
+import { errorCode, Fault } from '../std/index.ts';
+import type { Layers } from './layers.ts';
+
+/** What the kernel must not do, for layers and diffs to stay plain directories. */
+export const overlayOptions = ['index=off', 'redirect_dir=off', 'metacopy=off'] as const;
+
+interface Writable {
+  id: string;
+  parent: string | undefined;
+  mounted: boolean;
+}
+
+export class Writables {
+  readonly #root: string;
+  readonly #empty: string;
+  readonly #layers: Layers;
+  readonly #scratch: () => string;
+  readonly #items = new Map<string, Writable>();
+
+  /** `empty` is an empty directory: overlayfs wants at least one lower. */
+  constructor(root: string, empty: string, layers: Layers, scratch: () => string) {
+    this.#root = root;
+    this.#empty = empty;
+    this.#layers = layers;
+    this.#scratch = scratch;
+    mkdirSync(root, { recursive: true, mode: 0o711 });
+    const mounts = mountPoints();
+    for (const id of readdirSync(root)) {
+      const name = readlinkSync(join(root, id, 'parent'));
+      const layer = layers.named(name);
+      if (name !== '-' && layer === undefined) {
+        throw new Fault('internal', `Cannot open snapshot ${id}: its layer ${name} is missing from ${root}`);
+      }
+      this.#items.set(id, { id, parent: layer?.chainId, mounted: mounts.has(join(root, id, 'merged')) });
+    }
+  }
+
+  ids(): string[] {
+    return [...this.#items.keys()];
+  }
+
+  has(id: string): boolean {
+    return this.#items.has(id);
+  }
+
+  /** @throws Fault not-found */
+  get(id: string): Writable {
+    const item = this.#items.get(id);
+    if (item === undefined) throw new Fault('not-found', `Cannot find snapshot ${id}: it does not exist`);
+    return item;
+  }
+
+  /** Whether a snapshot stands on this layer. */
+  uses(chainId: string): boolean {
+    for (const item of this.#items.values()) if (item.parent === chainId) return true;
+    return false;
+  }
+
+  path(id: string, part: 'fs' | 'work' | 'merged'): string {
+    return join(this.#root, id, part);
+  }
+
+  /** The root directory takes owner and mode from the parent's, which it replaces in the merged view. */
+  prepare(id: string, parent: string | undefined): void {
+    if (!/^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(id))
+      throw new Fault('invalid', `Cannot make snapshot "${id}": not a safe name`);
+    if (this.#items.has(id)) throw new Fault('conflict', `Cannot make snapshot ${id}: it exists`);
+    const name = parent === undefined ? '-' : this.#layers.mustGet(parent).name;
+    const temporary = this.#scratch();
+    mkdirSync(temporary, { mode: 0o710 });
+    mkdirSync(join(temporary, 'work'), { mode: 0o700 });
+    mkdirSync(join(temporary, 'merged'), { mode: 0o700 });
+    const files = join(temporary, 'fs');
+    mkdirSync(files, { mode: 0o755 });
+    const top = this.#layers.stack(parent)[0];
+    if (top === undefined) chmodSync(files, 0o755);
+    else {
+      const stat = lstatSync(top);
+      chownSync(files, stat.uid, stat.gid);
+      chmodSync(files, stat.mode & 0o7777);
+    }
+    symlinkSync(name, join(temporary, 'parent'));
+    renameSync(temporary, join(this.#root, id));
+    this.#items.set(id, { id, parent, mounted: false });
+  }
+
+  lower(id: string): string[] {
+    const stack = this.#layers.stack(this.get(id).parent);
+    return stack.length === 0 ? [this.#empty] : stack;
+  }
+
+  mount(id: string): string {
+    const item = this.get(id);
+    const target = this.path(id, 'merged');
+    if (!item.mounted) {
+      const [upper, work] = [this.path(id, 'fs'), this.path(id, 'work')];
+      mountOverlay({ lower: this.lower(id), upper, work, target, options: overlayOptions });
+      item.mounted = true;
+    }
+    return target;
+  }
+
+  unmount(id: string): void {
+    const item = this.#items.get(id);
+    if (item === undefined) return;
+    unmount(this.path(id, 'merged'));
+    item.mounted = false;
+  }
+
+  async remove(id: string): Promise<void> {
+    if (!this.#items.has(id)) return;
+    this.unmount(id);
+    const trash = this.#scratch();
+    try {
+      renameSync(join(this.#root, id), trash);
+    } catch (error) {
+      if (errorCode(error) !== 'EBUSY') throw error;
+      // Someone mounted over it once more; detach that, too.
+      unmount(this.path(id, 'merged'));
+      renameSync(join(this.#root, id), trash);
+    }
+    this.#items.delete(id);
+    await rm(trash, { recursive: true, force: true });
+  }
+}
+
+/** Paths of this namespace's mount points. */
+export function mountPoints(): Set<string> {
+  const points = new Set<string>();
+  for (const line of readFileSync('/proc/self/mountinfo', 'utf8').split('\n')) {
+    const field = line.split(' ')[4];
+    if (field !== undefined)
+      points.add(field.replace(/\\(\d{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8))));
+  }
+  return points;
+}
