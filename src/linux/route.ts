@@ -125,7 +125,7 @@ function routeMessage(item: RouteRequest): Buffer {
   header.writeUInt8(3, 5);
   header.writeUInt8(item.gateway === undefined && item.family === 4 ? SCOPE_LINK : 0, 6);
   header.writeUInt8(1, 7);
-  const parts = [header];
+  const parts: Buffer[] = [header];
   if (item.destination !== undefined) parts.push(attribute(1, addressBytes(item.destination.address)));
   if (item.gateway !== undefined) parts.push(attribute(5, addressBytes(item.gateway)));
   parts.push(intAttribute(4, item.link));

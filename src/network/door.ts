@@ -46,7 +46,7 @@ export interface Networking {
   /** @throws Fault forbidden for predefined networks and ones with active endpoints */
   remove(ref: string): Promise<void>;
   /** `inUse`: ids of networks that containers (running or not) name in their configuration. */
-  prune(filters: Filters): Promise<PruneReport>;
+  prune(filters: Filters, options?: { inUse?: ReadonlySet<string> }): Promise<PruneReport>;
   /** The id and name behind a ref, and its driver; cheap and synchronous. @throws Fault not-found */
   lookup(ref: string): { id: string; name: string; driver: string };
 

@@ -1,0 +1,266 @@
+/** The networks of this daemon: their records, their links on the host, their addresses. Sandboxes are asked only who is attached. */
+import {
+  acceptFilters,
+  booleanFilter,
+  type Filters,
+  matchesExact,
+  matchesLabels,
+  type NetworkCreateBody,
+} from '../api/index.ts';
+import { listAddresses, listLinks, listRoutes, type Netlink } from '../linux/index.ts';
+import { Fault, formatNanos, nowNanos, parseApiTime, parseGoDuration, randomId, type Records } from '../std/index.ts';
+import { AddressLedger } from './address-ledger.ts';
+import type { AddressPool } from './address-pool.ts';
+import { type Cidr, parseCidr } from './cidr.ts';
+import { planNetwork } from './create-plan.ts';
+import type { NetworkEvent } from './door.ts';
+import type { Firewall } from './firewall.ts';
+import { enableForwarding, ensureHostLink, removeHostLink } from './host-link.ts';
+import { isPredefined, type NetworkRecord, type SandboxRecord } from './record.ts';
+import { hostResolvers } from './resolv-conf.ts';
+import type { BridgeRules } from './ruleset.ts';
+
+export interface NetworksOptions {
+  records: Records<NetworkRecord>;
+  route: Netlink;
+  firewall: Firewall;
+  pools: readonly AddressPool[];
+  linkPrefix: string;
+  machine: string;
+  mtu: number;
+  /** Every sandbox there is. */
+  sandboxes: () => Iterable<SandboxRecord>;
+  emit: (event: NetworkEvent) => void;
+}
+
+interface Live {
+  /** Index of the bridge or parent link; 0 until it is there. */
+  link: number;
+  ledgers: AddressLedger[];
+}
+
+export class Networks {
+  readonly #options: NetworksOptions;
+  readonly #live = new Map<string, Live>();
+
+  constructor(options: NetworksOptions) {
+    this.#options = options;
+  }
+
+  all(): NetworkRecord[] {
+    return [...this.#options.records.values()];
+  }
+
+  get(id: string): NetworkRecord | undefined {
+    return this.#options.records.get(id);
+  }
+
+  /** By name, id, or unique id prefix; the name wins. @throws Fault not-found, invalid */
+  find(ref: string): NetworkRecord {
+    const all = this.all();
+    const exact = all.find((network) => network.name === ref) ?? this.get(ref);
+    if (exact !== undefined) return exact;
+    const matches = /^[0-9a-f]+$/.test(ref) ? all.filter((network) => network.id.startsWith(ref)) : [];
+    if (matches.length > 1) {
+      throw new Fault('invalid', `network ${ref} is ambiguous (${matches.length} matches found based on ID prefix)`);
+    }
+    if (matches[0] === undefined) throw new Fault('not-found', `network ${ref} not found`);
+    return matches[0];
+  }
+
+  filtered(filters: Filters): NetworkRecord[] {
+    acceptFilters(filters, ['dangling', 'driver', 'id', 'label', 'label!', 'name', 'scope', 'type']);
+    const dangling = booleanFilter(filters, 'dangling');
+    for (const type of filters.get('type') ?? []) {
+      if (type !== 'custom' && type !== 'builtin') throw new Fault('invalid', `invalid filter 'type=${type}'`);
+    }
+    const partly = (key: string, value: string): boolean => {
+      const wanted = filters.get(key);
+      return wanted === undefined || wanted.size === 0 || [...wanted].some((part) => value.includes(part));
+    };
+    return this.all().filter((network) => {
+      const predefined = isPredefined(network.name);
+      return (
+        matchesExact(filters, 'driver', network.driver) &&
+        matchesExact(filters, 'scope', 'local') &&
+        matchesExact(filters, 'type', predefined ? 'builtin' : 'custom') &&
+        matchesLabels(filters, network.labels) &&
+        partly('id', network.id) &&
+        partly('name', network.name) &&
+        (dangling === undefined || dangling === (!predefined && !this.inUse(network.id)))
+      );
+    });
+  }
+
+  inUse(id: string): boolean {
+    for (const sandbox of this.#options.sandboxes()) {
+      if (sandbox.endpoints.some((endpoint) => endpoint.networkId === id)) return true;
+    }
+    return false;
+  }
+
+  async create(body: NetworkCreateBody): Promise<NetworkRecord> {
+    const { pools, linkPrefix, machine } = this.#options;
+    const record = planNetwork(body, {
+      id: randomId(),
+      created: formatNanos(nowNanos()),
+      networks: this.all(),
+      hostSubnets: this.hostSubnets(),
+      pools,
+      linkPrefix,
+      machine,
+    });
+    await this.add(record);
+    this.#options.emit({ action: 'create', id: record.id, attributes: { name: record.name, type: record.driver } });
+    return record;
+  }
+
+  /** Writes the record and makes its link; without one, no record either. */
+  async add(record: NetworkRecord): Promise<void> {
+    const { records } = this.#options;
+    const stored = records.put(record.id, record);
+    try {
+      this.start(record);
+    } catch (error) {
+      await stored;
+      await records.delete(record.id);
+      this.#stop(record);
+      throw error;
+    }
+    await stored;
+  }
+
+  /** Makes what the network needs on the host, or finds it there from an earlier daemon. */
+  start(record: NetworkRecord): void {
+    const { route, firewall, mtu } = this.#options;
+    const ledgers = record.pools.map((pool) => {
+      const ledger = new AddressLedger(parseCidr(pool.subnet)!, pool.range === '' ? undefined : parseCidr(pool.range));
+      // ipvlan and macvlan have no address of ours at the gateway, but nobody else may have it either.
+      if (pool.gateway !== '') ledger.reserve(pool.gateway);
+      for (const address of Object.values(pool.auxiliary)) ledger.reserve(address);
+      return ledger;
+    });
+    const live: Live = { link: 0, ledgers };
+    this.#live.set(record.id, live);
+    if (record.configOnly || record.driver === 'host' || record.driver === 'null') return;
+    if (record.driver === 'bridge') enableForwarding(route, { v6: record.enableIPv6 });
+    live.link = ensureHostLink(route, record, mtuOf(record, mtu));
+    if (record.driver === 'bridge') firewall.addBridge(bridgeRules(record));
+  }
+
+  /** @throws Fault forbidden for predefined networks and ones in use */
+  async remove(ref: string): Promise<void> {
+    const record = this.find(ref);
+    if (isPredefined(record.name)) {
+      throw new Fault('forbidden', `${record.name} is a pre-defined network and cannot be removed`);
+    }
+    if (this.inUse(record.id)) {
+      throw new Fault(
+        'forbidden',
+        `error while removing network: network ${record.name} id ${record.id} has active endpoints`,
+      );
+    }
+    if (record.configOnly) {
+      const user = this.all().find((other) => other.configFrom === record.name || other.configFrom === record.id);
+      if (user !== undefined) {
+        throw new Fault('forbidden', `configuration network ${JSON.stringify(record.name)} is in use`);
+      }
+    }
+    this.#stop(record);
+    await this.#options.records.delete(record.id);
+    this.#options.emit({ action: 'destroy', id: record.id, attributes: { name: record.name, type: record.driver } });
+  }
+
+  /** Networks that nobody is attached to and that `inUse` does not name. Returns their names. */
+  async prune(filters: Filters, inUse: ReadonlySet<string>): Promise<string[]> {
+    acceptFilters(filters, ['until', 'label', 'label!']);
+    const until = readUntil(filters);
+    const deleted: string[] = [];
+    for (const network of this.all()) {
+      if (isPredefined(network.name) || inUse.has(network.id) || this.inUse(network.id)) continue;
+      if (!matchesLabels(filters, network.labels)) continue;
+      if (until !== undefined && (parseApiTime(network.created) ?? 0n) > until) continue;
+      await this.remove(network.id);
+      deleted.push(network.name);
+    }
+    return deleted;
+  }
+
+  /** Index of the network's link on the host. */
+  linkIndex(id: string): number {
+    return this.#live.get(id)?.link ?? 0;
+  }
+
+  mtu(record: NetworkRecord): number {
+    return mtuOf(record, this.#options.mtu);
+  }
+
+  /** The ledger in which an address of that family lies, or would be taken from. */
+  ledgers(id: string, family: 4 | 6): AddressLedger[] {
+    return (this.#live.get(id)?.ledgers ?? []).filter((ledger) => ledger.subnet.family === family);
+  }
+
+  /** Everything that a new subnet must keep clear of: addresses, routes and resolvers of the host, but not our own bridges. */
+  hostSubnets(): Cidr[] {
+    const { route } = this.#options;
+    const own = new Set([...this.#live.values()].map((live) => live.link).filter((index) => index > 0));
+    const resolvers = hostResolvers().servers.map((server) => `${server}/${server.includes(':') ? 128 : 32}`);
+    return [
+      ...listAddresses(route)
+        .filter(({ link }) => !own.has(link))
+        .map(({ address, prefix }) => `${address}/${prefix}`),
+      ...listRoutes(route).flatMap(({ destination, link }) =>
+        destination === undefined || destination.prefix === 0 || own.has(link)
+          ? []
+          : [`${destination.address}/${destination.prefix}`],
+      ),
+      ...resolvers,
+    ].flatMap((text) => parseCidr(text) ?? []);
+  }
+
+  /** Takes every link away; for a daemon that leaves nothing behind. */
+  removeLinks(): void {
+    const present = new Set(listLinks(this.#options.route).map((link) => link.name));
+    for (const record of this.all()) {
+      if (record.link !== '' && present.has(record.link)) removeHostLink(this.#options.route, record);
+    }
+  }
+
+  #stop(record: NetworkRecord): void {
+    if (record.driver === 'bridge') this.#options.firewall.removeBridge(record.link);
+    const shared = this.all().some((other) => other.id !== record.id && other.link === record.link);
+    if (!shared) removeHostLink(this.#options.route, record);
+    this.#live.delete(record.id);
+  }
+}
+
+function mtuOf(record: NetworkRecord, fallback: number): number {
+  const wanted = Number(record.options['com.docker.network.driver.mtu'] ?? '');
+  return Number.isInteger(wanted) && wanted >= 68 ? wanted : fallback;
+}
+
+/** Docker's driver options, read. */
+export function bridgeRules(record: NetworkRecord): BridgeRules {
+  const option = (name: string): string | undefined => record.options[`com.docker.network.bridge.${name}`];
+  const mode = (family: 4 | 6): string => option(`gateway_mode_ipv${family}`) ?? 'nat';
+  return {
+    link: record.link,
+    internal: record.internal,
+    icc: option('enable_icc') !== 'false',
+    open: ([4, 6] as const).some((family) => mode(family) === 'routed' || mode(family) === 'nat-unprotected'),
+    subnets: record.pools.map((pool) => ({
+      family: pool.family,
+      cidr: pool.subnet,
+      masquerade: option('enable_ip_masquerade') !== 'false' && mode(pool.family) !== 'routed',
+    })),
+  };
+}
+
+function readUntil(filters: Filters): bigint | undefined {
+  const [text] = filters.get('until') ?? [];
+  if (text === undefined) return undefined;
+  const duration = parseGoDuration(text);
+  const until = duration === undefined ? parseApiTime(text) : nowNanos() - BigInt(Math.round(duration));
+  if (until === undefined) throw new Fault('invalid', `invalid filter 'until=${text}'`);
+  return until;
+}
