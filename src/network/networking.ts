@@ -70,17 +70,16 @@ export class LocalNetworking implements Networking {
     return { id, name, driver };
   }
 
-  async openSandbox(containerId: string): Promise<{ path: string }> {
-    const sandbox = await this.#parts.sandboxes.open(containerId);
-    return { path: sandbox.record.path };
+  openSandbox(containerId: string): Promise<{ path: string }> {
+    return Promise.resolve().then(() => ({ path: this.#parts.sandboxes.open(containerId).record.path }));
   }
 
   connect(containerId: string, containerName: string, request: EndpointRequest): Promise<EndpointSettings> {
-    return this.#parts.sandboxes.connect(containerId, containerName, request);
+    return Promise.resolve().then(() => this.#parts.sandboxes.connect(containerId, containerName, request));
   }
 
   disconnect(containerId: string, networkId: string): Promise<void> {
-    return this.#parts.sandboxes.disconnect(containerId, networkId);
+    return Promise.resolve().then(() => this.#parts.sandboxes.disconnect(containerId, networkId));
   }
 
   async serveNames(
@@ -103,7 +102,7 @@ export class LocalNetworking implements Networking {
   }
 
   rename(containerId: string, name: string, dnsNames: Record<string, string[]>): void {
-    const { sandboxes, networks, logger } = this.#parts;
+    const { sandboxes, networks } = this.#parts;
     const sandbox = sandboxes.get(containerId);
     if (sandbox === undefined) return;
     sandbox.record.containerName = name;
@@ -111,22 +110,24 @@ export class LocalNetworking implements Networking {
       const names = dnsNames[endpoint.networkId] ?? dnsNames[networks.get(endpoint.networkId)?.name ?? ''];
       if (names !== undefined) endpoint.names = names;
     }
-    sandboxes.save(sandbox).catch((error: unknown) => {
-      logger.warn('cannot write a network sandbox down', { container: containerId, error: messageOf(error) });
-    });
+    sandboxes.save(sandbox);
   }
 
   closeSandbox(containerId: string): Promise<void> {
-    return this.#parts.sandboxes.close(containerId);
+    return Promise.resolve().then(() => this.#parts.sandboxes.close(containerId));
   }
 
   statistics(containerId: string): Promise<Record<string, NetworkStats>> {
     return Promise.resolve().then(() => this.#parts.sandboxes.statistics(containerId));
   }
 
-  async restore(alive: ReadonlySet<string>): Promise<void> {
+  restore(alive: ReadonlySet<string>): Promise<void> {
+    return Promise.resolve().then(() => this.#restore(alive));
+  }
+
+  #restore(alive: ReadonlySet<string>): void {
     const { sandboxes, publisher, firewall, pool, logger } = this.#parts;
-    for (const sandbox of await sandboxes.restore(alive)) {
+    for (const sandbox of sandboxes.restore(alive)) {
       try {
         publisher.republish(sandbox);
         if (sandbox.record.names !== null) this.#serve(sandbox);

@@ -13,7 +13,8 @@ import { NamespacePool } from './namespace-pool.ts';
 import { LocalNetworking } from './networking.ts';
 import { Networks } from './networks.ts';
 import { PortPublisher } from './port-publisher.ts';
-import type { DriverName, NetworkPool, NetworkRecord, SandboxRecord } from './record.ts';
+import type { DriverName, NetworkPool, NetworkRecord } from './record.ts';
+import { SandboxStore } from './sandbox-store.ts';
 import { Sandboxes } from './sandboxes.ts';
 
 /** The default bridge holds more containers than a project's network. */
@@ -23,7 +24,7 @@ export async function openNetworking(options: NetworkingOptions & { logger: Logg
   const { logger } = options;
   const broken = (path: string): void => logger.error('a network record cannot be read and was set aside', { path });
   const records = await Records.open<NetworkRecord>(join(options.root, 'networks'), broken);
-  const sandboxRecords = await Records.open<SandboxRecord>(join(options.runRoot, 'sandboxes'), broken);
+  const store = new SandboxStore(join(options.runRoot, 'sandboxes'));
   const route = openNetlink(0);
   const pools = resolvePools(options.addressPools);
   const linkPrefix = linkPrefixOf(options);
@@ -49,11 +50,12 @@ export async function openNetworking(options: NetworkingOptions & { logger: Logg
     lookup: (id) => networks.get(id),
     defaultAddress: options.defaultPublishAddress,
     userlandProxy: options.userlandProxy,
+    route,
     logger,
   });
   const pool = new NamespacePool(join(options.runRoot, 'netns'), logger);
   const sandboxes = new Sandboxes({
-    records: sandboxRecords,
+    store,
     networks,
     publisher,
     pool,

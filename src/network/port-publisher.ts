@@ -1,4 +1,6 @@
 /** Published ports: held by sockets, led by the kernel, all of a container's or none. */
+import { readFileSync } from 'node:fs';
+import { findLink, type Netlink, setBridgePort } from '../linux/index.ts';
 import { Fault, errorCode, type Logger, messageOf } from '../std/index.ts';
 import type { PublishedPorts, PublishRequest } from './door.ts';
 import type { Firewall } from './firewall.ts';
@@ -11,6 +13,7 @@ import type { PortRule } from './ruleset.ts';
 
 export interface PortPublisherOptions {
   firewall: Firewall;
+  route: Netlink;
   lookup: NetworkLookup;
   defaultAddress: string;
   userlandProxy: boolean;
@@ -56,6 +59,7 @@ export class PortPublisher {
       this.unpublish({ record });
       this.#published.set(record.containerId, { record, held, rules });
       record.published = ports;
+      this.#allowHairpin(endpoint);
     } catch (error) {
       for (const { socket } of held) socket.close();
       if (!(error instanceof PortTaken)) throw error;
@@ -111,6 +115,13 @@ export class PortPublisher {
       for (const { socket } of published.held) socket.close();
     }
     this.#published.clear();
+  }
+
+  /** Where bridged packets pass nftables (br_netfilter), a container's way to its own published port ends where it began. */
+  #allowHairpin(endpoint: EndpointRecord): void {
+    if (!bridgesAreFiltered() || endpoint.hostLink === '') return;
+    const link = findLink(this.#options.route, endpoint.hostLink);
+    if (link !== undefined) setBridgePort(this.#options.route, link.index, { hairpin: true });
   }
 
   /** One request to held sockets: the same port number on all its addresses. @throws PortTaken */
@@ -243,6 +254,14 @@ class PortTaken extends Error {
   constructor(message: string, cause: unknown) {
     super(message, { cause });
     this.name = 'PortTaken';
+  }
+}
+
+function bridgesAreFiltered(): boolean {
+  try {
+    return readFileSync('/proc/sys/net/bridge/bridge-nf-call-iptables', 'utf8').trim() !== '0';
+  } catch {
+    return false;
   }
 }
 

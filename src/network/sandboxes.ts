@@ -1,7 +1,7 @@
-/** Sandboxes: the namespaces of containers with what is in them. All changes are synchronous; only writing them down is not. */
+/** Sandboxes: the namespaces of containers with what is in them. All changes are synchronous: nobody sees one half made. */
 import type { EndpointSettings, NetworkStats } from '../api/index.ts';
 import { deleteLink, listLinks, type Netlink, setBridgePort, setLink, findLink } from '../linux/index.ts';
-import { Fault, type Logger, messageOf, randomId, type Records } from '../std/index.ts';
+import { Fault, type Logger, messageOf, randomId } from '../std/index.ts';
 import type { AddressLedger } from './address-ledger.ts';
 import { contains, parseAddress } from './cidr.ts';
 import type { DnsServer } from './dns-server.ts';
@@ -11,6 +11,7 @@ import { type Namespace, type NamespacePool, reopenNamespace } from './namespace
 import type { Networks } from './networks.ts';
 import type { PortPublisher } from './port-publisher.ts';
 import { type NetworkLookup, primaryEndpoint } from './primary-endpoint.ts';
+import type { SandboxStore } from './sandbox-store.ts';
 import { type EndpointRecord, type NetworkRecord, type SandboxRecord, showEndpoint } from './record.ts';
 
 export interface Sandbox {
@@ -21,7 +22,7 @@ export interface Sandbox {
 }
 
 export interface SandboxesOptions {
-  records: Records<SandboxRecord>;
+  store: SandboxStore;
   networks: Networks;
   publisher: PortPublisher;
   pool: NamespacePool;
@@ -63,7 +64,7 @@ export class Sandboxes {
     return sandbox;
   }
 
-  async open(containerId: string): Promise<Sandbox> {
+  open(containerId: string): Sandbox {
     const known = this.#open.get(containerId);
     if (known?.namespace !== undefined) return known;
     const namespace = this.#options.pool.take();
@@ -71,11 +72,11 @@ export class Sandboxes {
     record.path = namespace.path;
     const sandbox: Sandbox = { record, namespace, dns: undefined };
     this.#open.set(containerId, sandbox);
-    await this.save(sandbox);
+    this.save(sandbox);
     return sandbox;
   }
 
-  async connect(containerId: string, containerName: string, request: EndpointRequest): Promise<EndpointSettings> {
+  connect(containerId: string, containerName: string, request: EndpointRequest): EndpointSettings {
     const { networks, emit } = this.#options;
     const network = networks.find(request.network);
     if (network.configOnly) {
@@ -96,7 +97,7 @@ export class Sandboxes {
       this.#releaseAddresses(endpoint);
       throw error;
     }
-    await this.save(sandbox);
+    this.save(sandbox);
     emit({
       action: 'connect',
       id: network.id,
@@ -105,7 +106,7 @@ export class Sandboxes {
     return showEndpoint(endpoint);
   }
 
-  async disconnect(containerId: string, networkId: string): Promise<void> {
+  disconnect(containerId: string, networkId: string): void {
     const sandbox = this.#open.get(containerId);
     const endpoint = sandbox?.record.endpoints.find((other) => other.networkId === networkId);
     if (sandbox === undefined || endpoint === undefined) {
@@ -115,19 +116,19 @@ export class Sandboxes {
     if (sandbox.namespace !== undefined) detachEndpoint(sandbox.namespace, endpoint);
     this.#releaseAddresses(endpoint);
     this.#refreshRoutes(sandbox);
-    await this.save(sandbox);
+    this.save(sandbox);
     this.#announceLeft(sandbox, endpoint);
   }
 
   /** Everything goes. The links vanish with the namespace, a moment later. */
-  async close(containerId: string): Promise<void> {
+  close(containerId: string): void {
     const sandbox = this.#open.get(containerId);
     if (sandbox === undefined) return;
     this.#open.delete(containerId);
     this.#options.publisher.unpublish(sandbox);
     this.#letGo(sandbox);
     for (const endpoint of sandbox.record.endpoints) this.#announceLeft(sandbox, endpoint);
-    await this.#options.records.delete(containerId);
+    this.#options.store.delete(containerId);
   }
 
   statistics(containerId: string): Record<string, NetworkStats> {
@@ -151,20 +152,21 @@ export class Sandboxes {
     );
   }
 
-  /** Writes the record down; volatile, so no sync is waited for. */
-  async save(sandbox: Sandbox): Promise<void> {
-    await this.#options.records.put(sandbox.record.containerId, sandbox.record, { durable: false });
+  /** Writes the record down, for the next daemon. */
+  save(sandbox: Sandbox): void {
+    this.#options.store.put(sandbox.record);
   }
 
   /** Takes over what an earlier daemon left: sandboxes of `alive` containers are served again, the others go. */
-  async restore(alive: ReadonlySet<string>): Promise<Sandbox[]> {
-    const { records, logger } = this.#options;
+  restore(alive: ReadonlySet<string>): Sandbox[] {
+    const { store, logger } = this.#options;
     const restored: Sandbox[] = [];
-    for (const record of [...records.values()]) {
+    for (const record of store.readAll((path) => logger.error('a sandbox record cannot be read', { path }))) {
+      if (this.#open.has(record.containerId)) continue;
       const sandbox = alive.has(record.containerId) ? this.#reopen(record) : undefined;
       if (sandbox === undefined) {
         this.#discard(record);
-        await records.delete(record.containerId);
+        store.delete(record.containerId);
         continue;
       }
       this.#open.set(record.containerId, sandbox);
