@@ -1,0 +1,206 @@
+/** The end of a run: noticed by the exit file that conmon writes, settled once, cleaned up, and perhaps begun anew. */
+import { existsSync, type FSWatcher, mkdirSync, readFileSync, rmSync, statSync, watch } from 'node:fs';
+import { join } from 'node:path';
+import { isAlive, unmount } from '../linux/index.ts';
+import { errorCode, faultKind, formatNanos, messageOf, nowNanos, parseRfc3339 } from '../std/index.ts';
+import { bundleDirectory, type Context, exitDirectory, type Live } from './context.ts';
+import { imageMountName } from './create.ts';
+import { containerEvent } from './event.ts';
+import { removeLocked } from './remove.ts';
+import { nextRestart } from './restart-policy.ts';
+import { saveIfThere, startContainer } from './start.ts';
+import { settleWaiters } from './wait.ts';
+
+/** How long a dead process's exit file may take to appear before its monitor counts as lost. */
+const MONITOR_GRACE_MS = 2000;
+
+/** Watches for exits of all containers; one watch for the whole daemon, and a slow sweep for what inotify missed. */
+export function watchExits(context: Context): Disposable {
+  const directory = exitDirectory(context);
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const watcher: FSWatcher = watch(directory, (_event, name) => {
+    const live = name === null ? undefined : context.live.get(name);
+    if (live?.run !== undefined) watchExit(context, live);
+  });
+  watcher.on('error', (error) => context.log.error('cannot watch for exits', { error: error.message }));
+  const sweep = setInterval(() => {
+    for (const live of context.live.values()) if (live.run !== undefined) sweepOne(context, live);
+  }, 5000);
+  sweep.unref();
+  return {
+    [Symbol.dispose]: () => {
+      watcher.close();
+      clearInterval(sweep);
+    },
+  };
+}
+
+function sweepOne(context: Context, live: Live): void {
+  const run = live.run!;
+  watchExit(context, live);
+  if (live.run !== run || isAlive(run.pid, run.startTicks)) return;
+  setTimeout(() => {
+    if (live.run !== run) return;
+    watchExit(context, live);
+    if (live.run !== run) return;
+    context.log.error('the monitor of a container is gone; its exit code is unknown', { container: live.record.id });
+    context.background(handleExit(context, live, 255, nowNanos()));
+  }, MONITOR_GRACE_MS).unref();
+}
+
+/** Handles the exit of a container if its exit file is there. */
+export function watchExit(context: Context, live: Live): void {
+  const file = join(exitDirectory(context), live.record.id);
+  let text: string;
+  let at: bigint;
+  try {
+    text = readFileSync(file, 'utf8');
+    at = statSync(file, { bigint: true }).mtimeNs;
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return;
+    throw error;
+  }
+  if (!/^-?\d+/.test(text)) return;
+  rmSync(file, { force: true });
+  context.background(handleExit(context, live, Number.parseInt(text, 10), at));
+}
+
+async function handleExit(context: Context, live: Live, exitCode: number, at: bigint): Promise<void> {
+  const { record, run } = live;
+  if (run === undefined) return;
+  live.run = undefined;
+  live.lastHealth = run.health;
+  const cleaned = Promise.withResolvers<void>();
+  live.ending = cleaned.promise;
+  live.stopHealth?.();
+  live.stopHealth = undefined;
+  const oomKilled = live.oomKilled || existsSync(join(bundleDirectory(context, record.id), 'oom'));
+  const startedNanos = parseRfc3339(run.startedAt) ?? at;
+  const ranMs = Number((at - startedNanos) / 1_000_000n);
+  record.state = {
+    status: 'exited',
+    exitCode,
+    error: '',
+    oomKilled,
+    startedAt: run.startedAt,
+    finishedAt: formatNanos(at),
+  };
+  record.wasRunning = false;
+  const stopped = live.stopRequested || live.removing;
+  const delayMs = context.closing()
+    ? undefined
+    : nextRestart(record.hostConfig.RestartPolicy, {
+        exitCode,
+        ranMs,
+        manuallyStopped: stopped,
+        restartCount: record.restartCount,
+        delayMs: live.restartDelayMs,
+      });
+  if (delayMs !== undefined) {
+    record.restartCount++;
+    record.wasRunning = true;
+    live.restartDelayMs = delayMs;
+    scheduleRestart(context, live, delayMs, cleaned.promise);
+  }
+  const autoRemove = (record.hostConfig.AutoRemove ?? false) && !live.removing;
+  if (delayMs === undefined) settleWaiters(live, ['not-running', 'next-exit'], { StatusCode: exitCode, Error: null });
+  if (oomKilled) containerEvent(context, record, 'oom');
+  containerEvent(context, record, 'die', {
+    exitCode: String(exitCode),
+    execDuration: String(Math.max(0, Math.trunc(ranMs / 1000))),
+  });
+  for (const exec of live.execs.values()) exec.containerExited();
+  try {
+    await cleanUp(context, live, run);
+    if (!autoRemove) await saveIfThere(context, live);
+  } catch (error) {
+    context.log.error('cannot clean up after a container', { container: record.id, error: messageOf(error) });
+  } finally {
+    live.ending = undefined;
+    cleaned.resolve();
+    live.exited?.resolve();
+  }
+  if (autoRemove) await autoRemoveNow(context, live);
+}
+
+async function autoRemoveNow(context: Context, live: Live): Promise<void> {
+  try {
+    await context.lock.run(live.record.id, () => removeLocked(context, live, { volumes: true }));
+  } catch (error) {
+    if (faultKind(error) === 'not-found' || faultKind(error) === 'conflict') return;
+    context.log.error('cannot remove a container', { container: live.record.id, error: messageOf(error) });
+    settleWaiters(live, ['removed'], { StatusCode: live.record.state.exitCode, Error: { Message: messageOf(error) } });
+  }
+}
+
+/** Gives back what a run had borrowed. Each step is tried; the first failure is thrown at the end. */
+export async function cleanUp(
+  context: Context,
+  live: Live,
+  run: { cgroup: string; sandbox: string | undefined },
+): Promise<void> {
+  const { record } = live;
+  const failures: unknown[] = [];
+  const attempt = async (task: () => unknown): Promise<void> => {
+    try {
+      await task();
+    } catch (error) {
+      failures.push(error);
+    }
+  };
+  const runtime = context.runtime(record.hostConfig.Runtime ?? '');
+  await Promise.all([
+    attempt(() => context.networking.closeSandbox(record.id)),
+    attempt(() => runtime.delete(record.id, run.cgroup)),
+  ]);
+  await attempt(() => unmountAll(context, record.id, record));
+  await attempt(() => context.runs.delete(record.id));
+  await attempt(() => rmSync(bundleDirectory(context, record.id), { recursive: true, force: true }));
+  if (failures.length > 0) throw failures[0];
+}
+
+async function unmountAll(context: Context, id: string, record: Live['record']): Promise<void> {
+  if (record.hostConfig.IpcMode === 'shareable') unmount(join(bundleDirectory(context, id), 'shm'));
+  context.snapshots.unmount(id);
+  for (const mount of record.mounts) {
+    if (mount.type === 'volume') await context.volumes.unmount(mount.source, id);
+    if (mount.type === 'image') context.snapshots.unmount(imageMountName(id, mount));
+  }
+}
+
+function scheduleRestart(context: Context, live: Live, delayMs: number, cleaned: Promise<void>): void {
+  const timer = setTimeout(() => {
+    context.background(
+      (async () => {
+        await cleaned;
+        await context.lock.run(live.record.id, async () => {
+          if (live.restart?.timer !== timer || live.removing || context.closing()) return;
+          live.restart = undefined;
+          try {
+            await startContainer(context, live, { automatic: true });
+          } catch (error) {
+            const next = nextRestart(live.record.hostConfig.RestartPolicy, {
+              exitCode: live.record.state.exitCode || 1,
+              ranMs: 0,
+              manuallyStopped: false,
+              restartCount: live.record.restartCount,
+              delayMs,
+            });
+            context.log.warn('cannot restart a container', { container: live.record.id, error: messageOf(error) });
+            if (next === undefined || faultKind(error) === 'invalid') {
+              settleWaiters(live, ['not-running', 'next-exit'], {
+                StatusCode: live.record.state.exitCode,
+                Error: { Message: messageOf(error) },
+              });
+              return;
+            }
+            live.record.restartCount++;
+            live.restartDelayMs = next;
+            scheduleRestart(context, live, next, Promise.resolve());
+          }
+        });
+      })(),
+    );
+  }, delayMs);
+  live.restart = { timer };
+}

@@ -1,0 +1,8 @@
+/** The lifecycle of one container, and Docker's verbs over all of them. */
+export { applyChanges } from './commit.ts';
+export { openContainers, type ContainerRoom, type ContainerRoomOptions, untilLimit } from './containers.ts';
+export type { Settings } from './context.ts';
+export { restartUnhealthyAnnotation } from './create.ts';
+export { logSize } from './log-file.ts';
+export { hasSwapLimit, ownCapabilities } from './start.ts';
+export { type HostFacts, logDrivers } from './validate.ts';

@@ -1,0 +1,108 @@
+/** After a daemon restart or a reboot: which containers still run, which ended meanwhile, which come up again. */
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { isAlive } from '../linux/index.ts';
+import { faultKind, messageOf } from '../std/index.ts';
+import { type Context, exitDirectory, type Live } from './context.ts';
+import { newLive } from './create.ts';
+import { cleanUp, watchExit } from './exit.ts';
+import { startHealth } from './health.ts';
+import { removeLocked } from './remove.ts';
+import { restartsAtBoot } from './restart-policy.ts';
+import { startContainer } from './start.ts';
+import type { RunState } from './record.ts';
+
+/** Fills `context.live` and `context.names`; returns the containers that run. Call before any other verb. */
+export function loadContainers(context: Context): Set<string> {
+  const alive = new Set<string>();
+  for (const record of context.records.values()) {
+    context.live.set(record.id, newLive(record));
+    context.names.set(record.name, record.id);
+  }
+  for (const [id, run] of context.runs.entries()) {
+    const live = context.live.get(id);
+    if (live === undefined || run.bootId !== context.bootId) continue;
+    live.run = run;
+    live.exited = Promise.withResolvers<void>();
+    if (isAlive(run.pid, run.startTicks)) alive.add(id);
+  }
+  return alive;
+}
+
+/** After networks were restored: adopts what runs, settles what ended, starts what should run. */
+export async function resumeContainers(context: Context): Promise<void> {
+  const stale: [string, RunState][] = [];
+  for (const [id, run] of context.runs.entries()) {
+    const live = context.live.get(id);
+    if (live?.run === undefined) stale.push([id, run]);
+  }
+  for (const [id, run] of stale) {
+    // A run whose container is gone, or one of an earlier boot: nothing of it can be alive.
+    const live = context.live.get(id);
+    if (live !== undefined && run.bootId !== context.bootId) {
+      live.record.state = { ...live.record.state, status: 'exited', exitCode: 255, startedAt: run.startedAt };
+    }
+    await context.runs.delete(id);
+  }
+  for (const live of context.live.values()) {
+    if (live.run === undefined) continue;
+    if (isAlive(live.run.pid, live.run.startTicks)) {
+      startHealth(context, live);
+      // It may have ended between the two looks.
+      watchExit(context, live);
+    } else settleLost(context, live);
+  }
+  await context.settled();
+  for (const live of context.live.values()) await tidy(context, live);
+  context.background(startAll(context));
+}
+
+function settleLost(context: Context, live: Live): void {
+  watchExit(context, live);
+  const run = live.run;
+  if (run === undefined) return;
+  // conmon writes the exit file right after the process is gone; give it a moment, then the sweep of exits takes over.
+  context.log.warn('a container ended while no daemon watched', { container: live.record.id });
+}
+
+/** Removes what a crash left of containers that do not run, and --rm containers that ended unseen. */
+async function tidy(context: Context, live: Live): Promise<void> {
+  if (live.run !== undefined || live.restart !== undefined) return;
+  const { record } = live;
+  try {
+    if (record.wasRunning && record.state.status === 'created')
+      record.state = { ...record.state, status: 'exited', exitCode: 255 };
+    rmSync(join(exitDirectory(context), record.id), { force: true });
+    await cleanUp(context, live, { cgroup: `${context.settings.cgroupParent}/${record.id}`, sandbox: undefined });
+    if (record.hostConfig.AutoRemove && record.state.status !== 'created') {
+      await context.lock.run(record.id, () => removeLocked(context, live, { volumes: true }));
+    }
+  } catch (error) {
+    context.log.warn('cannot tidy a container', { container: record.id, error: messageOf(error) });
+  }
+}
+
+async function startAll(context: Context): Promise<void> {
+  const waiting = [...context.live.values()]
+    .filter((live) => live.run === undefined && live.restart === undefined && !live.removing)
+    .filter(({ record }) =>
+      restartsAtBoot(record.hostConfig.RestartPolicy, {
+        manuallyStopped: record.manuallyStopped,
+        exitCode: record.state.exitCode,
+        wasRunning: record.wasRunning,
+      }),
+    )
+    .filter(({ record }) => record.wasRunning || record.state.status !== 'created')
+    .sort((a, b) => Number(BigInt(a.record.createdNanos) - BigInt(b.record.createdNanos)));
+  for (const live of waiting) {
+    await context.lock.run(live.record.id, async () => {
+      if (live.run !== undefined || live.removing || context.closing()) return;
+      try {
+        await startContainer(context, live, { automatic: true });
+      } catch (error) {
+        if (faultKind(error) !== 'not-modified')
+          context.log.error('cannot start a container', { container: live.record.id, error: messageOf(error) });
+      }
+    });
+  }
+}

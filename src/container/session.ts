@@ -1,0 +1,119 @@
+/** A client's connection to a process's stdio: conmon's attach socket with a bounded queue, detach keys and half-close. */
+import type { StdioFrame, StdioSession } from '../api/index.ts';
+import { attachMonitor, type MonitorStream } from '../monitor/index.ts';
+import { DetachScanner } from './detach-keys.ts';
+
+/** Bytes queued for a slow client before the process itself is made to wait. */
+const HIGH_WATER = 1 << 20;
+
+export interface SessionOptions {
+  tty: boolean;
+  stdin: boolean;
+  stdout: boolean;
+  stderr: boolean;
+  /** Whether the end of the client's input is the end of the process's. */
+  closesStdin: boolean;
+  detachKeys: number[] | undefined;
+  /** Sent before anything live (attach with logs=1). */
+  preface?: AsyncIterable<StdioFrame>;
+  onDetachKeys: () => void;
+  onClosed: () => void;
+}
+
+export class ProcessSession implements StdioSession {
+  readonly tty: boolean;
+  readonly output: AsyncIterable<StdioFrame>;
+  /** The client let go; the process may run on. */
+  detached = false;
+  readonly #options: SessionOptions;
+  readonly #scanner: DetachScanner | undefined;
+  #stream: MonitorStream | undefined;
+  #queue: StdioFrame[] = [];
+  #queued = 0;
+  #ended = false;
+  #inputClosed = false;
+  #early: Uint8Array[] = [];
+  #wake: (() => void) | undefined;
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    this.tty = options.tty;
+    this.#scanner = options.detachKeys === undefined ? undefined : new DetachScanner(options.detachKeys);
+    this.output = this.#frames();
+  }
+
+  /** Connects to the monitor; input that came before is sent now. @throws SystemError when no monitor listens */
+  connect(attachPath: string): void {
+    const stream = attachMonitor(attachPath);
+    this.#stream = stream;
+    stream.onOutput = (name, data) => {
+      if (this.#ended || !(name === 'stdout' ? this.#options.stdout : this.#options.stderr)) return;
+      this.#queue.push({ stream: name, data });
+      this.#queued += data.length;
+      if (this.#queued > HIGH_WATER) stream.pause();
+      this.#wake?.();
+    };
+    stream.onEnd = () => this.#end();
+    if (this.#ended) {
+      stream.close();
+      return;
+    }
+    const early = this.#early;
+    this.#early = [];
+    if (this.#options.stdin) {
+      void (async () => {
+        for (const data of early) await stream.write(data);
+        if (this.#inputClosed && this.#options.closesStdin) stream.closeInput();
+      })();
+    }
+  }
+
+  async write(data: Uint8Array): Promise<void> {
+    if (this.#ended || this.#inputClosed) return;
+    const { pass, detached } = this.#scanner?.feed(data) ?? { pass: data, detached: false };
+    if (pass.length > 0 && this.#options.stdin) {
+      if (this.#stream === undefined) this.#early.push(pass);
+      else await this.#stream.write(pass);
+    }
+    if (detached) {
+      this.#options.onDetachKeys();
+      this.detach();
+    }
+  }
+
+  closeInput(): void {
+    if (this.#inputClosed) return;
+    this.#inputClosed = true;
+    if (this.#stream !== undefined && this.#options.stdin && this.#options.closesStdin) this.#stream.closeInput();
+  }
+
+  detach(): void {
+    if (!this.#ended) this.detached = true;
+    this.#stream?.close();
+    this.#end();
+  }
+
+  #end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#wake?.();
+    this.#options.onClosed();
+  }
+
+  async *#frames(): AsyncGenerator<StdioFrame> {
+    if (this.#options.preface !== undefined) yield* this.#options.preface;
+    for (;;) {
+      const frames = this.#queue;
+      this.#queue = [];
+      for (const frame of frames) yield frame;
+      if (this.#queued > HIGH_WATER) this.#stream?.resume();
+      this.#queued = this.#queue.reduce((sum, frame) => sum + frame.data.length, 0);
+      if (this.#queue.length > 0) continue;
+      if (this.#ended) return;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+      this.#wake = undefined;
+    }
+  }
+}

@@ -1,0 +1,37 @@
+/** The runtime's words for a failed start or exec, in the form that Docker's clients match (exit codes 126 and 127 come from it). Pure. */
+import { Fault } from '../std/index.ts';
+
+export interface StartFailure {
+  fault: Fault;
+  exitCode: number;
+  /** The core of it, as exec prints it: `exec: "x": executable file not found in $PATH`. */
+  detail: string;
+}
+
+export function startFailure(words: string, command: string): StartFailure {
+  const text = words.replace(/^(crun|runc): /, '');
+  const quoted = JSON.stringify(command);
+  const dressed = (detail: string): string =>
+    `failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: ${detail}: unknown`;
+  const known = (detail: string, exitCode: number): StartFailure => ({
+    fault: new Fault('invalid', dressed(detail)),
+    exitCode,
+    detail,
+  });
+  if (/executable file .* not found/i.test(text))
+    return known(`exec: ${quoted}: executable file not found in $PATH`, 127);
+  if (
+    /(exec|stat|open executable).*no such file or directory/i.test(text) ||
+    /^(exec|open) .*: no such file/i.test(text)
+  ) {
+    if (!/mount|rootfs|chdir|cwd/i.test(text))
+      return known(`exec: ${quoted}: stat ${command}: no such file or directory`, 127);
+  }
+  if (/chdir|cwd/i.test(text) && /no such file|not a directory/i.test(text)) {
+    return known(text.replace(/No such/, 'no such').replace(/Not a/, 'not a'), 127);
+  }
+  if (/is a directory/i.test(text)) return known(`exec: ${quoted}: is a directory`, 126);
+  if (/permission denied/i.test(text)) return known(`exec: ${quoted}: permission denied`, 126);
+  if (/exec format error/i.test(text)) return known(`exec ${command}: exec format error`, 255);
+  return { fault: new Fault('internal', dressed(text)), exitCode: 128, detail: text };
+}

@@ -1,0 +1,142 @@
+/** `stop`, `kill`, `restart`, `pause` and `unpause`. Callers hold the container's lock unless said otherwise. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { signalNumber } from '../linux/index.ts';
+import { Fault } from '../std/index.ts';
+import type { Context, Live } from './context.ts';
+import { containerEvent } from './event.ts';
+import { cancelRestart } from './restart-timer.ts';
+import { requireRun } from './find.ts';
+import { saveIfThere, startContainer } from './start.ts';
+
+/** @throws Fault invalid "Invalid signal: FOO" */
+export function parseSignal(text: string | undefined, standard: string): number {
+  const number = signalNumber(text === undefined || text === '' ? standard : text);
+  if (number === undefined) throw new Fault('invalid', `invalid signal: ${text}`);
+  return number;
+}
+
+const SIGKILL = 9;
+
+/** Sends a signal; a paused container is thawed so that it can act on it. */
+async function deliver(context: Context, live: Live, signal: number): Promise<void> {
+  const run = requireRun(live);
+  const runtime = context.runtime(live.record.hostConfig.Runtime ?? '');
+  runtime.signal(run.pid, run.startTicks, signal);
+  containerEvent(context, live.record, 'kill', { signal: String(signal) });
+  if (run.paused && (signal === SIGKILL || signal === signalNumber(live.record.config.StopSignal || 'TERM'))) {
+    await runtime.resume(live.record.id);
+    run.paused = false;
+  }
+}
+
+export interface StopOptions {
+  signal?: string | undefined;
+  timeoutSeconds?: number | undefined;
+}
+
+/** @throws Fault not-modified when it does not run */
+export async function stopContainer(context: Context, live: Live, options: StopOptions): Promise<void> {
+  const { record } = live;
+  if (live.run === undefined) {
+    await live.ending;
+    record.manuallyStopped = true;
+    if (!cancelRestart(live)) throw new Fault('not-modified', 'container is already stopped');
+    await saveIfThere(context, live);
+    containerEvent(context, record, 'stop');
+    return;
+  }
+  await endRun(context, live, options);
+  record.manuallyStopped = true;
+  await saveIfThere(context, live);
+  containerEvent(context, record, 'stop');
+}
+
+/** Signal, grace, SIGKILL; returns when the run has been cleaned up. */
+async function endRun(context: Context, live: Live, options: StopOptions): Promise<void> {
+  const { record } = live;
+  live.stopRequested = true;
+  const exited = live.exited!.promise;
+  const signal = parseSignal(options.signal, record.config.StopSignal || 'SIGTERM');
+  const seconds = options.timeoutSeconds ?? record.config.StopTimeout ?? context.settings.stopTimeoutSeconds;
+  const gone = (error: unknown): void => {
+    if (!(error instanceof Fault) || error.kind !== 'conflict') throw error;
+  };
+  await deliver(context, live, signal).catch(gone);
+  if (seconds < 0) {
+    await exited;
+    return;
+  }
+  if (await settledWithin(exited, seconds * 1000)) return;
+  context.log.info('container did not stop in time and is killed', { container: record.id, signal, seconds });
+  await deliver(context, live, SIGKILL).catch(gone);
+  if (await settledWithin(exited, 10_000)) return;
+  throw new Fault(
+    'internal',
+    `cannot stop container: ${record.name}: tried to kill container, but did not receive an exit event`,
+  );
+}
+
+async function settledWithin(promise: Promise<void>, ms: number): Promise<boolean> {
+  const controller = new AbortController();
+  try {
+    return await Promise.race([promise.then(() => true), sleep(ms, false, { signal: controller.signal })]);
+  } finally {
+    controller.abort();
+  }
+}
+
+/** Not under the lock: a kill must reach a container whose stop is waiting. @throws Fault conflict, invalid */
+export async function killContainer(context: Context, live: Live, signalText: string | undefined): Promise<void> {
+  const signal = parseSignal(signalText, 'KILL');
+  if (live.run === undefined && live.restart !== undefined) {
+    live.record.manuallyStopped = true;
+    cancelRestart(live);
+    await saveIfThere(context, live);
+    return;
+  }
+  try {
+    requireRun(live);
+  } catch (error) {
+    throw new Fault('conflict', `cannot kill container: ${live.record.name}: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+  const { StopSignal } = live.record.config;
+  if (signal === SIGKILL || !StopSignal || signal === signalNumber(StopSignal)) {
+    live.stopRequested = signal === SIGKILL || signal === signalNumber(StopSignal || 'TERM');
+    live.record.manuallyStopped = true;
+  }
+  const exited = live.exited?.promise;
+  await deliver(context, live, signal);
+  if (signal === SIGKILL && exited !== undefined) {
+    // As Docker: the call returns when the container has ended.
+    await settledWithin(exited, 10_000);
+  }
+}
+
+export async function restartContainer(context: Context, live: Live, options: StopOptions): Promise<void> {
+  if (live.run !== undefined) {
+    await endRun(context, live, options);
+    containerEvent(context, live.record, 'stop');
+  } else cancelRestart(live);
+  await startContainer(context, live, { automatic: false });
+  containerEvent(context, live.record, 'restart');
+}
+
+export async function pauseContainer(context: Context, live: Live): Promise<void> {
+  const run = requireRun(live);
+  if (run.paused) throw new Fault('conflict', `Container ${live.record.id} is already paused`);
+  await context.runtime(live.record.hostConfig.Runtime ?? '').pause(live.record.id);
+  run.paused = true;
+  await context.runs.put(live.record.id, run, { durable: false });
+  containerEvent(context, live.record, 'pause');
+}
+
+export async function unpauseContainer(context: Context, live: Live): Promise<void> {
+  const run = requireRun(live);
+  if (!run.paused) throw new Fault('conflict', `Container ${live.record.id} is not paused`);
+  await context.runtime(live.record.hostConfig.Runtime ?? '').resume(live.record.id);
+  run.paused = false;
+  await context.runs.put(live.record.id, run, { durable: false });
+  containerEvent(context, live.record, 'unpause');
+}

@@ -1,0 +1,134 @@
+/** Control groups of all three layouts: v1, v2, and v1 with a v2 tree at /sys/fs/cgroup/unified (hybrid). */
+import { existsSync, readdirSync, readFileSync, rmdirSync, statfsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { errorCode } from '../std/index.ts';
+
+const ROOT = '/sys/fs/cgroup';
+const CGROUP2_MAGIC = 0x63677270;
+
+export interface CgroupLayout {
+  version: 1 | 2;
+  hybrid: boolean;
+  /** Controllers that limits can use ("memory", "cpu", …). */
+  controllers: string[];
+  /** v1: controller to the mount point of its hierarchy. v2: empty. */
+  mounts: ReadonlyMap<string, string>;
+}
+
+export function cgroupLayout(): CgroupLayout {
+  if (statfsSync(ROOT).type === CGROUP2_MAGIC) {
+    return {
+      version: 2,
+      hybrid: false,
+      controllers: readFileSync(join(ROOT, 'cgroup.controllers'), 'utf8').trim().split(' '),
+      mounts: new Map(),
+    };
+  }
+  const mounts = new Map<string, string>();
+  let hybrid = false;
+  for (const line of readFileSync('/proc/self/mounts', 'utf8').split('\n')) {
+    const [, target, type, options] = line.split(' ');
+    if (type === 'cgroup2' && target === join(ROOT, 'unified')) hybrid = true;
+    if (type !== 'cgroup' || target === undefined || options === undefined) continue;
+    for (const word of options.split(',')) {
+      if (existsSync(join(ROOT, word)) || word.startsWith('name=')) mounts.set(word, target);
+    }
+  }
+  return { version: 1, hybrid, controllers: [...mounts.keys()].filter((name) => !name.startsWith('name=')), mounts };
+}
+
+/** Every folder of the group at `path` ("/wherry/<id>"), one a hierarchy. */
+export function cgroupFolders(layout: CgroupLayout, path: string): string[] {
+  if (layout.version === 2) return [join(ROOT, path)];
+  return [...new Set(layout.mounts.values())].map((mount) => join(mount, path));
+}
+
+/** The folder that holds a controller's files. */
+export function controllerFolder(layout: CgroupLayout, controller: string, path: string): string | undefined {
+  if (layout.version === 2) return join(ROOT, path);
+  const mount = layout.mounts.get(controller);
+  return mount === undefined ? undefined : join(mount, path);
+}
+
+/** Host pids of every process in the group and below. */
+export function cgroupPids(layout: CgroupLayout, path: string): number[] {
+  const folder = controllerFolder(layout, layout.controllers.includes('pids') ? 'pids' : 'memory', path);
+  if (folder === undefined) return [];
+  const pids: number[] = [];
+  const walk = (directory: string): void => {
+    let names;
+    try {
+      pids.push(...readFileSync(join(directory, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean).map(Number));
+      names = readdirSync(directory, { withFileTypes: true });
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENODEV') return;
+      throw error;
+    }
+    for (const entry of names) if (entry.isDirectory()) walk(join(directory, entry.name));
+  };
+  walk(folder);
+  return pids;
+}
+
+/** Removes the group and its children in every hierarchy. @returns whether nothing of it is left */
+export function removeCgroup(layout: CgroupLayout, path: string): boolean {
+  let gone = true;
+  for (const folder of cgroupFolders(layout, path)) gone = removeFolder(folder) && gone;
+  return gone;
+}
+
+function removeFolder(folder: string): boolean {
+  try {
+    rmdirSync(folder);
+    return true;
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === 'ENOENT') return true;
+    if (code !== 'EBUSY' && code !== 'ENOTEMPTY') throw error;
+  }
+  try {
+    for (const entry of readdirSync(folder, { withFileTypes: true })) {
+      if (entry.isDirectory()) removeFolder(join(folder, entry.name));
+    }
+    rmdirSync(folder);
+    return true;
+  } catch (error) {
+    return errorCode(error) === 'ENOENT';
+  }
+}
+
+/** Freezes or thaws every process of the group. @throws the file system's error when the group is gone */
+export function setFrozen(layout: CgroupLayout, path: string, frozen: boolean): void {
+  const folder = controllerFolder(layout, 'freezer', path);
+  if (folder === undefined) throw new Error('the freezer controller is not mounted');
+  if (layout.version === 2) writeFileSync(join(folder, 'cgroup.freeze'), frozen ? '1' : '0');
+  else writeFileSync(join(folder, 'freezer.state'), frozen ? 'FROZEN' : 'THAWED');
+}
+
+/** "key value" lines as an object. */
+export function readKeyed(file: string): Record<string, number> {
+  const text = readIfThere(file);
+  const values: Record<string, number> = {};
+  for (const line of text.split('\n')) {
+    const space = line.lastIndexOf(' ');
+    if (space > 0) values[line.slice(0, space)] = Number(line.slice(space + 1));
+  }
+  return values;
+}
+
+/** A file with one number; "max" is undefined, and so is a file that is not there. */
+export function readNumber(file: string): number | undefined {
+  const text = readIfThere(file).trim();
+  if (text === '' || text === 'max') return undefined;
+  return Number(text);
+}
+
+export function readIfThere(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === 'ENOENT' || code === 'ENODEV' || code === 'EOPNOTSUPP') return '';
+    throw error;
+  }
+}

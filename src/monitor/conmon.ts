@@ -1,0 +1,171 @@
+/**
+ * Starts conmon, the monitor that holds one process's stdio, log and exit code and outlives the daemon. It forks away at
+ * once, runs the OCI runtime's `create` (or `exec`), reports the process id through a pipe, and on exit writes the exit
+ * code to `<exitDirectory>/<id>`.
+ */
+import { spawn } from 'node:child_process';
+import type { Readable, Writable } from 'node:stream';
+import { Fault } from '../std/index.ts';
+
+export interface MonitorOptions {
+  conmon: string;
+  /** The container's id; also the name of the exit file. */
+  id: string;
+  /** Unique for this monitor: the container id, or the exec id. */
+  uuid: string;
+  name: string;
+  runtime: string;
+  /** Global arguments of the runtime (`--root …`). */
+  runtimeArguments: readonly string[];
+  /** Where the bundle (config.json) is; conmon puts `attach`, `ctl` and its own files beside it. */
+  bundle: string;
+  exitDirectory: string;
+  /** CRI log file, or undefined to keep no log. */
+  logPath: string | undefined;
+  /** Bytes after which conmon itself starts the log file anew, should the daemon not have rotated it. */
+  logSizeMax: number | undefined;
+  terminal: boolean;
+  stdin: boolean;
+  leaveStdinOpen: boolean;
+  /** Present for an exec: the process spec's path. With `attach`, conmon waits for `release` before it runs the process. */
+  exec?: { processSpec: string; attach: boolean };
+  environment?: NodeJS.ProcessEnv;
+}
+
+export interface Monitor {
+  /** Process id inside the host's pid namespace. */
+  pid: number;
+  /** For an exec: settles with the exit code when conmon reports it while we live. */
+  exitCode: Promise<number | undefined>;
+}
+
+export interface StartingMonitor {
+  /** For an exec with `attach`: settles when the attach socket stands and the process waits for `release`. */
+  attachable: Promise<void>;
+  /** Settles when the runtime has created the process. @throws Fault internal with the runtime's words */
+  created: Promise<Monitor>;
+  /** Lets an exec with `attach` go on; a no-op otherwise. */
+  release(): void;
+}
+
+interface SyncMessage {
+  pid?: number;
+  data?: number;
+  exit_code?: number;
+  message?: string;
+}
+
+export function startMonitor(options: MonitorOptions): StartingMonitor {
+  const exec = options.exec;
+  const args = ['--api-version', '1', '-c', options.id, '-u', options.uuid, '-n', options.name];
+  args.push('-r', options.runtime, '-b', options.bundle, '-p', `${options.bundle}/pidfile`);
+  args.push('-P', `${options.bundle}/conmon.pid`, '--exit-dir', options.exitDirectory, '--full-attach');
+  args.push('-l', options.logPath === undefined ? 'null:' : `k8s-file:${options.logPath}`, '--no-sync-log');
+  args.push('--log-level', 'error', '--persist-dir', options.bundle);
+  if (options.logSizeMax !== undefined) args.push('--log-size-max', String(options.logSizeMax));
+  if (options.terminal) args.push('-t');
+  if (options.stdin) args.push('-i');
+  if (options.leaveStdinOpen) args.push('--leave-stdin-open');
+  for (const argument of options.runtimeArguments) args.push('--runtime-arg', argument);
+  if (exec !== undefined) {
+    args.push('-e', '--exec-process-spec', exec.processSpec);
+    if (exec.attach) args.push('--exec-attach');
+  }
+  const child = spawn(options.conmon, args, {
+    cwd: options.bundle,
+    stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
+    env: {
+      PATH: process.env['PATH'],
+      ...options.environment,
+      _OCI_SYNCPIPE: '3',
+      _OCI_STARTPIPE: '4',
+      ...(exec?.attach === true ? { _OCI_ATTACHPIPE: '5' } : {}),
+    },
+    detached: true,
+  });
+  child.unref();
+  let complaint = '';
+  child.stderr?.on('data', (chunk: Buffer) => {
+    if (complaint.length < 4096) complaint += chunk.toString('utf8');
+  });
+  const pipes = child.stdio as unknown as [null, null, Readable, Readable, Writable, Readable];
+  const [, , , sync, start, attached] = pipes;
+  start.on('error', () => {});
+  const waits = exec?.attach === true;
+  // conmon reads the start pipe once before it does anything, and with --exec-attach again before it runs the process.
+  if (waits) start.write(Buffer.of(0));
+  else start.end(Buffer.of(0));
+
+  const failure = new Promise<never>((_, reject) =>
+    child.once('error', (error) =>
+      reject(new Fault('unavailable', `Cannot run ${options.conmon}: ${error.message}`, { cause: error })),
+    ),
+  );
+  failure.catch(() => {});
+  const messages = readMessages(sync);
+  const attachable = waits
+    ? Promise.race([
+        readMessages(attached)
+          .next()
+          .then(() => {}),
+        failure,
+      ])
+    : Promise.resolve();
+  if (!waits) attached.resume();
+  attached.on('error', () => {});
+  const created = (async (): Promise<Monitor> => {
+    const first = await Promise.race([messages.next(), failure]);
+    if (first.done) {
+      throw new Fault(
+        'internal',
+        `the monitor ended before the process was created: ${complaint.trim() || 'no message'}`,
+      );
+    }
+    const { pid, data, message } = first.value;
+    const reported = pid ?? data ?? -1;
+    if (reported <= 0) throw new Fault('internal', runtimeWords(message ?? complaint));
+    return { pid: reported, exitCode: exec === undefined ? Promise.resolve(undefined) : lastCode(messages) };
+  })();
+  created.catch(() => {});
+  attachable.catch(() => {});
+  return { attachable, created, release: () => void start.end(Buffer.of(0)) };
+}
+
+async function lastCode(messages: AsyncIterator<SyncMessage>): Promise<number | undefined> {
+  const next = await messages.next();
+  return next.done ? undefined : (next.value.exit_code ?? next.value.data);
+}
+
+async function* readMessages(stream: Readable): AsyncGenerator<SyncMessage, undefined> {
+  let text = '';
+  try {
+    for await (const chunk of stream as AsyncIterable<Buffer>) {
+      text += chunk.toString('utf8');
+      for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n')) {
+        const line = text.slice(0, end);
+        text = text.slice(end + 1);
+        if (line.trim() !== '') yield JSON.parse(line) as SyncMessage;
+      }
+    }
+  } catch {
+    return undefined;
+  }
+  return undefined;
+}
+
+/** What the runtime said, without its log dressing: crun and runc print plain lines or one JSON object a line. */
+export function runtimeWords(text: string): string {
+  const lines = text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
+  const words = lines.map((line) => {
+    if (!line.startsWith('{')) return line.replace(/^time="[^"]*" level=\w+ msg=/, '');
+    try {
+      return (JSON.parse(line) as { msg?: string }).msg ?? line;
+    } catch {
+      return line;
+    }
+  });
+  return words.at(-1) ?? 'the runtime gave no reason';
+}

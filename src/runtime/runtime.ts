@@ -1,0 +1,163 @@
+/**
+ * The OCI runtime's verbs (runc or crun), each through a monitor where a process is made. Paths that are walked on every start
+ * (start, kill, delete) use the kernel directly and fall back to the runtime's own command.
+ */
+import { readdirSync, rmSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type CgroupLayout, cgroupPids, isAlive, removeCgroup } from '../linux/index.ts';
+import { type Monitor, runtimeWords, type StartingMonitor, startMonitor } from '../monitor/index.ts';
+import { Fault, runProgram } from '../std/index.ts';
+import { releaseExecFifo } from './exec-fifo.ts';
+
+export interface RuntimeProgram {
+  /** As clients name it: "crun", "runc", or a name from daemon.json. */
+  name: string;
+  path: string;
+  kind: 'crun' | 'runc';
+  version: string;
+  arguments: string[];
+}
+
+export interface RuntimeOptions {
+  program: RuntimeProgram;
+  conmon: string;
+  /** Where the runtime keeps its state, one folder a container. */
+  stateRoot: string;
+  exitDirectory: string;
+  cgroups: CgroupLayout;
+  systemdCgroup: boolean;
+}
+
+export interface ProcessOptions {
+  id: string;
+  name: string;
+  bundle: string;
+  logPath: string | undefined;
+  logSizeMax: number | undefined;
+  terminal: boolean;
+  stdin: boolean;
+  leaveStdinOpen: boolean;
+}
+
+export class Runtime {
+  readonly program: RuntimeProgram;
+  readonly #options: RuntimeOptions;
+
+  constructor(options: RuntimeOptions) {
+    this.#options = options;
+    this.program = options.program;
+  }
+
+  #globalArguments(): string[] {
+    const args = [...this.program.arguments, '--root', this.#options.stateRoot];
+    if (this.#options.systemdCgroup) args.push('--systemd-cgroup');
+    return args;
+  }
+
+  /** `create` of the bundle: afterwards init waits for `start`. @throws Fault with the runtime's words */
+  async create(options: ProcessOptions): Promise<Monitor> {
+    return await this.#monitor(options, options.id, this.#options.exitDirectory, undefined).created;
+  }
+
+  /** `exec` of a process in a running container. `bundle` is the exec's own folder, its exit file lands in `<bundle>/exit`. */
+  exec(options: ProcessOptions & { execId: string; processSpec: string; attach: boolean }): StartingMonitor {
+    return this.#monitor(options, options.execId, `${options.bundle}/exit`, {
+      processSpec: options.processSpec,
+      attach: options.attach,
+    });
+  }
+
+  #monitor(
+    options: ProcessOptions,
+    uuid: string,
+    exitDirectory: string,
+    exec: { processSpec: string; attach: boolean } | undefined,
+  ): StartingMonitor {
+    return startMonitor({
+      conmon: this.#options.conmon,
+      id: options.id,
+      uuid,
+      name: options.name,
+      runtime: this.program.path,
+      runtimeArguments: this.#globalArguments(),
+      bundle: options.bundle,
+      exitDirectory,
+      logPath: options.logPath,
+      logSizeMax: options.logSizeMax,
+      terminal: options.terminal,
+      stdin: options.stdin,
+      leaveStdinOpen: options.leaveStdinOpen,
+      ...(exec === undefined ? {} : { exec }),
+    });
+  }
+
+  /** Lets a created container's process go. @throws Fault conflict when it is not waiting any more */
+  async start(id: string, alive: () => boolean): Promise<void> {
+    await releaseExecFifo(join(this.#options.stateRoot, id, 'exec.fifo'), this.program.kind, alive);
+  }
+
+  /** Sends a signal to the container's first process. @throws Fault conflict when it is gone */
+  signal(pid: number, start: string, signal: number): void {
+    if (!isAlive(pid, start)) throw new Fault('conflict', 'the process is gone');
+    process.kill(pid, signal);
+  }
+
+  async pause(id: string): Promise<void> {
+    await this.#command(['pause', id]);
+  }
+
+  async resume(id: string): Promise<void> {
+    await this.#command(['resume', id]);
+  }
+
+  /** Applies runtime-spec linux.resources to a running container. */
+  async update(id: string, resources: object): Promise<void> {
+    await this.#command(['update', '--resources', '-', id], JSON.stringify(resources));
+  }
+
+  /** Removes what is left of an ended container: stray processes, cgroups, the runtime's state. Idempotent. */
+  async delete(id: string, cgroup: string): Promise<void> {
+    const { cgroups, stateRoot } = this.#options;
+    if (!this.#options.systemdCgroup) {
+      for (let attempt = 0; attempt < 40; attempt++) {
+        if (removeCgroup(cgroups, cgroup)) {
+          rmSync(join(stateRoot, id), { recursive: true, force: true });
+          return;
+        }
+        for (const pid of cgroupPids(cgroups, cgroup)) killQuietly(pid);
+        await sleep(attempt < 10 ? 1 : 10);
+      }
+    }
+    await runProgram(this.program.path, [...this.#globalArguments(), 'delete', '--force', id]);
+    removeCgroup(cgroups, cgroup);
+    await rm(join(stateRoot, id), { recursive: true, force: true });
+  }
+
+  /** Ids that the runtime still has state for. */
+  known(): string[] {
+    try {
+      return readdirSync(this.#options.stateRoot);
+    } catch {
+      return [];
+    }
+  }
+
+  async #command(args: string[], input?: string): Promise<void> {
+    const result = await runProgram(
+      this.program.path,
+      [...this.#globalArguments(), ...args],
+      input === undefined ? {} : { input },
+    );
+    if (result.code !== 0) throw new Fault('internal', runtimeWords(result.stderr || result.stdout));
+  }
+}
+
+function killQuietly(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It ended between the listing and the signal.
+  }
+}
