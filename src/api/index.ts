@@ -1,4 +1,5 @@
-/** The dictionary of the wire: Engine API types, the engine's shape, filters. Pure. */
+/** The dictionary of the wire: Engine API types, the engine's shape, endpoints, versions, filters. Pure. */
+export { type Access, type Endpoint, type EndpointKey, endpoints, swarmRoots } from './endpoints.ts';
 export type * from './engine.ts';
 export {
   acceptFilters,
@@ -10,3 +11,4 @@ export {
   parseFilters,
 } from './filters.ts';
 export type * from './types.ts';
+export { latestVersion, minimumVersion, parseVersion, versionText } from './versions.ts';

@@ -1,0 +1,136 @@
+/** Images: local ones, and their ways to and from registries and tar files. */
+import type { ProgressMessage } from '../../api/index.ts';
+import { Fault, messageOf } from '../../std/index.ts';
+import { parseRegistryAuth } from '../body/registry-auth.ts';
+import type { Call } from '../call.ts';
+import { applyDeltas, imageDeltas, imageSummaryDeltas } from '../deltas.ts';
+import { goJson } from '../go-json.ts';
+import { empty, file, json, type Reply, stream } from '../http/reply.ts';
+import { ClientGone } from '../http/input.ts';
+
+const listFilters = ['before', 'dangling', 'label', 'label!', 'reference', 'since', 'until'];
+
+export async function list(call: Call): Promise<Reply> {
+  const summaries = await call.engine.images.list({
+    all: call.query.boolean('all'),
+    filters: call.query.filters(listFilters),
+    sharedSize: call.version >= 42 && call.query.boolean('shared-size'),
+  });
+  return json(summaries.map((summary) => applyDeltas(imageSummaryDeltas, call.version, summary)));
+}
+
+export async function inspect(call: Call): Promise<Reply> {
+  const image = await call.engine.images.inspect(call.name, { platform: platformOf(call, 49) });
+  return json(applyDeltas(imageDeltas, call.version, image));
+}
+
+export async function history(call: Call): Promise<Reply> {
+  return json(await call.engine.images.history(call.name, { platform: platformOf(call, 48) }));
+}
+
+/** Pull with `fromImage`, import with `fromSrc`. */
+export async function create(call: Call): Promise<Reply> {
+  const { query } = call;
+  const image = query.text('fromImage');
+  const tag = query.text('tag');
+  const platform = platformOf(call, 32);
+  if (image !== undefined) {
+    const auth = parseRegistryAuth(call.header('x-registry-auth'));
+    return progress(await call.engine.images.pull({ image, tag, platform, auth }, call.signal));
+  }
+  const source = query.text('fromSrc');
+  if (source === undefined) throw new Fault('invalid', 'Cannot create an image: want fromImage or fromSrc');
+  return progress(
+    await call.engine.images.import(
+      {
+        source,
+        body: call.body,
+        repo: query.text('repo'),
+        tag,
+        message: query.text('message') ?? '',
+        changes: query.all('changes'),
+        platform,
+      },
+      call.signal,
+    ),
+  );
+}
+
+export async function push(call: Call): Promise<Reply> {
+  const auth = parseRegistryAuth(call.header('x-registry-auth'));
+  const options = { image: call.name, tag: call.query.text('tag'), platform: platformOf(call, 46), auth };
+  return progress(await call.engine.images.push(options, call.signal));
+}
+
+export async function load(call: Call): Promise<Reply> {
+  const options = { quiet: call.query.boolean('quiet', true), platform: platformOf(call, 48) };
+  return progress(await call.engine.images.load(call.body, options, call.signal));
+}
+
+export async function save(call: Call): Promise<Reply> {
+  return saved(call, [call.name]);
+}
+
+export async function saveMany(call: Call): Promise<Reply> {
+  const names = call.query.all('names').filter((name) => name !== '');
+  if (names.length === 0) throw new Fault('invalid', 'Cannot save: query parameter "names" is missing');
+  return saved(call, names);
+}
+
+async function saved(call: Call, names: string[]): Promise<Reply> {
+  const bytes = await call.engine.images.save(names, { platform: platformOf(call, 48) }, call.signal);
+  return file('application/x-tar', bytes);
+}
+
+export async function tag(call: Call): Promise<Reply> {
+  const repo = call.query.text('repo');
+  if (repo === undefined) throw new Fault('invalid', 'Cannot tag: query parameter "repo" is missing');
+  await call.engine.images.tag(call.name, { repo, tag: call.query.text('tag') });
+  return empty(201);
+}
+
+export async function remove(call: Call): Promise<Reply> {
+  const options = { force: call.query.boolean('force'), noPrune: call.query.boolean('noprune') };
+  return json(await call.engine.images.remove(call.name, options));
+}
+
+export async function prune(call: Call): Promise<Reply> {
+  const filters = call.query.filters(['dangling', 'label', 'label!', 'until']);
+  const { deleted, reclaimed } = await call.engine.images.prune(filters);
+  return json({ ImagesDeleted: deleted.length === 0 ? null : deleted, SpaceReclaimed: reclaimed });
+}
+
+export async function search(call: Call): Promise<Reply> {
+  const term = call.query.text('term');
+  if (term === undefined) throw new Fault('invalid', 'Cannot search: query parameter "term" is missing');
+  const limit = call.query.integer('limit') ?? 25;
+  if (limit < 1 || limit > 100) {
+    throw new Fault('invalid', `limit ${limit} is outside the range of [1, 100]`);
+  }
+  const filters = call.query.filters(['is-automated', 'is-official', 'stars']);
+  return json(await call.engine.images.search({ term, limit, filters }));
+}
+
+export async function distribution(call: Call): Promise<Reply> {
+  const auth = parseRegistryAuth(call.header('x-registry-auth'));
+  return json(await call.engine.images.distribution(call.name, auth, call.signal));
+}
+
+function platformOf(call: Call, since: number): string | undefined {
+  return call.version < since ? undefined : call.query.text('platform');
+}
+
+function progress(messages: AsyncIterable<ProgressMessage>): Reply {
+  return stream({ 'Content-Type': 'application/json' }, progressLines(messages));
+}
+
+/** The head is out with status 200, so a failure is the last line. */
+async function* progressLines(messages: AsyncIterable<ProgressMessage>): AsyncGenerator<string> {
+  try {
+    for await (const message of messages) yield `${goJson(message)}\r\n`;
+  } catch (error) {
+    if (error instanceof ClientGone) throw error;
+    const message = messageOf(error);
+    yield `${goJson({ errorDetail: { message }, error: message })}\r\n`;
+  }
+}

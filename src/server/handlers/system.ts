@@ -1,0 +1,124 @@
+/** Ping, version, info, disk usage, login, events, and the answers for what Wherry leaves out. */
+import type { EventMessage } from '../../api/index.ts';
+import { Fault } from '../../std/index.ts';
+import { parseAuthBody } from '../body/registry-auth.ts';
+import type { Call } from '../call.ts';
+import { applyDeltas, diskUsageDeltas, showsEvent } from '../deltas.ts';
+import { goJson } from '../go-json.ts';
+import { empty, failure, json, type Reply, stream, type WholeReply } from '../http/reply.ts';
+
+export async function ping(call: Call): Promise<Reply> {
+  return pingReply(call, 'OK');
+}
+
+export async function pingHead(call: Call): Promise<Reply> {
+  return pingReply(call, '');
+}
+
+function pingReply(call: Call, body: string): WholeReply {
+  return {
+    kind: 'whole',
+    status: 200,
+    headers: {
+      'Builder-Version': call.builderVersion,
+      'Cache-Control': 'no-cache, no-store, must-revalidate',
+      'Content-Type': 'text/plain; charset=utf-8',
+      Pragma: 'no-cache',
+      Swarm: 'inactive',
+    },
+    body,
+  };
+}
+
+export async function version(call: Call): Promise<Reply> {
+  return json(await call.engine.system.version());
+}
+
+export async function info(call: Call): Promise<Reply> {
+  return json(await call.engine.system.info());
+}
+
+const usageTypes = ['container', 'image', 'volume', 'build-cache'] as const;
+
+export async function diskUsage(call: Call): Promise<Reply> {
+  const asked = call.version < 42 ? [] : call.query.all('type');
+  const types = asked.map((type) => {
+    const known = usageTypes.find((each) => each === type);
+    if (known === undefined) throw new Fault('invalid', `unknown object type: ${type}`);
+    return known;
+  });
+  const usage = await call.engine.system.diskUsage(new Set(types.length === 0 ? usageTypes : types));
+  return json(applyDeltas(diskUsageDeltas, call.version, usage));
+}
+
+export async function auth(call: Call): Promise<Reply> {
+  return json(await call.engine.system.login(parseAuthBody(await call.requiredJson())));
+}
+
+export async function events(call: Call): Promise<Reply> {
+  const since = call.query.time('since');
+  const until = call.query.time('until');
+  if (since !== undefined && until !== undefined && since > until) {
+    throw new Fault('invalid', '`since` time cannot be after `until` time');
+  }
+  const messages = await call.engine.system.events({ since, until, filters: call.query.filters() }, call.signal);
+  return stream({ 'Content-Type': 'application/json' }, eventLines(call.version, messages));
+}
+
+async function* eventLines(version: number, messages: AsyncIterable<EventMessage>): AsyncGenerator<string> {
+  for await (const message of messages) {
+    if (showsEvent(version, message)) yield eventLine(message);
+  }
+}
+
+/** One event as Docker prints it; the legacy fields only where Docker fills them, the nanoseconds to the last digit. */
+export function eventLine(event: EventMessage): string {
+  const { Type, Action, Actor, scope, timeNano } = event;
+  const legacy: Record<string, string> = {};
+  if (Type === 'container' || Type === 'image') {
+    legacy['status'] = Action;
+    legacy['id'] = Actor.ID;
+    const from = Actor.Attributes['image'];
+    if (Type === 'container' && from !== undefined) legacy['from'] = from;
+  }
+  const attributes = Object.fromEntries(Object.entries(Actor.Attributes).sort(([a], [b]) => (a < b ? -1 : 1)));
+  const text = goJson({ ...legacy, Type, Action, Actor: { ID: Actor.ID, Attributes: attributes }, scope });
+  return `${text.slice(0, -1)},"time":${timeNano / 1_000_000_000n},"timeNano":${timeNano}}\n`;
+}
+
+export async function pluginList(): Promise<Reply> {
+  return json([]);
+}
+
+export async function build(): Promise<Reply> {
+  throw new Fault('not-implemented', 'Cannot build an image: this engine has no builder');
+}
+
+export async function session(): Promise<Reply> {
+  throw new Fault('not-implemented', 'Cannot open a build session: this engine has no builder');
+}
+
+export async function grpc(): Promise<Reply> {
+  throw new Fault('not-implemented', 'Cannot reach BuildKit: this engine has no builder');
+}
+
+/** Nothing is ever built here, so there is no build to cancel. */
+export async function buildCancel(): Promise<Reply> {
+  return empty(200);
+}
+
+export async function buildPrune(): Promise<Reply> {
+  return json({ CachesDeleted: null, SpaceReclaimed: 0 });
+}
+
+export async function checkpoint(): Promise<Reply> {
+  throw new Fault('not-implemented', 'Cannot use checkpoints: this engine does not support them');
+}
+
+/** What every endpoint of the swarm API answers. */
+export function notSwarmManager(): Reply {
+  return failure(
+    503,
+    'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.',
+  );
+}

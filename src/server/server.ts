@@ -1,0 +1,100 @@
+/** The server: listeners, their connections, and an end in which nothing is leaked. */
+import type { AddressInfo, Server as NetServer } from 'node:net';
+import { type Engine, latestVersion, versionText } from '../api/index.ts';
+import { type Logger, messageOf } from '../std/index.ts';
+import { createDispatch } from './dispatch.ts';
+import { Connection } from './http/connection.ts';
+import { openListener, type Target } from './listener.ts';
+import { projectEngine } from './one-project.ts';
+
+export interface ServerOptions {
+  readonly engine: Engine;
+  readonly logger: Logger;
+  /** The engine version in the Server header; clients expect a Docker-like number. Default "28.5.2". */
+  readonly productVersion?: string;
+  /** The builder that ping advertises. Default "1": the classic one. */
+  readonly builderVersion?: '1' | '2';
+}
+
+/** What a listener lets its clients do. */
+export interface ListenerOptions {
+  /** Only calls that change nothing; others answer 403. Default false. */
+  readonly readOnly?: boolean;
+  /** Only the objects of one compose project; see one-project.ts. */
+  readonly project?: string;
+}
+
+export type ListenTarget = Target & ListenerOptions;
+
+export interface Server {
+  /** Starts a listener. @returns the unix path, or the host and port in use. @throws Fault */
+  listen(target: ListenTarget): Promise<{ path: string } | { host: string; port: number }>;
+  /** Stops listening, lets answers under way end for up to `graceMs` (default 2000), then closes every connection. */
+  close(options?: { graceMs?: number }): Promise<void>;
+}
+
+export function createServer(options: ServerOptions): Server {
+  return new EngineServer(options);
+}
+
+class EngineServer implements Server {
+  readonly #options: ServerOptions;
+  readonly #standardHeaders: string;
+  readonly #listeners = new Set<NetServer>();
+  readonly #connections = new Map<Connection, Promise<void>>();
+
+  constructor(options: ServerOptions) {
+    this.#options = options;
+    this.#standardHeaders = [
+      `Api-Version: ${versionText(latestVersion)}\r\n`,
+      'Docker-Experimental: false\r\n',
+      'Ostype: linux\r\n',
+      `Server: Docker/${options.productVersion ?? '28.5.2'} (linux)\r\n`,
+    ].join('');
+  }
+
+  async listen(target: ListenTarget): Promise<{ path: string } | { host: string; port: number }> {
+    const { engine, logger } = this.#options;
+    const handle = createDispatch({
+      engine: target.project === undefined ? engine : projectEngine(engine, target.project),
+      logger,
+      readOnly: target.readOnly ?? false,
+      local: isLocal(target),
+      builderVersion: this.#options.builderVersion ?? '1',
+    });
+    const listener = await openListener(target, (socket) => {
+      const connection = new Connection(socket, { handle, standardHeaders: this.#standardHeaders, logger });
+      this.#connections.set(
+        connection,
+        connection.serve().finally(() => this.#connections.delete(connection)),
+      );
+    });
+    listener.on('error', (error) => logger.error('listener failed', { error: messageOf(error) }));
+    this.#listeners.add(listener);
+    const address = listener.address();
+    if (typeof address === 'string' || address === null) return { path: address ?? '' };
+    return hostAndPort(address);
+  }
+
+  async close(options: { graceMs?: number } = {}): Promise<void> {
+    const closed = [...this.#listeners].map(
+      (listener) => new Promise<void>((resolve) => listener.close(() => resolve())),
+    );
+    this.#listeners.clear();
+    for (const connection of this.#connections.keys()) connection.shutdown();
+    const timer = setTimeout(() => {
+      for (const connection of this.#connections.keys()) connection.destroy();
+    }, options.graceMs ?? 2_000);
+    await Promise.all(this.#connections.values());
+    clearTimeout(timer);
+    await Promise.all(closed);
+  }
+}
+
+function hostAndPort({ address, port }: AddressInfo): { host: string; port: number } {
+  return { host: address, port };
+}
+
+function isLocal(target: Target): boolean {
+  return !('host' in target) || ['localhost', '::1'].includes(target.host) || target.host.startsWith('127.');
+}

@@ -1,0 +1,155 @@
+/**
+ * A process without a kernel, for tests of the server: a few commands with stdio that pushes back, attachable by many.
+ *   echo WORDS · warn WORDS (stderr) · cat · sleep SECONDS · flood BYTES · count (prints how many bytes it read) · exit CODE
+ */
+import type { StdioFrame, StdioSession } from '../../src/api/index.ts';
+
+type Emit = (stream: StdioFrame['stream'], data: Uint8Array) => Promise<void>;
+
+/** One reader of a process's output. Holds at most `limit` bytes, then makes the process wait. */
+class Reader {
+  readonly #limit = 256 * 1024;
+  #frames: StdioFrame[] = [];
+  #size = 0;
+  #ended = false;
+  #wake: (() => void)[] = [];
+
+  async push(frame: StdioFrame): Promise<void> {
+    while (this.#size >= this.#limit && !this.#ended) await this.#changed();
+    if (this.#ended) return;
+    this.#frames.push(frame);
+    this.#size += frame.data.length;
+    this.#change();
+  }
+
+  end(): void {
+    this.#ended = true;
+    this.#change();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<StdioFrame, void, void> {
+    for (;;) {
+      const frame = this.#frames.shift();
+      if (frame !== undefined) {
+        this.#size -= frame.data.length;
+        this.#change();
+        yield frame;
+      } else if (this.#ended) return;
+      else await this.#changed();
+    }
+  }
+
+  #changed(): Promise<void> {
+    return new Promise((resolve) => this.#wake.push(resolve));
+  }
+
+  #change(): void {
+    const wake = this.#wake;
+    this.#wake = [];
+    for (const each of wake) each();
+  }
+}
+
+export class FakeProcess {
+  readonly #command: readonly string[];
+  readonly #tty: boolean;
+  readonly #readers = new Set<Reader>();
+  readonly #input = new Reader();
+  readonly log: StdioFrame[] = [];
+  readonly exited: Promise<number>;
+  #exit!: (code: number) => void;
+  #ended = false;
+  /** Sessions handed out and not detached yet. */
+  sessions = 0;
+  /** Bytes the process was given. */
+  received = 0;
+
+  constructor(command: readonly string[], tty: boolean) {
+    this.#command = command;
+    this.#tty = tty;
+    this.exited = new Promise((resolve) => {
+      this.#exit = resolve;
+    });
+  }
+
+  attach(): StdioSession {
+    const reader = new Reader();
+    if (this.#ended) reader.end();
+    this.#readers.add(reader);
+    this.sessions++;
+    let attached = true;
+    return {
+      tty: this.#tty,
+      output: reader,
+      write: (data) => this.#input.push({ stream: 'stdout', data }),
+      closeInput: () => {
+        if (!this.#tty) this.#input.end();
+      },
+      detach: () => {
+        if (!attached) return;
+        attached = false;
+        this.sessions--;
+        this.#readers.delete(reader);
+        reader.end();
+      },
+    };
+  }
+
+  start(): void {
+    void this.#run().then((code) => this.end(code));
+  }
+
+  end(code: number): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#input.end();
+    for (const reader of this.#readers) reader.end();
+    this.#exit(code);
+  }
+
+  async #run(): Promise<number> {
+    const [name, ...args] = this.#command;
+    const emit: Emit = async (stream, data) => {
+      const frame: StdioFrame = { stream: this.#tty ? 'stdout' : stream, data };
+      if (this.log.length < 1000) this.log.push(frame);
+      for (const reader of this.#readers) await reader.push(frame);
+    };
+    switch (name) {
+      case 'echo':
+        await emit('stdout', Buffer.from(`${args.join(' ')}\n`));
+        return 0;
+      case 'warn':
+        await emit('stderr', Buffer.from(`${args.join(' ')}\n`));
+        return 0;
+      case 'cat':
+        for await (const { data } of this.#input) {
+          this.received += data.length;
+          await emit('stdout', data);
+        }
+        return 0;
+      case 'count':
+        for await (const { data } of this.#input) this.received += data.length;
+        await emit('stdout', Buffer.from(`${this.received}\n`));
+        return 0;
+      case 'flood': {
+        const block = Buffer.alloc(64 * 1024, 'x');
+        for (let left = Number(args[0]); left > 0 && !this.#ended; left -= block.length) {
+          await emit('stdout', left >= block.length ? block : block.subarray(0, left));
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+        return 0;
+      }
+      case 'sleep':
+        await Promise.race([
+          new Promise((resolve) => setTimeout(resolve, Number(args[0]) * 1000).unref()),
+          this.exited,
+        ]);
+        return 0;
+      case 'exit':
+        return Number(args[0]);
+      default:
+        await emit('stderr', Buffer.from(`exec: ${JSON.stringify(name)}: executable file not found in $PATH\n`));
+        return 127;
+    }
+  }
+}
