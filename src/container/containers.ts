@@ -4,7 +4,6 @@ import {
   type ContainerCreateBody,
   type Containers,
   type EndpointConfig,
-  type EventMessage,
   type Execs,
   type Filters,
   matchesLabels,

@@ -1,0 +1,474 @@
+/** The daemon's settings: dockerd's own flags and daemon.json keys, resolved once into values with nothing left open. */
+import { readFileSync } from 'node:fs';
+import { errorCode, Fault, type LogLevel, parseBytes, parseGoDuration } from '../std/index.ts';
+
+export interface ListenSetting {
+  /** As written: unix:///run/x.sock, tcp://127.0.0.1:2376, fd:// */
+  url: string;
+  readOnly: boolean;
+  project: string | undefined;
+}
+
+export interface Config {
+  hosts: ListenSetting[];
+  group: string;
+  dataRoot: string;
+  execRoot: string;
+  pidfile: string;
+  bridge: string;
+  bip: string | undefined;
+  fixedCidrV6: string | undefined;
+  ipv6: boolean;
+  defaultAddressPools: { base: string; size: number }[] | undefined;
+  defaultGatewayIp: string | undefined;
+  publishAddress: string;
+  hostGatewayIp: string | undefined;
+  icc: boolean;
+  userlandProxy: boolean;
+  mtu: number;
+  respectHostFirewall: boolean;
+  dns: string[];
+  dnsSearch: string[];
+  dnsOptions: string[];
+  registryMirrors: string[];
+  insecureRegistries: string[];
+  logLevel: LogLevel;
+  debug: boolean;
+  logFormat: 'text' | 'json';
+  logDriver: string;
+  logOptions: Record<string, string>;
+  tls: boolean;
+  tlsVerify: boolean;
+  tlsCaCert: string;
+  tlsCert: string;
+  tlsKey: string;
+  defaultRuntime: string | undefined;
+  runtimes: Record<string, { path?: string; runtimeArgs?: string[] }>;
+  cgroupParent: string | undefined;
+  systemdCgroup: boolean;
+  cgroupnsMode: string | undefined;
+  ipcMode: string;
+  shmSize: number;
+  ulimits: { Name: string; Hard: number; Soft: number }[];
+  init: boolean;
+  initPath: string | undefined;
+  noNewPrivileges: boolean;
+  seccompProfile: string | undefined;
+  labels: string[];
+  shutdownTimeout: number;
+  maxConcurrentDownloads: number;
+  liveRestore: boolean;
+  /** Wherry's own. */
+  restartUnhealthy: boolean;
+  volumeTrashMs: number;
+  conmon: string | undefined;
+}
+
+type Kind = 'string' | 'boolean' | 'list' | 'map' | 'number';
+interface Option {
+  kind: Kind;
+  /** The key in daemon.json when it is not the flag's name. */
+  key?: string;
+  short?: string;
+  help: string;
+  /** Accepted for dockerd's sake, without effect here; the text says why. */
+  ignored?: true;
+}
+
+/** dockerd's flags (and Wherry's few). `default-address-pool`, `runtimes` and the like have richer forms in daemon.json. */
+export const daemonOptions: Record<string, Option> = {
+  host: { kind: 'list', key: 'hosts', short: 'H', help: 'Daemon socket(s) to connect to (unix://, tcp://, fd://)' },
+  'config-file': {
+    kind: 'string',
+    help: 'Daemon configuration file (default "/etc/docker/daemon.json" for dockerd\'s name, "/etc/wherry/daemon.json" else)',
+  },
+  'data-root': { kind: 'string', short: 'g', help: 'Root directory of persistent state (default "/var/lib/wherry")' },
+  'exec-root': { kind: 'string', help: 'Root directory of volatile state (default "/run/wherry")' },
+  pidfile: { kind: 'string', short: 'p', help: 'Path to use for daemon PID file (default "<exec-root>/wherryd.pid")' },
+  group: { kind: 'string', short: 'G', help: 'Group for the unix socket (default "docker")' },
+  bridge: { kind: 'string', short: 'b', help: 'Name of the default bridge, or "none" (default "wherry0")' },
+  bip: { kind: 'string', help: 'Address and prefix of the default bridge (e.g. 172.30.0.1/24)' },
+  'fixed-cidr': { kind: 'string', help: 'IPv4 range for containers of the default bridge', ignored: true },
+  'fixed-cidr-v6': { kind: 'string', help: 'IPv6 subnet of the default bridge' },
+  ipv6: { kind: 'boolean', help: 'Enable IPv6 on the default bridge' },
+  'default-address-pool': {
+    kind: 'list',
+    key: 'default-address-pools',
+    help: 'Pools for networks (base=10.0.0.0/8,size=26)',
+  },
+  'default-gateway': { kind: 'string', help: 'Default gateway of the default bridge' },
+  ip: { kind: 'string', help: 'Host address for ports published without one (default "0.0.0.0")' },
+  'host-gateway-ip': {
+    kind: 'string',
+    key: 'host-gateway-ip',
+    help: 'Address that host-gateway in --add-host stands for',
+  },
+  icc: { kind: 'boolean', help: 'Containers of the default bridge may talk to each other (default true)' },
+  iptables: { kind: 'boolean', help: 'Accepted; Wherry keeps its rules in one nft table', ignored: true },
+  ip6tables: { kind: 'boolean', help: 'Accepted; see --iptables', ignored: true },
+  'ip-forward': { kind: 'boolean', help: 'Accepted; forwarding is switched on when a bridge needs it', ignored: true },
+  'ip-masq': {
+    kind: 'boolean',
+    help: 'Accepted; set per network by com.docker.network.bridge.enable_ip_masquerade',
+    ignored: true,
+  },
+  'userland-proxy': {
+    kind: 'boolean',
+    help: 'Serve published ports on loopback where the kernel cannot (default true)',
+  },
+  'userland-proxy-path': { kind: 'string', help: 'Accepted; the proxy is part of the daemon', ignored: true },
+  'firewall-backend': { kind: 'string', help: 'Accepted; always nftables', ignored: true },
+  mtu: { kind: 'number', help: 'MTU of container networks (default 1500)' },
+  dns: { kind: 'list', help: 'DNS servers for containers' },
+  'dns-search': { kind: 'list', help: 'DNS search domains for containers' },
+  'dns-opt': { kind: 'list', key: 'dns-opts', help: 'DNS options for containers' },
+  'registry-mirror': { kind: 'list', key: 'registry-mirrors', help: 'Mirrors of Docker Hub to ask first' },
+  'insecure-registry': {
+    kind: 'list',
+    key: 'insecure-registries',
+    help: 'Registries (host or CIDR) that may be spoken to without TLS',
+  },
+  'log-level': { kind: 'string', short: 'l', help: 'debug, info, warn, error or fatal (default "info")' },
+  debug: { kind: 'boolean', short: 'D', help: 'Log at level debug' },
+  'log-format': { kind: 'string', help: 'text or json (default "text")' },
+  'log-driver': { kind: 'string', help: 'Default log driver of containers (default "json-file")' },
+  'log-opt': { kind: 'map', key: 'log-opts', help: 'Default log driver options' },
+  tls: { kind: 'boolean', help: 'Use TLS; implied by --tlsverify' },
+  tlsverify: { kind: 'boolean', help: 'Use TLS and verify the client' },
+  tlscacert: { kind: 'string', help: 'Trust only clients with certificates of this CA' },
+  tlscert: { kind: 'string', help: 'TLS certificate file' },
+  tlskey: { kind: 'string', help: 'TLS key file' },
+  'default-runtime': { kind: 'string', help: 'OCI runtime of containers that name none (default: crun, else runc)' },
+  'add-runtime': { kind: 'list', key: 'runtimes', help: 'Register an OCI runtime (name=path)' },
+  'cgroup-parent': { kind: 'string', help: 'Parent cgroup of containers (default "/wherry")' },
+  'exec-opt': { kind: 'list', key: 'exec-opts', help: 'native.cgroupdriver=cgroupfs|systemd' },
+  'default-cgroupns-mode': { kind: 'string', help: 'host or private' },
+  'default-ipc-mode': { kind: 'string', help: 'private or shareable (default "private")' },
+  'default-shm-size': { kind: 'string', help: 'Size of /dev/shm (default 64MiB)' },
+  'default-ulimit': { kind: 'list', key: 'default-ulimits', help: 'Default ulimits (name=soft:hard)' },
+  init: { kind: 'boolean', help: 'Run an init in every container' },
+  'init-path': { kind: 'string', help: 'Path of the init program' },
+  'no-new-privileges': { kind: 'boolean', help: 'Set no-new-privileges by default' },
+  'seccomp-profile': { kind: 'string', help: 'Path of the default seccomp profile, or "unconfined"' },
+  label: { kind: 'list', key: 'labels', help: 'Labels of the daemon (shown by info)' },
+  'shutdown-timeout': { kind: 'number', help: 'Seconds that containers get to stop (default 15)' },
+  'max-concurrent-downloads': { kind: 'number', help: 'Layers fetched at once per pull (default 3)' },
+  'max-concurrent-uploads': { kind: 'number', help: 'Accepted', ignored: true },
+  'max-download-attempts': { kind: 'number', help: 'Accepted', ignored: true },
+  'live-restore': { kind: 'boolean', help: 'Accepted: containers always outlive the daemon' },
+  'storage-driver': { kind: 'string', short: 's', help: 'Accepted: always overlay', ignored: true },
+  'storage-opt': { kind: 'list', key: 'storage-opts', help: 'Accepted', ignored: true },
+  'selinux-enabled': { kind: 'boolean', help: 'Accepted', ignored: true },
+  containerd: { kind: 'string', help: 'Accepted: Wherry has no containerd', ignored: true },
+  'containerd-namespace': { kind: 'string', help: 'Accepted', ignored: true },
+  'metrics-addr': { kind: 'string', help: 'Accepted', ignored: true },
+  experimental: { kind: 'boolean', help: 'Accepted', ignored: true },
+  features: { kind: 'map', help: 'Accepted', ignored: true },
+  builder: { kind: 'map', help: 'Accepted', ignored: true },
+  'restart-unhealthy': {
+    kind: 'boolean',
+    help: 'Restart unhealthy containers of policy always or unless-stopped for every client',
+  },
+  'respect-host-firewall': { kind: 'boolean', help: "Leave published ports to the host firewall's input rules" },
+  'volume-trash': {
+    kind: 'string',
+    help: 'How long removed volumes can be brought back (default "24h"; 0 removes at once)',
+  },
+  'read-only-socket': {
+    kind: 'list',
+    key: 'read-only-sockets',
+    help: 'Another socket, on which nothing can be changed (path)',
+  },
+  'project-socket': {
+    kind: 'list',
+    key: 'project-sockets',
+    help: 'Another socket, for one compose project (project=path)',
+  },
+  conmon: { kind: 'string', help: 'Path of the container monitor' },
+};
+
+type Values = Record<string, string | boolean | string[] | Record<string, string> | undefined>;
+
+/** Reads dockerd's command line. @throws Fault invalid naming the flag */
+export function parseDaemonFlags(args: readonly string[]): {
+  values: Values;
+  help: boolean;
+  version: boolean;
+  validate: boolean;
+} {
+  const values: Values = {};
+  const shorts = new Map(
+    Object.entries(daemonOptions).flatMap(([name, { short }]) => (short === undefined ? [] : [[short, name]])),
+  );
+  let [help, version, validate] = [false, false, false];
+  const queue = [...args];
+  for (let word = queue.shift(); word !== undefined; word = queue.shift()) {
+    if (word === '--help' || word === '-h') help = true;
+    else if (word === '--version' || word === '-v') version = true;
+    else if (word === '--validate') validate = true;
+    else {
+      const long = /^--([a-z0-9-]+)(?:=([\s\S]*))?$/.exec(word);
+      const short = /^-([A-Za-z])(?:=?([\s\S]+))?$/.exec(word);
+      const name = long === null ? shorts.get(short?.[1] ?? '') : long[1];
+      const option = name === undefined ? undefined : daemonOptions[name];
+      if (name === undefined || option === undefined)
+        throw new Fault('invalid', word.startsWith('-') ? `unknown flag: ${word}` : `accepts no arguments: ${word}`);
+      let value = long === null ? short?.[2] : long[2];
+      if (value === undefined && option.kind === 'boolean') value = 'true';
+      value ??= queue.shift();
+      if (value === undefined) throw new Fault('invalid', `flag needs an argument: ${word}`);
+      setValue(values, name, option.kind, value);
+    }
+  }
+  return { values, help, version, validate };
+}
+
+function setValue(values: Values, name: string, kind: Kind, value: string): void {
+  switch (kind) {
+    case 'boolean':
+      if (!/^(true|false|1|0|t|f)$/i.test(value))
+        throw new Fault('invalid', `invalid argument "${value}" for "--${name}" flag: parse error`);
+      values[name] = /^(true|1|t)$/i.test(value);
+      return;
+    case 'list':
+      values[name] = [...((values[name] as string[] | undefined) ?? []), value];
+      return;
+    case 'map': {
+      const equals = value.indexOf('=');
+      values[name] = {
+        ...(values[name] as Record<string, string> | undefined),
+        [value.slice(0, equals < 0 ? undefined : equals)]: equals < 0 ? '' : value.slice(equals + 1),
+      };
+      return;
+    }
+    case 'number':
+      if (!/^-?\d+$/.test(value))
+        throw new Fault('invalid', `invalid argument "${value}" for "--${name}" flag: parse error`);
+      values[name] = value;
+      return;
+    case 'string':
+      values[name] = value;
+  }
+}
+
+type Json = Record<string, unknown>;
+
+/** daemon.json. A missing default file is an empty one. @throws Fault invalid with file and reason */
+function readConfigFile(path: string, explicit: boolean): Json {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT' && !explicit) return {};
+    throw new Fault('invalid', `unable to configure the daemon with file ${path}: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text.trim() === '' ? '{}' : text);
+  } catch (error) {
+    throw new Fault('invalid', `unable to configure the daemon with file ${path}: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
+    throw new Fault('invalid', `unable to configure the daemon with file ${path}: not an object`);
+  return parsed as Json;
+}
+
+/** Flags over daemon.json over defaults. The same key in both is refused, as dockerd does. @throws Fault invalid */
+export function resolveConfig(args: readonly string[], environment: NodeJS.ProcessEnv): Config {
+  const { values } = parseDaemonFlags(args);
+  const configFile = values['config-file'] as string | undefined;
+  const file = readConfigFile(configFile ?? '/etc/wherry/daemon.json', configFile !== undefined);
+  const known = new Map(Object.entries(daemonOptions).map(([name, option]) => [option.key ?? name, name]));
+  const unknown = Object.keys(file).filter((key) => !known.has(key) && !(key in daemonOptions));
+  if (unknown.length > 0) {
+    throw new Fault(
+      'invalid',
+      `unable to configure the daemon with file ${configFile}: the following directives don't match any configuration option: ${unknown.join(', ')}`,
+    );
+  }
+  const merged: Json = {};
+  for (const [key, value] of Object.entries(file)) {
+    const name = known.get(key) ?? key;
+    const option = daemonOptions[name]!;
+    if (values[name] !== undefined && option.kind !== 'list' && option.kind !== 'map') {
+      throw new Fault(
+        'invalid',
+        `unable to configure the daemon with file ${configFile}: the following directives are specified both as a flag and in the configuration file: ${key}: (from flag: ${JSON.stringify(values[name])}, from file: ${JSON.stringify(value)})`,
+      );
+    }
+    checkKind(key, option.kind, value, configFile);
+    merged[name] = value;
+  }
+  for (const [name, value] of Object.entries(values)) {
+    const option = daemonOptions[name]!;
+    if (option.kind === 'list' && Array.isArray(merged[name]) && Array.isArray(value))
+      merged[name] = [...(merged[name] as unknown[]), ...value];
+    else if (option.kind === 'map' && typeof merged[name] === 'object')
+      merged[name] = { ...(merged[name] as object), ...(value as object) };
+    else merged[name] = value;
+  }
+  return settle(merged, environment);
+}
+
+function checkKind(key: string, kind: Kind, value: unknown, file: string | undefined): void {
+  const wrong = (wanted: string): Fault =>
+    new Fault('invalid', `unable to configure the daemon with file ${file ?? ''}: "${key}" must be ${wanted}`);
+  if (kind === 'boolean' && typeof value !== 'boolean') throw wrong('true or false');
+  if (kind === 'string' && typeof value !== 'string' && typeof value !== 'number') throw wrong('a string');
+  if (kind === 'number' && typeof value !== 'number') throw wrong('a number');
+  if (kind === 'map' && (typeof value !== 'object' || value === null || Array.isArray(value))) throw wrong('an object');
+}
+
+function settle(values: Json, environment: NodeJS.ProcessEnv): Config {
+  const text = (name: string, standard: string): string =>
+    values[name] === undefined ? standard : String(values[name]);
+  const optional = (name: string): string | undefined =>
+    values[name] === undefined || values[name] === '' ? undefined : String(values[name]);
+  const flag = (name: string, standard: boolean): boolean =>
+    values[name] === undefined ? standard : values[name] === true;
+  const list = (name: string): string[] => {
+    const value = values[name];
+    return value === undefined ? [] : Array.isArray(value) ? value.map(String) : [String(value)];
+  };
+  const whole = (name: string, standard: number): number =>
+    values[name] === undefined ? standard : Number(values[name]);
+  const execRoot = text('exec-root', '/run/wherry');
+  const level = flag('debug', false) ? 'debug' : text('log-level', 'info').replace('warning', 'warn');
+  if (!['debug', 'info', 'warn', 'error', 'fatal'].includes(level))
+    throw new Fault('invalid', `invalid logging level: ${level}`);
+  const format = text('log-format', 'text');
+  if (format !== 'text' && format !== 'json') throw new Fault('invalid', `invalid log format: ${format}`);
+  const hosts = list('host').map((url): ListenSetting => ({ url, readOnly: false, project: undefined }));
+  if (hosts.length === 0)
+    hosts.push({
+      url: environment['LISTEN_FDS'] === undefined ? `unix://${execRoot}/wherry.sock` : 'fd://',
+      readOnly: false,
+      project: undefined,
+    });
+  for (const path of list('read-only-socket'))
+    hosts.push({ url: path.includes('://') ? path : `unix://${path}`, readOnly: true, project: undefined });
+  for (const pair of list('project-socket')) {
+    const [project = '', path = ''] = pair.split(/=(.*)/s);
+    if (project === '' || path === '')
+      throw new Fault('invalid', `invalid --project-socket "${pair}": wanted project=path`);
+    hosts.push({ url: path.includes('://') ? path : `unix://${path}`, readOnly: false, project });
+  }
+  const shm = parseBytes(text('default-shm-size', '64m'));
+  if (shm === undefined) throw new Fault('invalid', `invalid default-shm-size: ${text('default-shm-size', '')}`);
+  const trash = parseGoDuration(text('volume-trash', '24h'));
+  if (trash === undefined || trash < 0)
+    throw new Fault('invalid', `invalid volume-trash: "${text('volume-trash', '')}"; wanted a duration such as 24h`);
+  const seccomp = optional('seccomp-profile');
+  const tls = flag('tls', false) || flag('tlsverify', false);
+  return {
+    hosts,
+    group: text('group', 'docker'),
+    dataRoot: text('data-root', '/var/lib/wherry'),
+    execRoot,
+    pidfile: text('pidfile', `${execRoot}/wherryd.pid`),
+    bridge: text('bridge', 'wherry0'),
+    bip: optional('bip'),
+    fixedCidrV6: optional('fixed-cidr-v6'),
+    ipv6: flag('ipv6', false),
+    defaultAddressPools: addressPools(values['default-address-pool']),
+    defaultGatewayIp: optional('default-gateway'),
+    publishAddress: text('ip', ''),
+    hostGatewayIp: optional('host-gateway-ip'),
+    icc: flag('icc', true),
+    userlandProxy: flag('userland-proxy', true),
+    mtu: whole('mtu', 1500) || 1500,
+    respectHostFirewall: flag('respect-host-firewall', false),
+    dns: list('dns'),
+    dnsSearch: list('dns-search'),
+    dnsOptions: list('dns-opt'),
+    registryMirrors: list('registry-mirror'),
+    insecureRegistries: list('insecure-registry'),
+    logLevel: level as LogLevel,
+    debug: flag('debug', false),
+    logFormat: format,
+    logDriver: text('log-driver', 'json-file'),
+    logOptions: (values['log-opt'] as Record<string, string> | undefined) ?? {},
+    tls,
+    tlsVerify: flag('tlsverify', false),
+    tlsCaCert: text('tlscacert', `${environment['HOME'] ?? '/root'}/.docker/ca.pem`),
+    tlsCert: text('tlscert', `${environment['HOME'] ?? '/root'}/.docker/cert.pem`),
+    tlsKey: text('tlskey', `${environment['HOME'] ?? '/root'}/.docker/key.pem`),
+    defaultRuntime: optional('default-runtime'),
+    runtimes: runtimes(values['add-runtime']),
+    cgroupParent: optional('cgroup-parent'),
+    systemdCgroup: list('exec-opt').includes('native.cgroupdriver=systemd'),
+    cgroupnsMode: optional('default-cgroupns-mode'),
+    ipcMode: text('default-ipc-mode', 'private'),
+    shmSize: shm,
+    ulimits: ulimits(values['default-ulimit']),
+    init: flag('init', false),
+    initPath: optional('init-path'),
+    noNewPrivileges: flag('no-new-privileges', false),
+    seccompProfile:
+      seccomp === undefined || seccomp === 'builtin'
+        ? undefined
+        : seccomp === 'unconfined'
+          ? seccomp
+          : readProfile(seccomp),
+    labels: list('label'),
+    shutdownTimeout: whole('shutdown-timeout', 15),
+    maxConcurrentDownloads: whole('max-concurrent-downloads', 3),
+    liveRestore: true,
+    restartUnhealthy: flag('restart-unhealthy', false),
+    volumeTrashMs: trash / 1e6,
+    conmon: optional('conmon'),
+  };
+}
+
+function readProfile(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new Fault('invalid', `opening seccomp profile (${path}) failed: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+}
+
+function addressPools(value: unknown): { base: string; size: number }[] | undefined {
+  if (value === undefined) return undefined;
+  return (value as (string | { base?: string; size?: number })[]).map((entry) => {
+    const pool =
+      typeof entry === 'string' ? Object.fromEntries(entry.split(',').map((pair) => pair.split('='))) : entry;
+    const [base, size] = [String(pool.base ?? ''), Number(pool.size)];
+    if (base === '' || !Number.isInteger(size))
+      throw new Fault(
+        'invalid',
+        `invalid default address pool ${JSON.stringify(entry)}: wanted base=<CIDR>,size=<prefix>`,
+      );
+    return { base, size };
+  });
+}
+
+function runtimes(value: unknown): Config['runtimes'] {
+  if (value === undefined) return {};
+  if (!Array.isArray(value)) return value as Config['runtimes'];
+  return Object.fromEntries(
+    (value as string[]).map((pair) => {
+      const [name = '', path = ''] = pair.split('=');
+      if (name === '' || path === '') throw new Fault('invalid', `invalid runtime "${pair}": wanted name=path`);
+      return [name, { path }];
+    }),
+  );
+}
+
+function ulimits(value: unknown): Config['ulimits'] {
+  if (value === undefined) return [];
+  if (!Array.isArray(value))
+    return Object.values(value as Record<string, { Name: string; Hard: number; Soft: number }>);
+  return (value as string[]).map((text) => {
+    const match = /^(\w+)=(-?\d+)(?::(-?\d+))?$/.exec(text);
+    if (match === null) throw new Fault('invalid', `invalid ulimit argument: ${text}`);
+    const soft = Number(match[2]);
+    return { Name: match[1]!, Soft: soft, Hard: Number(match[3] ?? soft) };
+  });
+}

@@ -1,0 +1,260 @@
+/** Wires every room; the only file that knows all implementations. */
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, release, totalmem } from 'node:os';
+import { join } from 'node:path';
+import type { Engine } from '../api/index.ts';
+import {
+  type ContainerRoom,
+  hasSwapLimit,
+  logDrivers,
+  openContainers,
+  ownCapabilities,
+  type Settings,
+} from '../container/index.ts';
+import { openContent } from '../content/index.ts';
+import { openImages } from '../image/index.ts';
+import { cgroupLayout, unmount } from '../linux/index.ts';
+import { openNetworking } from '../network/index.ts';
+import { detectRuntimes, findProgram, Runtime } from '../runtime/index.ts';
+import { openSnapshots } from '../snapshot/index.ts';
+import { Fault, KeyedMutex, type Logger, randomId, runProgram } from '../std/index.ts';
+import { openVolumes } from '../volume/index.ts';
+import { loadApparmor } from './apparmor.ts';
+import type { Config } from './config.ts';
+import { Events } from './events.ts';
+import { openSystem } from './system.ts';
+import { productVersion } from './version.ts';
+
+export interface OpenEngine extends AsyncDisposable {
+  engine: Engine;
+  /** Adopts running containers and starts those that should run. */
+  resume(): Promise<void>;
+  describe(): { runtime: string; cgroups: string };
+}
+
+/** @throws Fault unavailable when the host lacks something, naming the package */
+export async function openEngine(config: Config, log: Logger): Promise<OpenEngine> {
+  await using loans = new AsyncDisposableStack();
+  for (const root of [config.dataRoot, config.execRoot]) mkdirSync(root, { recursive: true, mode: 0o711 });
+  const warnings: string[] = [];
+  const cgroups = cgroupLayout();
+  const { all: runtimes, standard } = await detectRuntimes({
+    cgroups,
+    configured: config.runtimes,
+    preferred: config.defaultRuntime,
+  });
+  const conmon = findProgram(config.conmon ?? 'conmon');
+  if (conmon === undefined)
+    throw new Fault(
+      'unavailable',
+      'Cannot run containers: the monitor conmon is not installed. Install it: apt-get install conmon',
+    );
+  const conmonVersion = /version\s+(\S+)/.exec((await runProgram(conmon, ['--version'])).stdout)?.[1] ?? 'unknown';
+  const swapLimit = hasSwapLimit({ cgroups });
+  if (!swapLimit) warnings.push('WARNING: No swap limit support');
+  const apparmor = await loadApparmor(log);
+  clearLeftovers(config);
+
+  const events = new Events();
+  const id = engineId(config.dataRoot);
+  const content = await openContent({ root: join(config.dataRoot, 'content') });
+  const snapshots = await openSnapshots({ root: join(config.dataRoot, 'snapshots') });
+  // Rooms below ask who uses what; containers, opened last, know.
+  let room: ContainerRoom | undefined;
+  const images = await openImages({
+    root: join(config.dataRoot, 'images'),
+    content,
+    snapshots,
+    registry: { insecureRegistries: config.insecureRegistries, mirrors: config.registryMirrors },
+    version: productVersion,
+    maxConcurrentDownloads: config.maxConcurrentDownloads,
+    uses: (imageId) => room?.imageUses(imageId) ?? [],
+    emit: ({ action, id: ID, attributes }) =>
+      events.emit({ Type: 'image', Action: action, Actor: { ID, Attributes: attributes } }),
+    logger: log,
+  });
+  const volumes = await openVolumes({
+    root: join(config.dataRoot),
+    uses: (name) => room?.volumeUses(name) ?? [],
+    trashMs: config.volumeTrashMs,
+    emit: ({ action, id: ID, attributes }) =>
+      events.emit({ Type: 'volume', Action: action, Actor: { ID, Attributes: attributes } }),
+    logger: log,
+  });
+  loans.defer(() => volumes.close());
+  const networking = await openNetworking({
+    root: join(config.dataRoot),
+    runRoot: config.execRoot,
+    bridge: config.bridge,
+    bip: config.bip,
+    addressPools: config.defaultAddressPools,
+    tableName: tableName(config),
+    defaultPublishAddress: config.publishAddress,
+    respectHostFirewall: config.respectHostFirewall,
+    dns: config.dns,
+    dnsSearch: config.dnsSearch,
+    dnsOptions: config.dnsOptions,
+    hostGatewayIp: config.hostGatewayIp,
+    mtu: config.mtu,
+    ipv6: config.ipv6,
+    fixedCidrV6: config.fixedCidrV6,
+    icc: config.icc,
+    userlandProxy: config.userlandProxy,
+    emit: ({ action, id: ID, attributes }) =>
+      events.emit({ Type: 'network', Action: action, Actor: { ID, Attributes: attributes } }),
+    logger: log,
+  });
+  loans.defer(() => networking.close());
+
+  const programs = new Map<string, Runtime>();
+  const runtime = (name: string): Runtime => {
+    const program = runtimes.get(name) ?? standard;
+    let found = programs.get(program.name);
+    if (found === undefined) {
+      found = new Runtime({
+        program,
+        conmon,
+        stateRoot: join(config.execRoot, 'runtime', program.name),
+        exitDirectory: join(config.execRoot, 'exits'),
+        cgroups,
+        systemdCgroup: config.systemdCgroup,
+      });
+      programs.set(program.name, found);
+    }
+    return found;
+  };
+  if (!logDrivers.includes(config.logDriver))
+    throw new Fault('invalid', `unknown log driver "${config.logDriver}"; known: ${logDrivers.join(', ')}`);
+  const settings: Settings = {
+    dataRoot: config.dataRoot,
+    runRoot: config.execRoot,
+    facts: {
+      cgroupVersion: cgroups.version,
+      cpus: cpus().length,
+      memory: totalmem(),
+      swapLimit,
+      runtimes: [...runtimes.keys()],
+      defaultRuntime: standard.name,
+      logDriver: config.logDriver,
+      logOptions: config.logOptions,
+      shmSize: config.shmSize,
+      ipcMode: config.ipcMode,
+      cgroupnsMode: config.cgroupnsMode,
+      ulimits: config.ulimits,
+      init: config.init,
+    },
+    cgroups,
+    cgroupParent: config.cgroupParent ?? (config.systemdCgroup ? 'system.slice' : cgroupParent(config)),
+    systemdCgroup: config.systemdCgroup,
+    heldCapabilities: ownCapabilities(),
+    kernel: release(),
+    initPath:
+      config.initPath ??
+      ['docker-init', 'tini-static', 'catatonit'].map((name) => findProgram(name)).find((path) => path !== undefined),
+    restartUnhealthy: config.restartUnhealthy,
+    dns: config.dns,
+    dnsSearch: config.dnsSearch,
+    dnsOptions: config.dnsOptions,
+    noNewPrivileges: config.noNewPrivileges,
+    seccompProfile: config.seccompProfile,
+    apparmor,
+    stopTimeoutSeconds: 10,
+    liveRestore: true,
+  };
+  room = await openContainers({
+    settings,
+    log,
+    snapshots,
+    images,
+    networking,
+    volumes,
+    volumePath: (name) => join(config.dataRoot, 'volumes', name, '_data'),
+    runtime,
+    emit: (event) => events.emit(event),
+  });
+  const containers = room;
+  loans.use(containers);
+  await networking.restore(containers.running());
+
+  const lock = new KeyedMutex();
+  const engine: Engine = {
+    containers: containers.containers,
+    execs: containers.execs,
+    images,
+    networks: {
+      list: (filters) => networking.list(filters),
+      inspect: (ref) => networking.inspect(ref),
+      create: (body) => lock.run('network', () => networking.create(body)),
+      connect: (ref, containerRef, endpoint) => containers.connect(ref, containerRef, endpoint),
+      disconnect: (ref, containerRef, { force }) => containers.disconnect(ref, containerRef, force),
+      remove: (ref) => lock.run('network', () => networking.remove(ref)),
+      prune: (filters) => lock.run('network', () => networking.prune(filters)),
+    },
+    volumes: {
+      list: (filters) => volumes.list(filters),
+      inspect: (name) => volumes.inspect(name),
+      create: (body) => volumes.create(body),
+      remove: (name, options) => volumes.remove(name, options),
+      rename: (name, to) => volumes.rename(name, to),
+      prune: (filters, options) => volumes.prune(filters, options),
+    },
+    system: openSystem({
+      config,
+      id,
+      cgroups,
+      cgroupDriver: config.systemdCgroup ? 'systemd' : 'cgroupfs',
+      runtimes,
+      standardRuntime: standard,
+      conmonVersion,
+      swapLimit,
+      apparmor,
+      room: containers,
+      images,
+      volumes,
+      events,
+      warnings,
+    }),
+  };
+  const kept = loans.move();
+  return {
+    engine,
+    resume: () => containers.resume(),
+    describe: () => ({ runtime: `${standard.name} ${standard.version}`, cgroups: `v${cgroups.version}` }),
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  };
+}
+
+/** One nft table a daemon: the default data root has the plain name. */
+function tableName(config: Config): string {
+  return config.dataRoot === '/var/lib/wherry' ? 'wherry' : `wherry_${hash(config.dataRoot)}`;
+}
+
+/** One cgroup parent a daemon, so that daemons side by side leave each other's alone. */
+function cgroupParent(config: Config): string {
+  return config.dataRoot === '/var/lib/wherry' ? '/wherry' : `/wherry-${hash(config.dataRoot)}`;
+}
+
+function hash(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 8);
+}
+
+/** The engine's identity, made once. */
+function engineId(dataRoot: string): string {
+  const file = join(dataRoot, 'engine-id');
+  if (existsSync(file)) return readFileSync(file, 'utf8').trim();
+  const hex = randomId();
+  const id = `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+  writeFileSync(file, `${id}\n`);
+  return id;
+}
+
+/** Temporary roots of a `cp` that a crash cut short. */
+function clearLeftovers(config: Config): void {
+  const roots = join(config.execRoot, 'roots');
+  if (!existsSync(roots)) return;
+  for (const name of readdirSync(roots)) {
+    unmount(join(roots, name));
+    rmSync(join(roots, name), { recursive: false, force: true });
+  }
+}

@@ -1,0 +1,244 @@
+/** `version`, `info` and `df`. */
+import { readFileSync } from 'node:fs';
+import { arch, cpus, hostname, release, totalmem } from 'node:os';
+import type { ContainerSummary, DiskUsage, System, SystemInfo, SystemVersion, Volume } from '../api/index.ts';
+import type { ContainerRoom } from '../container/index.ts';
+import { logSize } from '../container/index.ts';
+import type { ImageStore } from '../image/index.ts';
+import type { CgroupLayout } from '../linux/index.ts';
+import type { RuntimeProgram } from '../runtime/index.ts';
+import { formatNanos, nowNanos } from '../std/index.ts';
+import type { Volumes } from '../volume/index.ts';
+import type { Config } from './config.ts';
+import type { Events } from './events.ts';
+import { apiVersion, minApiVersion, productVersion, wherryVersion } from './version.ts';
+
+export interface SystemParts {
+  config: Config;
+  id: string;
+  cgroups: CgroupLayout;
+  cgroupDriver: 'cgroupfs' | 'systemd';
+  runtimes: ReadonlyMap<string, RuntimeProgram>;
+  standardRuntime: RuntimeProgram;
+  conmonVersion: string;
+  swapLimit: boolean;
+  apparmor: boolean;
+  room: ContainerRoom;
+  images: ImageStore;
+  volumes: Volumes;
+  events: Events;
+  warnings: string[];
+}
+
+const goArch: Record<string, string> = { x64: 'amd64', arm64: 'arm64' };
+const uname: Record<string, string> = { x64: 'x86_64', arm64: 'aarch64' };
+
+export function openSystem(parts: SystemParts): System {
+  return {
+    version: () => Promise.resolve(systemVersion(parts)),
+    info: () => Promise.resolve(systemInfo(parts)),
+    diskUsage: (types) => diskUsage(parts, types),
+    events: (options, signal) => Promise.resolve(parts.events.subscribe(options, signal)),
+    login: (auth) => parts.images.login(auth),
+  };
+}
+
+const buildTime = '2026-11-24T00:00:00.000000000+00:00';
+
+function systemVersion(parts: SystemParts): SystemVersion {
+  const Arch = goArch[arch()] ?? arch();
+  const common = {
+    ApiVersion: apiVersion,
+    MinAPIVersion: minApiVersion,
+    GitCommit: 'wherry',
+    GoVersion: `node${process.version}`,
+    Os: 'linux',
+    Arch,
+    KernelVersion: release(),
+    BuildTime: buildTime,
+  };
+  return {
+    Platform: { Name: `Wherry ${wherryVersion}` },
+    Components: [
+      {
+        Name: 'Engine',
+        Version: productVersion,
+        Details: { ...common, Experimental: 'false' },
+      },
+      { Name: 'wherry', Version: wherryVersion, Details: { GitCommit: '' } },
+      { Name: parts.standardRuntime.name, Version: parts.standardRuntime.version, Details: { GitCommit: '' } },
+      { Name: 'conmon', Version: parts.conmonVersion, Details: { GitCommit: '' } },
+    ],
+    Version: productVersion,
+    ...common,
+  };
+}
+
+function operatingSystem(): { name: string; version: string } {
+  let text = '';
+  for (const file of ['/etc/os-release', '/usr/lib/os-release']) {
+    try {
+      text = readFileSync(file, 'utf8');
+      break;
+    } catch {
+      // The next one may be there.
+    }
+  }
+  const field = (name: string): string => new RegExp(`^${name}="?([^"\n]*)"?$`, 'm').exec(text)?.[1] ?? '';
+  return { name: field('PRETTY_NAME') || 'Linux', version: field('VERSION_ID') };
+}
+
+function forwarding(): boolean {
+  try {
+    return readFileSync('/proc/sys/net/ipv4/ip_forward', 'utf8').trim() === '1';
+  } catch {
+    return false;
+  }
+}
+
+function systemInfo(parts: SystemParts): SystemInfo {
+  const { config, cgroups } = parts;
+  const counts = parts.room.counts();
+  const os = operatingSystem();
+  const has = (controller: string): boolean => cgroups.controllers.includes(controller);
+  const insecure = [
+    ...config.insecureRegistries.filter((entry) => /^[\d.:a-f]+\/\d+$/.test(entry)),
+    '::1/128',
+    '127.0.0.0/8',
+  ];
+  return {
+    ID: parts.id,
+    Containers: counts.total,
+    ContainersRunning: counts.running,
+    ContainersPaused: counts.paused,
+    ContainersStopped: counts.stopped,
+    Images: parts.images.count(),
+    Driver: 'overlay2',
+    DriverStatus: [
+      ['Backing Filesystem', 'extfs'],
+      ['Supports d_type', 'true'],
+      ['Using metacopy', 'false'],
+      ['Native Overlay Diff', 'true'],
+      ['userxattr', 'false'],
+    ],
+    DockerRootDir: config.dataRoot,
+    Plugins: {
+      Volume: ['local'],
+      Network: ['bridge', 'host', 'ipvlan', 'macvlan', 'null'],
+      Authorization: null,
+      Log: ['journald', 'json-file', 'local', 'none', 'syslog'],
+    },
+    MemoryLimit: has('memory'),
+    SwapLimit: parts.swapLimit,
+    CpuCfsPeriod: has('cpu'),
+    CpuCfsQuota: has('cpu'),
+    CPUShares: has('cpu'),
+    CPUSet: has('cpuset'),
+    PidsLimit: has('pids'),
+    OomKillDisable: cgroups.version === 1,
+    IPv4Forwarding: forwarding(),
+    Debug: config.debug,
+    NFd: -1,
+    NGoroutines: 1,
+    SystemTime: formatNanos(nowNanos()),
+    LoggingDriver: config.logDriver,
+    CgroupDriver: parts.cgroupDriver,
+    CgroupVersion: String(cgroups.version),
+    NEventsListener: parts.events.listeners,
+    KernelVersion: release(),
+    OperatingSystem: os.name,
+    OSVersion: os.version,
+    OSType: 'linux',
+    Architecture: uname[arch()] ?? arch(),
+    NCPU: cpus().length,
+    MemTotal: totalmem(),
+    IndexServerAddress: 'https://index.docker.io/v1/',
+    RegistryConfig: {
+      InsecureRegistryCIDRs: insecure,
+      IndexConfigs: {
+        'docker.io': { Name: 'docker.io', Mirrors: config.registryMirrors, Secure: true, Official: true },
+        ...Object.fromEntries(
+          config.insecureRegistries
+            .filter((entry) => !entry.includes('/'))
+            .map((name) => [name, { Name: name, Mirrors: [], Secure: false, Official: false }]),
+        ),
+      },
+      Mirrors: config.registryMirrors,
+    },
+    GenericResources: null,
+    HttpProxy: process.env['HTTP_PROXY'] ?? process.env['http_proxy'] ?? '',
+    HttpsProxy: process.env['HTTPS_PROXY'] ?? process.env['https_proxy'] ?? '',
+    NoProxy: process.env['NO_PROXY'] ?? process.env['no_proxy'] ?? '',
+    Name: hostname(),
+    Labels: config.labels,
+    ExperimentalBuild: false,
+    ServerVersion: productVersion,
+    Runtimes: Object.fromEntries(
+      [...parts.runtimes].map(([name, program]) => [
+        name,
+        { path: program.path, ...(program.arguments.length > 0 ? { runtimeArgs: program.arguments } : {}) },
+      ]),
+    ),
+    DefaultRuntime: parts.standardRuntime.name,
+    Swarm: {
+      NodeID: '',
+      NodeAddr: '',
+      LocalNodeState: 'inactive',
+      ControlAvailable: false,
+      Error: '',
+      RemoteManagers: null,
+    },
+    LiveRestoreEnabled: true,
+    Isolation: '',
+    InitBinary: 'docker-init',
+    ContainerdCommit: { ID: '' },
+    RuncCommit: { ID: parts.standardRuntime.version },
+    InitCommit: { ID: '' },
+    SecurityOptions: [
+      ...(parts.apparmor ? ['name=apparmor'] : []),
+      'name=seccomp,profile=builtin',
+      ...(cgroups.version === 2 ? ['name=cgroupns'] : []),
+    ],
+    ...(config.defaultAddressPools === undefined
+      ? {}
+      : { DefaultAddressPools: config.defaultAddressPools.map(({ base, size }) => ({ Base: base, Size: size })) }),
+    CDISpecDirs: [],
+    Warnings: parts.warnings.length === 0 ? null : parts.warnings,
+  };
+}
+
+async function diskUsage(
+  parts: SystemParts,
+  types: ReadonlySet<'container' | 'image' | 'volume' | 'build-cache'>,
+): Promise<DiskUsage> {
+  const wants = (type: 'container' | 'image' | 'volume'): boolean => types.size === 0 || types.has(type);
+  const containers = async (): Promise<ContainerSummary[]> => {
+    const list = await parts.room.containers.list({ all: true, limit: 0, size: true, filters: new Map() });
+    // Logs are the container's bytes too (users.md 14).
+    return await Promise.all(
+      list.map(async (item) => ({
+        ...item,
+        SizeRw: (item.SizeRw ?? 0) + (await logSize(`${parts.config.dataRoot}/containers/${item.Id}/${item.Id}.log`)),
+      })),
+    );
+  };
+  const volumes = async (): Promise<Volume[]> => {
+    const { Volumes: list } = await parts.volumes.list(new Map());
+    return await Promise.all(
+      list.map(async (volume) => ({
+        ...volume,
+        UsageData: {
+          Size: await parts.volumes.usage(volume.Name),
+          RefCount: parts.room.volumeUses(volume.Name).length,
+        },
+      })),
+    );
+  };
+  const [LayersSize, Images, Containers, Volumes] = await Promise.all([
+    wants('image') ? parts.images.layersSize() : 0,
+    wants('image') ? parts.images.summaries() : [],
+    wants('container') ? containers() : [],
+    wants('volume') ? volumes() : [],
+  ]);
+  return { LayersSize, Images, Containers, Volumes, BuildCache: [] };
+}
