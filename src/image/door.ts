@@ -1,5 +1,8 @@
 /** What the engine and the container room may ask of images, beyond the API's own verbs. */
 import type { ContainerConfig, ImageDeleteEntry, ImageSummary, Images, RegistryAuth } from '../api/index.ts';
+import type { Content } from '../content/index.ts';
+import type { Registry } from '../registry/index.ts';
+import type { Snapshots } from '../snapshot/index.ts';
 
 export interface Image {
   /** sha256:… of the config. */
@@ -60,6 +63,11 @@ export interface ImageStore extends Images {
 
 export interface ImageStoreOptions {
   root: string;
+  content: Content;
+  snapshots: Snapshots;
+  registry: Registry;
+  /** Goes into `docker_version` of images made here. */
+  version: string;
   /** Containers that use this image id, running ones first. */
   uses: (imageId: string) => ImageUse[];
   emit: (event: ImageEvent) => void;

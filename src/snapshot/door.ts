@@ -14,6 +14,8 @@ export interface Snapshots {
   ): Promise<void>;
   /** Bytes that the layer itself added on disk. */
   layerSize(chainId: string): number;
+  /** What image inspect shows as GraphDriver.Data of the layer. */
+  describeLayer(chainId: string): Record<string, string>;
   /** Every unpacked chain id. */
   layers(): string[];
   /** @throws Fault conflict while another layer or a writable snapshot stands on it */

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, rmdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { mountOverlay, unmount } from '../linux/index.ts';
 import { Fault } from '../std/index.ts';
 import { treeSize } from './disk-usage.ts';
@@ -55,6 +55,16 @@ export async function openSnapshots(options: { root: string }): Promise<Snapshot
     has: (chainId) => layers.get(chainId) !== undefined,
     apply,
     layerSize: (chainId) => layers.mustGet(chainId).size,
+    describeLayer: (chainId) => {
+      const [upper, ...lower] = layers.stack(chainId) as [string, ...string[]];
+      const beside = (name: string): string => join(dirname(upper), name);
+      return {
+        ...(lower.length === 0 ? {} : { LowerDir: lower.join(':') }),
+        MergedDir: beside('merged'),
+        UpperDir: upper,
+        WorkDir: beside('work'),
+      };
+    },
     layers: () => layers.all().map((layer) => layer.chainId),
     removeLayer: async (chainId) => {
       const layer = layers.get(chainId);

@@ -1,0 +1,79 @@
+/** The image store over records, blobs, layers and registries: each verb is a file of this room. */
+import type { ImageSummary } from '../api/index.ts';
+import { commitImage } from './commit.ts';
+import { describeImage, imageHistory, inspectImage, summarizeImage } from './describe.ts';
+import type { ImageStore, ImageStoreOptions } from './door.ts';
+import { Downloads } from './downloads.ts';
+import { findImage } from './find.ts';
+import { importImage } from './import.ts';
+import { listImages } from './list.ts';
+import { loadImages } from './load.ts';
+import { pruneImages } from './prune.ts';
+import { pullImage } from './pull.ts';
+import { pushImage } from './push.ts';
+import { ImageRecords } from './records.ts';
+import { inspectDistribution, searchImages } from './remote.ts';
+import { removeImage } from './remove.ts';
+import { saveImages } from './save.ts';
+import { Shelf } from './shelf.ts';
+import { parseTagTarget, tagImage } from './tag.ts';
+
+const remoteTimeoutMs = 60_000;
+
+/** Opens the store and clears blobs and layers that no image names. Containers' snapshots must be open by then. */
+export async function openImages(options: ImageStoreOptions): Promise<ImageStore> {
+  const { content, snapshots, registry, uses, emit } = options;
+  const records = await ImageRecords.open(options.root, content);
+  const shelf = new Shelf({ records, content, snapshots, uses, emit, version: options.version });
+  const puller = { shelf, registry, downloads: new Downloads(content, registry) };
+  await shelf.collectBlobs();
+  await shelf.collectLayers();
+
+  return {
+    resolve: async (ref, { platform } = {}) => describeImage(shelf, findImage(records, ref, platform)),
+    get: async (id) => {
+      const image = records.get(id);
+      return image === undefined ? undefined : describeImage(shelf, image);
+    },
+    list: async ({ all, filters, sharedSize }) => {
+      const rows = listImages(shelf, { all, filters });
+      return sharedSize ? rows.map((row) => ({ ...row, SharedSize: sharedSizeOf(shelf, row.Id) })) : rows;
+    },
+    inspect: async (ref, { platform }) => inspectImage(shelf, findImage(records, ref, platform)),
+    history: async (ref, { platform }) => imageHistory(shelf, findImage(records, ref, platform)),
+    pull: (request, signal) => pullImage(puller, request, signal),
+    push: async (request, signal) => pushImage(shelf, registry, request, signal),
+    import: (request, signal) => importImage(shelf, registry, request, signal),
+    load: async (body, request, signal) => loadImages(shelf, body, request, signal),
+    save: async (refs, { platform }, signal) => saveImages(shelf, refs, platform, signal),
+    tag: async (ref, { repo, tag }) => {
+      await tagImage(shelf, findImage(records, ref), parseTagTarget(repo, tag));
+    },
+    remove: (ref, request) => removeImage(shelf, ref, request),
+    prune: (filters) => pruneImages(shelf, filters),
+    search: (request) => searchImages(registry, request, AbortSignal.timeout(remoteTimeoutMs)),
+    distribution: (ref, auth, signal) => inspectDistribution(registry, ref, auth, signal),
+    commit: (request, signal) => commitImage(shelf, request, signal),
+    layersSize: async () => snapshots.layers().reduce((sum, chainId) => sum + snapshots.layerSize(chainId), 0),
+    summaries: async () =>
+      records.all().map(
+        (image): ImageSummary => ({
+          ...summarizeImage(shelf, image),
+          SharedSize: sharedSizeOf(shelf, image.id),
+          Containers: uses(image.id).length,
+        }),
+      ),
+    login: (auth) => registry.login(auth, AbortSignal.timeout(remoteTimeoutMs)),
+    count: () => records.all().length,
+  };
+}
+
+/** Bytes of the image's layers that other images stand on, too. */
+function sharedSizeOf(shelf: Shelf, id: string): number {
+  const image = shelf.records.get(id);
+  if (image === undefined) return 0;
+  const others = new Set(shelf.records.all().flatMap((other) => (other.id === id ? [] : other.chain)));
+  return image.chain
+    .filter((chainId) => others.has(chainId) && shelf.snapshots.has(chainId))
+    .reduce((sum, chainId) => sum + shelf.snapshots.layerSize(chainId), 0);
+}

@@ -1,0 +1,67 @@
+/** Progress lines exactly as Docker's jsonmessage prints them, and at most one per bar every 100 ms. */
+import type { ProgressMessage } from '../api/index.ts';
+import { type Channel, humanSize } from '../std/index.ts';
+
+const intervalMs = 100;
+
+/** `[====>      ]  1.2MB/3.4MB`. */
+export function progressBar(current: number, total: number): string {
+  if (current <= 0 && total <= 0) return '';
+  if (total <= 0) return humanSize(current).padStart(8);
+  const percentage = Math.min(Math.trunc(Math.trunc((current / total) * 100) / 2), 50);
+  const box = `[${'='.repeat(percentage)}>${' '.repeat(50 - percentage)}] `;
+  const numbers = humanSize(current).padStart(8);
+  return current > total ? box + numbers : `${box}${numbers}/${humanSize(total)}`;
+}
+
+export function progressMessage(id: string, status: string, current?: number, total?: number): ProgressMessage {
+  if (current === undefined) return { status, progressDetail: {}, id };
+  const progressDetail = total === undefined || total <= 0 ? { current } : { current, total };
+  const progress = progressBar(current, total ?? 0);
+  return progress === '' ? { status, progressDetail, id } : { status, progressDetail, progress, id };
+}
+
+/** Reports how far one thing is; the first and the last call always print. */
+export class Meter {
+  readonly #output: Channel<ProgressMessage>;
+  readonly #id: string;
+  readonly #status: string;
+  #last = -Infinity;
+
+  constructor(output: Channel<ProgressMessage>, id: string, status: string) {
+    this.#output = output;
+    this.#id = id;
+    this.#status = status;
+  }
+
+  report(current: number, total: number): void {
+    const now = performance.now();
+    if (now - this.#last < intervalMs && current < total) return;
+    this.#last = now;
+    this.#output.push(progressMessage(this.#id, this.#status, current, total));
+  }
+}
+
+/** A stream of messages made by `work`, which starts at once. Leaving the iteration aborts it. */
+export function progressStream(
+  output: Channel<ProgressMessage>,
+  work: (signal: AbortSignal) => Promise<void>,
+  signal: AbortSignal,
+): AsyncIterable<ProgressMessage> {
+  const controller = new AbortController();
+  const both = AbortSignal.any([signal, controller.signal]);
+  const done = work(both).then(
+    () => output.close(),
+    (error: unknown) => output.fail(error),
+  );
+  return {
+    async *[Symbol.asyncIterator]() {
+      try {
+        yield* output;
+      } finally {
+        controller.abort(new Error('the client is gone'));
+        await done;
+      }
+    },
+  };
+}

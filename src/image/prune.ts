@@ -1,0 +1,45 @@
+/** `docker image prune`: what is dangling, or with `dangling=false` whatever no container uses. */
+import { acceptFilters, booleanFilter, type Filters, type ImageDeleteEntry, matchesLabels } from '../api/index.ts';
+import { digestHex, familiarReference } from '../oci/index.ts';
+import { faultKind, parseRfc3339 } from '../std/index.ts';
+import { containerConfig } from './describe.ts';
+import { untilFilter } from './list.ts';
+import type { StoredImage } from './records.ts';
+import { removeImage } from './remove.ts';
+import type { Shelf } from './shelf.ts';
+
+export async function pruneImages(
+  shelf: Shelf,
+  filters: Filters,
+): Promise<{ deleted: ImageDeleteEntry[]; reclaimed: number }> {
+  acceptFilters(filters, ['dangling', 'label', 'label!', 'until']);
+  const danglingOnly = booleanFilter(filters, 'dangling') ?? true;
+  const until = untilFilter(filters);
+  const sizes = new Map(shelf.snapshots.layers().map((chainId) => [chainId, shelf.snapshots.layerSize(chainId)]));
+  const deleted: ImageDeleteEntry[] = [];
+  for (const ref of candidates(shelf, danglingOnly, filters, until)) {
+    try {
+      deleted.push(...(await removeImage(shelf, ref, { force: false, noPrune: false })));
+    } catch (error) {
+      // In use, or gone meanwhile: pruning is for the rest.
+      if (faultKind(error) !== 'conflict' && faultKind(error) !== 'not-found') throw error;
+    }
+  }
+  const reclaimed = deleted.reduce((sum, entry) => sum + (sizes.get(entry.Deleted ?? '') ?? 0), 0);
+  return { deleted, reclaimed };
+}
+
+/** What to ask removal of: names where there are, else ids. */
+function candidates(shelf: Shelf, danglingOnly: boolean, filters: Filters, until: bigint | undefined): string[] {
+  const chosen = (image: StoredImage): string[] => {
+    const references = shelf.records.references(image.id);
+    const hasChildren = shelf.records.children(image.id).length > 0;
+    if (hasChildren && (danglingOnly || references.length === 0)) return [];
+    if (until !== undefined && (parseRfc3339(image.config.created ?? '') ?? 0n) > until) return [];
+    if (!matchesLabels(filters, containerConfig(image).Labels)) return [];
+    if (references.length === 0) return [digestHex(image.id)];
+    const tagged = references.some((reference) => reference.digest === undefined);
+    return danglingOnly && tagged ? [] : references.map(familiarReference);
+  };
+  return shelf.records.all().flatMap(chosen);
+}

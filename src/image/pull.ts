@@ -1,0 +1,256 @@
+/** `docker pull`: resolve, choose the platform, fetch in parallel, unpack in order, record; all under one hold. */
+import type { ProgressMessage } from '../api/index.ts';
+import {
+  chainIds,
+  choosePlatform,
+  type Descriptor,
+  digestHex,
+  familiarName,
+  familiarReference,
+  formatPlatform,
+  hostPlatform,
+  type ImageConfig,
+  isDigest,
+  isImageConfigType,
+  type Manifest,
+  parseImageConfig,
+  parseManifest,
+  parsePlatform,
+  parseReference,
+  type Platform,
+  platformDistance,
+  type Reference,
+  withDigest,
+  withTag,
+} from '../oci/index.ts';
+import type { Credentials, Registry, Resolved } from '../registry/index.ts';
+import { Channel, Fault, gather } from '../std/index.ts';
+import type { ImageStore } from './door.ts';
+import type { Downloads } from './downloads.ts';
+import { Meter, progressMessage, progressStream } from './progress.ts';
+import { pullFault } from './pull-errors.ts';
+import type { ImageHold, Shelf } from './shelf.ts';
+
+const parallelDownloads = 3;
+const configLimit = 8 << 20;
+
+export interface Puller {
+  shelf: Shelf;
+  registry: Registry;
+  downloads: Downloads;
+}
+
+/** Rejects when nothing was found; what fails later is thrown by the iterator. */
+export async function pullImage(
+  puller: Puller,
+  options: Parameters<ImageStore['pull']>[0],
+  signal: AbortSignal,
+): Promise<AsyncIterable<ProgressMessage>> {
+  const platform =
+    options.platform === undefined || options.platform === '' ? undefined : parsePlatform(options.platform);
+  const reference = pullTarget(options.image, options.tag);
+  const { registry } = puller;
+  const credentials = options.auth;
+  try {
+    const all = reference.tag === undefined && reference.digest === undefined;
+    const targets = all
+      ? (await registry.tags(reference, credentials, signal)).map((tag) => withTag(reference, tag))
+      : [reference];
+    const first = targets[0];
+    const resolved = first === undefined ? undefined : await registry.resolve(first, credentials, signal);
+    const output = new Channel<ProgressMessage>();
+    const work = async (inner: AbortSignal): Promise<void> => {
+      for (const target of targets) {
+        try {
+          const found = target === first ? resolved! : await registry.resolve(target, credentials, inner);
+          await pullOne(puller, { reference: target, resolved: found, platform, credentials, output }, inner);
+        } catch (error) {
+          throw pullFault(error, target);
+        }
+      }
+    };
+    return progressStream(output, work, signal);
+  } catch (error) {
+    throw pullFault(error, reference);
+  }
+}
+
+/** `tag` may be a digest; without it and without one in `image`, every tag is meant. */
+function pullTarget(image: string, tag: string | undefined): Reference {
+  const reference = parseReference(image);
+  if (tag === undefined || tag === '') return reference;
+  return isDigest(tag) ? withDigest(reference, tag) : withTag(reference, tag);
+}
+
+interface Pull {
+  reference: Reference;
+  resolved: Resolved;
+  platform: Platform | undefined;
+  credentials: Credentials | undefined;
+  output: Channel<ProgressMessage>;
+}
+
+async function pullOne(puller: Puller, pull: Pull, signal: AbortSignal): Promise<void> {
+  const { shelf } = puller;
+  const { reference, resolved, output } = pull;
+  output.push({ status: `Pulling from ${reference.path}`, id: reference.tag ?? reference.digest ?? 'latest' });
+  using hold = shelf.hold();
+  hold.blobs.add(resolved.descriptor.digest);
+  const { bytes, descriptor, manifest } = await imageManifest(puller, pull, signal);
+  const known = shelf.records.get(manifest.config.digest);
+  if (known === undefined || !known.chain.every((chainId) => shelf.snapshots.has(chainId))) {
+    await fetchImage(puller, pull, hold, { bytes, descriptor, manifest }, signal);
+  } else {
+    for (const layer of known.layers) hold.blobs.add(layer.digest);
+    requirePlatform(pull, known.config);
+  }
+  await shelf.content.put(resolved.bytes, hold.blobs);
+  const changed = await shelf.exclusive(() => recordReferences(shelf, pull, manifest));
+  output.push({ status: `Digest: ${resolved.descriptor.digest}` });
+  const name = familiarReference(reference);
+  output.push({
+    status: changed ? `Status: Downloaded newer image for ${name}` : `Status: Image is up to date for ${name}`,
+  });
+  shelf.event('pull', name, familiarName(reference), shelf.records.get(manifest.config.digest)?.config);
+}
+
+/** The name and the digest now mean this image. Returns whether the name meant another, or nothing, before. */
+async function recordReferences(shelf: Shelf, pull: Pull, manifest: Manifest): Promise<boolean> {
+  const { reference, resolved } = pull;
+  const id = manifest.config.digest;
+  const image = shelf.records.get(id);
+  if (image === undefined)
+    throw new Fault('conflict', `Cannot pull ${familiarReference(reference)}: the image was removed meanwhile`);
+  const canonical = withDigest(reference, resolved.descriptor.digest);
+  let changed = (await shelf.records.point(canonical, id)) !== id;
+  if (reference.tag !== undefined) changed = (await shelf.records.point(withTag(reference, reference.tag), id)) !== id;
+  return changed;
+}
+
+interface FoundManifest {
+  bytes: Buffer;
+  descriptor: Descriptor;
+  manifest: Manifest;
+}
+
+/** The manifest of the one image wanted, out of an index where there is one. */
+async function imageManifest(puller: Puller, pull: Pull, signal: AbortSignal): Promise<FoundManifest> {
+  let { bytes, descriptor } = pull.resolved;
+  let parsed = parseManifest(bytes, descriptor.mediaType);
+  for (let depth = 0; parsed.kind === 'index'; depth++) {
+    const wanted = pull.platform ?? hostPlatform();
+    const offers = parsed.index.manifests.filter((each) => each.platform !== undefined);
+    const chosen = choosePlatform(wanted, offers, (each) => each.platform!);
+    if (chosen === undefined || depth > 3) {
+      throw new Fault('not-found', `no matching manifest for ${formatPlatform(wanted)} in the manifest list entries`);
+    }
+    const target = withDigest(pull.reference, chosen.digest);
+    ({ bytes, descriptor } = await puller.registry.resolve(target, pull.credentials, signal));
+    parsed = parseManifest(bytes, descriptor.mediaType === '' ? chosen.mediaType : descriptor.mediaType);
+  }
+  const { manifest } = parsed;
+  if (!isImageConfigType(manifest.config.mediaType)) {
+    throw new Fault(
+      'invalid',
+      `Cannot pull ${familiarReference(pull.reference)}: it is not an image but ${JSON.stringify(manifest.config.mediaType)}`,
+    );
+  }
+  return { bytes, descriptor, manifest };
+}
+
+function requirePlatform(pull: Pull, config: ImageConfig): void {
+  const { os, architecture, variant } = config;
+  const offered = { os, architecture, ...(variant === undefined ? {} : { variant }) };
+  if (pull.platform === undefined || architecture === '' || platformDistance(pull.platform, offered) !== undefined)
+    return;
+  throw new Fault(
+    'not-found',
+    `image with reference ${familiarReference(pull.reference)} was found but its platform (${formatPlatform(offered)}) does not match the specified platform (${formatPlatform(pull.platform)})`,
+  );
+}
+
+async function fetchImage(
+  puller: Puller,
+  pull: Pull,
+  hold: ImageHold,
+  found: FoundManifest,
+  signal: AbortSignal,
+): Promise<void> {
+  const { shelf, downloads } = puller;
+  const { reference, credentials, output } = pull;
+  const { config: configBlob, layers } = found.manifest;
+  await downloads.fetch(reference, configBlob, { credentials, hold }, signal);
+  const config = parseImageConfig(await shelf.content.read(configBlob.digest, configLimit));
+  requirePlatform(pull, config);
+  const chain = chainIds(config.rootfs.diff_ids);
+  for (const chainId of chain) hold.addChain(chainId);
+  const ids = layers.map((layer) => digestHex(layer.digest).slice(0, 12));
+  const missing = layers.map(
+    (layer, index) => !(shelf.content.has(layer.digest) && shelf.snapshots.has(chain[index] ?? '')),
+  );
+  for (const [index, id] of ids.entries())
+    output.push(progressMessage(id, missing[index]! ? 'Pulling fs layer' : 'Already exists'));
+  const waiting = ids.filter((_, index) => missing[index]!).slice(parallelDownloads);
+  for (const id of waiting) output.push(progressMessage(id, 'Waiting'));
+
+  const controller = new AbortController();
+  const both = AbortSignal.any([signal, controller.signal]);
+  const ready = layers.map(() => Promise.withResolvers<void>());
+  for (const each of ready) each.promise.catch(() => {});
+  const fetching = gather(
+    layers.map((layer, index) => async (inner: AbortSignal) => {
+      const meter = new Meter(output, ids[index]!, 'Downloading');
+      const listener = {
+        progress: (current: number, total: number) => meter.report(current, total),
+        verifying: () => output.push(progressMessage(ids[index]!, 'Verifying Checksum')),
+      };
+      await downloads.fetch(reference, layer, { credentials, hold, listener }, inner);
+      if (missing[index]!) output.push(progressMessage(ids[index]!, 'Download complete'));
+      // Only its blob was missing; there is nothing to unpack.
+      if (missing[index]! && shelf.snapshots.has(chain[index] ?? ''))
+        output.push(progressMessage(ids[index]!, 'Pull complete'));
+      ready[index]!.resolve();
+    }),
+    { limit: parallelDownloads, signal: both },
+  );
+  const fetched = fetching.catch((error: unknown) => {
+    for (const each of ready) each.reject(error);
+    throw error;
+  });
+  fetched.catch(() => {});
+  try {
+    await shelf.unpack(
+      { chain, config, layers },
+      {
+        ready: (index) => ready[index]!.promise,
+        watch: (index, bytes) => extracting(output, ids[index]!, layers[index]!.size, bytes),
+        done: (index) => output.push(progressMessage(ids[index]!, 'Pull complete')),
+      },
+      both,
+    );
+  } catch (error) {
+    controller.abort(error);
+    await fetched.catch(() => {});
+    throw error;
+  }
+  await fetched;
+  const manifest = await shelf.content.put(found.bytes, hold.blobs);
+  await shelf.exclusive(() =>
+    shelf.records.put({ id: configBlob.digest, manifest, layers, parent: undefined }, config),
+  );
+}
+
+async function* extracting(
+  output: Channel<ProgressMessage>,
+  id: string,
+  total: number,
+  bytes: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  const meter = new Meter(output, id, 'Extracting');
+  let current = 0;
+  for await (const chunk of bytes) {
+    current += chunk.length;
+    meter.report(current, total);
+    yield chunk;
+  }
+}

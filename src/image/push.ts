@@ -1,0 +1,139 @@
+/** `docker push`: blobs the repository lacks, then the manifest, for one tag or all. */
+import type { ProgressMessage } from '../api/index.ts';
+import {
+  type Descriptor,
+  digestHex,
+  familiarName,
+  familiarReference,
+  isDigest,
+  parseManifest,
+  parseReference,
+  type Reference,
+  referenceName,
+  withDigest,
+  withTag,
+} from '../oci/index.ts';
+import type { Registry } from '../registry/index.ts';
+import { Channel, Fault, gather } from '../std/index.ts';
+import type { ImageStore } from './door.ts';
+import { Meter, progressMessage, progressStream } from './progress.ts';
+import type { StoredImage } from './records.ts';
+import type { ImageHold, Shelf } from './shelf.ts';
+
+const parallelUploads = 5;
+
+export function pushImage(
+  shelf: Shelf,
+  registry: Registry,
+  options: Parameters<ImageStore['push']>[0],
+  signal: AbortSignal,
+): AsyncIterable<ProgressMessage> {
+  const parsed = parseReference(options.image);
+  const { tag } = options;
+  if (parsed.digest !== undefined || (tag !== undefined && isDigest(tag)))
+    throw new Fault('invalid', 'cannot push a digest reference');
+  const target = tag === undefined || tag === '' ? parsed : withTag(parsed, tag);
+  const output = new Channel<ProgressMessage>();
+  const work = async (inner: AbortSignal): Promise<void> => {
+    output.push({ status: `The push refers to repository [${referenceName(target)}]` });
+    const references = pushed(shelf, target);
+    if (references.length === 0) {
+      throw new Fault('not-found', `An image does not exist locally with the tag: ${familiarName(target)}`);
+    }
+    for (const reference of references) await pushOne(shelf, registry, reference, options, output, inner);
+    shelf.event('push', familiarReference(target), familiarName(target));
+  };
+  return progressStream(output, work, signal);
+}
+
+function pushed(shelf: Shelf, target: Reference): Reference[] {
+  if (target.tag !== undefined) return shelf.records.lookup(target) === undefined ? [] : [target];
+  return shelf.records
+    .allReferences()
+    .filter((reference) => reference.digest === undefined && referenceName(reference) === referenceName(target))
+    .sort((a, b) => (a.tag! < b.tag! ? -1 : 1));
+}
+
+async function pushOne(
+  shelf: Shelf,
+  registry: Registry,
+  reference: Reference,
+  options: Parameters<ImageStore['push']>[0],
+  output: Channel<ProgressMessage>,
+  signal: AbortSignal,
+): Promise<void> {
+  const image = shelf.records.get(shelf.records.lookup(reference)!)!;
+  using hold = shelf.hold();
+  const bytes = await shelf.content.read(image.manifest);
+  const parsed = parseManifest(bytes, '');
+  if (parsed.kind !== 'manifest')
+    throw new Fault('internal', `Cannot push ${familiarReference(reference)}: its manifest is an index`);
+  holdImage(hold, image, parsed.manifest.config);
+  const ids = image.config.rootfs.diff_ids.map((diffId) => digestHex(diffId).slice(0, 12));
+  for (const id of ids) output.push(progressMessage(id, 'Preparing'));
+  for (const id of ids.slice(parallelUploads)) output.push(progressMessage(id, 'Waiting'));
+  await gather(
+    image.layers.map(
+      (layer, index) => (inner: AbortSignal) =>
+        pushLayer(shelf, registry, reference, layer, ids[index]!, options, output, inner),
+    ),
+    { limit: parallelUploads, signal },
+  );
+  const config = parsed.manifest.config;
+  if (!(await registry.hasBlob(reference, config.digest, options.auth, signal))) {
+    const open = (): AsyncIterable<Uint8Array> => shelf.content.open(config.digest, { signal });
+    await registry.upload(reference, { digest: config.digest, size: config.size, open }, options.auth, signal);
+  }
+  const digest = await registry.putManifest(reference, bytes, parsed.manifest.mediaType, options.auth, signal);
+  await shelf.exclusive(async () => {
+    if (shelf.records.get(image.id) !== undefined) await shelf.records.point(withDigest(reference, digest), image.id);
+  });
+  output.push({ status: `${reference.tag}: digest: ${digest} size: ${bytes.length}` });
+  output.push({ progressDetail: {}, aux: { Tag: reference.tag, Digest: digest, Size: bytes.length } });
+}
+
+function holdImage(hold: ImageHold, image: StoredImage, config: Descriptor): void {
+  for (const digest of [image.manifest, config.digest, ...image.layers.map((layer) => layer.digest)])
+    hold.blobs.add(digest);
+}
+
+async function pushLayer(
+  shelf: Shelf,
+  registry: Registry,
+  reference: Reference,
+  layer: Descriptor,
+  id: string,
+  options: Parameters<ImageStore['push']>[0],
+  output: Channel<ProgressMessage>,
+  signal: AbortSignal,
+): Promise<void> {
+  if (await registry.hasBlob(reference, layer.digest, options.auth, signal)) {
+    output.push(progressMessage(id, 'Layer already exists'));
+    return;
+  }
+  const meter = new Meter(output, id, 'Pushing');
+  async function* open(): AsyncGenerator<Uint8Array> {
+    let current = 0;
+    for await (const chunk of shelf.content.open(layer.digest, { signal })) {
+      current += chunk.length;
+      meter.report(current, layer.size);
+      yield chunk;
+    }
+  }
+  const mountFrom = sourceRepository(shelf, reference, layer);
+  const { digest, size } = layer;
+  const how = await registry.upload(reference, { digest, size, open, mountFrom }, options.auth, signal);
+  output.push(progressMessage(id, how === 'mounted' ? `Mounted from ${mountFrom!}` : 'Pushed'));
+}
+
+/** Another repository of the same registry that should have the layer: one an image with it came from, or went to. */
+function sourceRepository(shelf: Shelf, reference: Reference, layer: Descriptor): string | undefined {
+  for (const image of shelf.records.all()) {
+    if (!image.layers.some((each) => each.digest === layer.digest)) continue;
+    const found = shelf.records
+      .references(image.id)
+      .find((each) => each.digest !== undefined && each.domain === reference.domain && each.path !== reference.path);
+    if (found !== undefined) return found.path;
+  }
+  return undefined;
+}

@@ -1,0 +1,162 @@
+/**
+ * Records, blobs and unpacked layers together: what every image verb works on. Work in progress holds its blobs and chains,
+ * so that removing another image meanwhile takes nothing away from it.
+ */
+import type { Content, Hold } from '../content/index.ts';
+import type { Digest, ImageConfig } from '../oci/index.ts';
+import { Fault, faultKind, gather, KeyedMutex } from '../std/index.ts';
+import type { Snapshots } from '../snapshot/index.ts';
+import { decompress } from './decompress.ts';
+import type { ImageEvent, ImageUse } from './door.ts';
+import type { ImageRecord, ImageRecords, StoredImage } from './records.ts';
+
+/** Keeps blobs and layer chains until disposed. */
+export interface ImageHold extends Disposable {
+  readonly blobs: Hold;
+  addChain(chainId: string): void;
+}
+
+export interface ShelfParts {
+  records: ImageRecords;
+  content: Content;
+  snapshots: Snapshots;
+  uses: (imageId: string) => ImageUse[];
+  emit: (event: ImageEvent) => void;
+  /** What goes into `docker_version` of images made here. */
+  version: string;
+}
+
+export class Shelf {
+  readonly records: ImageRecords;
+  readonly content: Content;
+  readonly snapshots: Snapshots;
+  readonly uses: (imageId: string) => ImageUse[];
+  readonly version: string;
+  readonly #emit: (event: ImageEvent) => void;
+  readonly #mutex = new KeyedMutex();
+  readonly #heldChains = new Map<string, number>();
+
+  constructor(parts: ShelfParts) {
+    this.records = parts.records;
+    this.content = parts.content;
+    this.snapshots = parts.snapshots;
+    this.uses = parts.uses;
+    this.version = parts.version;
+    this.#emit = parts.emit;
+  }
+
+  /** Records change one at a time. */
+  exclusive<T>(task: () => Promise<T>): Promise<T> {
+    return this.#mutex.run('records', task);
+  }
+
+  hold(): ImageHold {
+    const blobs = this.content.hold();
+    const chains = new Set<string>();
+    return {
+      blobs,
+      addChain: (chainId) => {
+        if (chains.has(chainId)) return;
+        chains.add(chainId);
+        this.#heldChains.set(chainId, (this.#heldChains.get(chainId) ?? 0) + 1);
+      },
+      [Symbol.dispose]: () => {
+        blobs[Symbol.dispose]();
+        for (const chainId of chains) {
+          const count = this.#heldChains.get(chainId)! - 1;
+          if (count === 0) this.#heldChains.delete(chainId);
+          else this.#heldChains.set(chainId, count);
+        }
+        chains.clear();
+      },
+    };
+  }
+
+  /** Tells of what happened to an image, with its labels, as Docker's image events carry them. */
+  event(action: ImageEvent['action'], id: string, name: string, config?: ImageConfig): void {
+    const labels = (config?.config?.['Labels'] ?? {}) as Record<string, string>;
+    this.#emit({ action, id, attributes: { ...labels, name } });
+  }
+
+  /** Unpacks what of the image's layers is not unpacked yet, bottom up. Its chains must be held. */
+  async unpack(
+    image: { chain: readonly Digest[]; config: ImageConfig; layers: ImageRecord['layers'] },
+    options: {
+      /** Sees the stored (compressed) bytes of layer `index` pass. */
+      watch?: ((index: number, bytes: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>) | undefined;
+      /** Called before a layer is unpacked: waits for its blob. */
+      ready?: ((index: number) => Promise<void>) | undefined;
+      done?: ((index: number) => void) | undefined;
+    } = {},
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const diffIds = image.config.rootfs.diff_ids;
+    if (diffIds.length !== image.layers.length) {
+      throw new Fault(
+        'invalid',
+        `Cannot unpack image: its config has ${diffIds.length} layers, its manifest ${image.layers.length}`,
+      );
+    }
+    for (const [index, chainId] of image.chain.entries()) {
+      if (this.snapshots.has(chainId)) continue;
+      await options.ready?.(index);
+      const stored = this.content.open(image.layers[index]!.digest, { signal });
+      const watched = options.watch?.(index, stored) ?? stored;
+      await this.snapshots.apply(
+        { chainId, parent: image.chain[index - 1], diffId: diffIds[index]!, tar: decompress(watched) },
+        signal,
+      );
+      options.done?.(index);
+    }
+  }
+
+  /** Forgets the image and deletes what only it needed. Returns the chain ids of layers that went, topmost first. */
+  async discard(image: StoredImage): Promise<string[]> {
+    await this.records.delete(image.id);
+    const removed: string[] = [];
+    const needed = new Set(this.records.all().flatMap((other) => other.chain));
+    for (const chainId of image.chain.toReversed()) {
+      if (needed.has(chainId) || !(await this.#removeLayer(chainId))) break;
+      removed.push(chainId);
+    }
+    await this.collectBlobs();
+    return removed;
+  }
+
+  async #removeLayer(chainId: string): Promise<boolean> {
+    if (this.#heldChains.has(chainId)) return false;
+    try {
+      await this.snapshots.removeLayer(chainId);
+      return true;
+    } catch (error) {
+      if (faultKind(error) === 'conflict') return false;
+      throw error;
+    }
+  }
+
+  /** Deletes blobs that no image names. */
+  async collectBlobs(): Promise<void> {
+    const live = new Set<string>();
+    for (const image of this.records.all()) {
+      live.add(image.id);
+      live.add(image.manifest);
+      for (const layer of image.layers) live.add(layer.digest);
+    }
+    for (const reference of this.records.allReferences())
+      if (reference.digest !== undefined) live.add(reference.digest);
+    await this.content.collect(live);
+  }
+
+  /** Deletes layers that no image names and nothing stands on: what a crash or a forced removal left. */
+  async collectLayers(): Promise<void> {
+    const needed = new Set<string>(this.records.all().flatMap((image) => image.chain));
+    for (let before = -1; before !== 0; ) {
+      const orphans = this.snapshots.layers().filter((chainId) => !needed.has(chainId));
+      const removed = await gather(
+        orphans.map((chainId) => () => this.#removeLayer(chainId)),
+        { limit: 1 },
+      );
+      before = removed.filter(Boolean).length;
+    }
+  }
+}

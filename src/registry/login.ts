@@ -1,0 +1,45 @@
+/** `docker login`: tries the credentials where they will be used. */
+import { defaultDomain } from '../oci/index.ts';
+import { Fault, messageOf } from '../std/index.ts';
+import type { Authorizer, Credentials } from './credentials.ts';
+import { registryFault } from './fault.ts';
+import type { Hosts } from './hosts.ts';
+import type { Transport } from './transport.ts';
+
+export async function login(
+  transport: Transport,
+  hosts: Hosts,
+  authorizer: Authorizer,
+  credentials: Credentials,
+  signal: AbortSignal,
+): Promise<{ Status: string; IdentityToken: string }> {
+  let failure: unknown;
+  for (const base of await hosts.bases(domainOf(credentials.serveraddress ?? ''), false)) {
+    const url = `${base.url}/v2/`;
+    try {
+      const ping = await transport.send({ method: 'GET', url, verify: base.verify, signal });
+      await ping.discard();
+      if (ping.status === 200) return { Status: 'Login Succeeded', IdentityToken: '' };
+      const challenge = ping.headers['www-authenticate'] ?? '';
+      const { authorization, identityToken } = await authorizer.login(base, challenge, credentials, signal);
+      const headers: Record<string, string> = authorization === undefined ? {} : { authorization };
+      const answer = await transport.send({ method: 'GET', url, headers, verify: base.verify, signal });
+      if (answer.status !== 200) throw await registryFault(answer);
+      await answer.discard();
+      return { Status: 'Login Succeeded', IdentityToken: identityToken };
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof Fault && (error.kind === 'unauthorized' || error.kind === 'forbidden')) {
+        throw new Fault('unauthorized', `Get ${JSON.stringify(url)}: ${messageOf(error)}`, { cause: error });
+      }
+      failure = error;
+    }
+  }
+  throw failure;
+}
+
+/** The registry behind what users type or configuration files hold; the default index has several names. */
+function domainOf(address: string): string {
+  const host = address.replace(/^https?:\/\//, '').split('/')[0]!;
+  return host === '' || host === 'index.docker.io' || host === 'registry-1.docker.io' ? defaultDomain : host;
+}
