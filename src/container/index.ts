@@ -1,5 +1,4 @@
 /** The lifecycle of one container, and Docker's verbs over all of them. */
-export { applyChanges } from './commit.ts';
 export { openContainers, type ContainerRoom, type ContainerRoomOptions, untilLimit } from './containers.ts';
 export type { Settings } from './context.ts';
 export { restartUnhealthyAnnotation } from './create.ts';

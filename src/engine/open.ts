@@ -16,6 +16,7 @@ import { openContent } from '../content/index.ts';
 import { openImages } from '../image/index.ts';
 import { cgroupLayout, unmount } from '../linux/index.ts';
 import { openNetworking } from '../network/index.ts';
+import { openRegistry } from '../registry/index.ts';
 import { detectRuntimes, findProgram, Runtime } from '../runtime/index.ts';
 import { openSnapshots } from '../snapshot/index.ts';
 import { Fault, KeyedMutex, type Logger, randomId, runProgram } from '../std/index.ts';
@@ -66,13 +67,11 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
     root: join(config.dataRoot, 'images'),
     content,
     snapshots,
-    registry: { insecureRegistries: config.insecureRegistries, mirrors: config.registryMirrors },
+    registry: openRegistry({ insecureRegistries: config.insecureRegistries, mirrors: config.registryMirrors, env: process.env }),
     version: productVersion,
-    maxConcurrentDownloads: config.maxConcurrentDownloads,
     uses: (imageId) => room?.imageUses(imageId) ?? [],
     emit: ({ action, id: ID, attributes }) =>
       events.emit({ Type: 'image', Action: action, Actor: { ID, Attributes: attributes } }),
-    logger: log,
   });
   const volumes = await openVolumes({
     root: join(config.dataRoot),
