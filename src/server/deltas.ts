@@ -198,9 +198,9 @@ function moveMacAddress(body: ContainerCreateBody): ContainerCreateBody {
       'the container-wide MAC address must match the endpoint-specific MAC address for the main network, or be left empty',
     );
   }
+  const { MacAddress: _, ...rest } = body;
   return {
-    ...body,
-    MacAddress: undefined as unknown as string,
+    ...rest,
     NetworkingConfig: { EndpointsConfig: { ...endpoints, [mode]: { ...endpoints[mode], MacAddress: address } } },
   };
 }

@@ -66,7 +66,7 @@ async function dispatch(router: Router, options: DispatchOptions, request: HttpR
     local: options.local,
     builderVersion: options.builderVersion,
   });
-  return await handlers[route.key](call);
+  return handlers[route.key](call);
 }
 
 interface Target {

@@ -17,6 +17,7 @@ import type {
 import { matchesExact, matchesLabels, matchesPattern } from '../../src/api/index.ts';
 import { Fault, formatNanos, nowNanos, randomId, zeroTime } from '../../src/std/index.ts';
 import { FakeProcess } from './fake-process.ts';
+import { tarOf } from './tar.ts';
 
 interface FakeContainer {
   info: ContainerInspect;
@@ -534,7 +535,7 @@ async function* fakeLogs(
   const session = follow ? process.attach() : undefined;
   signal.addEventListener('abort', () => session?.detach(), { once: true });
   try {
-    yield* [...process.log];
+    yield* process.log.slice();
     if (session !== undefined) yield* session.output;
   } finally {
     session?.detach();
@@ -623,7 +624,8 @@ async function* fakeStats(
     memory_stats: { usage: 1000, limit: 2000, stats: {} },
   };
   yield sample;
-  while (stream && !signal.aborted) {
+  if (!stream) return;
+  while (!signal.aborted) {
     await Promise.race([new Promise((resolve) => setTimeout(resolve, 50)), aborted(signal)]);
     yield sample;
   }
@@ -642,26 +644,6 @@ function statOf(container: FakeContainer, ref: string, path: string): PathStat {
     mtime: '2026-11-23T19:38:09Z',
     linkTarget: '',
   };
-}
-
-/** A tar of one file. */
-export function tarOf(name: string, data: Buffer): Buffer {
-  const header = Buffer.alloc(512);
-  header.write(name, 0);
-  header.write('0000644\0', 100);
-  header.write('0000000\0', 108);
-  header.write('0000000\0', 116);
-  header.write(`${data.length.toString(8).padStart(11, '0')}\0`, 124);
-  header.write('15000000000\0', 136);
-  header.write('        0ustar\x0000', 148);
-  header.write(
-    `${header
-      .reduce((sum, byte) => sum + byte, 0)
-      .toString(8)
-      .padStart(6, '0')}\0 `,
-    148,
-  );
-  return Buffer.concat([header, data, Buffer.alloc((512 - (data.length % 512)) % 512), Buffer.alloc(1024)]);
 }
 
 function fakeInspect(

@@ -1,10 +1,8 @@
 /**
  * A process without a kernel, for tests of the server: a few commands with stdio that pushes back, attachable by many.
- *   echo WORDS · warn WORDS (stderr) · cat · sleep SECONDS · flood BYTES · count (prints how many bytes it read) · exit CODE
+ *   sh -c 'COMMANDS; …' · echo WORDS [>&2] · cat · sleep SECONDS · flood BYTES · count (prints how many bytes it read) · true
  */
 import type { StdioFrame, StdioSession } from '../../src/api/index.ts';
-
-type Emit = (stream: StdioFrame['stream'], data: Uint8Array) => Promise<void>;
 
 /** One reader of a process's output. Holds at most `limit` bytes, then makes the process wait. */
 class Reader {
@@ -108,33 +106,47 @@ export class FakeProcess {
   }
 
   async #run(): Promise<number> {
-    const [name, ...args] = this.#command;
-    const emit: Emit = async (stream, data) => {
-      const frame: StdioFrame = { stream: this.#tty ? 'stdout' : stream, data };
-      if (this.log.length < 1000) this.log.push(frame);
-      for (const reader of this.#readers) await reader.push(frame);
-    };
+    const [name, , script = ''] = this.#command;
+    if (name !== 'sh') return this.#execute(this.#command);
+    let code = 0;
+    for (const line of script.split(';')) {
+      const words = line.trim().split(/\s+/);
+      if (words[0] === 'exit') return Number(words[1]);
+      if (!this.#ended) code = await this.#execute(words);
+    }
+    return code;
+  }
+
+  async #emit(stream: StdioFrame['stream'], data: Uint8Array): Promise<void> {
+    const frame: StdioFrame = { stream: this.#tty ? 'stdout' : stream, data };
+    if (this.log.length < 1000) this.log.push(frame);
+    for (const reader of this.#readers) await reader.push(frame);
+  }
+
+  async #execute([name, ...args]: readonly string[]): Promise<number> {
     switch (name) {
-      case 'echo':
-        await emit('stdout', Buffer.from(`${args.join(' ')}\n`));
+      case 'echo': {
+        const failing = args.at(-1) === '>&2';
+        await this.#emit(
+          failing ? 'stderr' : 'stdout',
+          Buffer.from(`${(failing ? args.slice(0, -1) : args).join(' ')}\n`),
+        );
         return 0;
-      case 'warn':
-        await emit('stderr', Buffer.from(`${args.join(' ')}\n`));
-        return 0;
+      }
       case 'cat':
         for await (const { data } of this.#input) {
           this.received += data.length;
-          await emit('stdout', data);
+          await this.#emit('stdout', data);
         }
         return 0;
       case 'count':
         for await (const { data } of this.#input) this.received += data.length;
-        await emit('stdout', Buffer.from(`${this.received}\n`));
+        await this.#emit('stdout', Buffer.from(`${this.received}\n`));
         return 0;
       case 'flood': {
         const block = Buffer.alloc(64 * 1024, 'x');
         for (let left = Number(args[0]); left > 0 && !this.#ended; left -= block.length) {
-          await emit('stdout', left >= block.length ? block : block.subarray(0, left));
+          await this.#emit('stdout', left >= block.length ? block : block.subarray(0, left));
           await new Promise((resolve) => setImmediate(resolve));
         }
         return 0;
@@ -145,10 +157,10 @@ export class FakeProcess {
           this.exited,
         ]);
         return 0;
-      case 'exit':
-        return Number(args[0]);
+      case 'true':
+        return 0;
       default:
-        await emit('stderr', Buffer.from(`exec: ${JSON.stringify(name)}: executable file not found in $PATH\n`));
+        await this.#emit('stderr', Buffer.from(`exec: ${JSON.stringify(name)}: executable file not found in $PATH\n`));
         return 127;
     }
   }

@@ -66,7 +66,7 @@ export const pair: Shape<[number, number]> = (value, path) => {
 
 /** An object with known fields: null ones are left out, except those whose absence Docker shows as null (`nulls`). */
 export function object<T extends object>(fields: Fields<T>): Shape<T> {
-  const shapes = new Map<string, Shape<unknown>>(Object.entries(fields) as [string, Shape<unknown>][]);
+  const shapes = new Map(Object.entries<Shape<unknown>>(fields as Record<string, Shape<unknown>>));
   const names = new Map([...shapes.keys()].map((name) => [name.toLowerCase(), name]));
   return (value, path) => {
     const result: Record<string, unknown> = {};

@@ -20,7 +20,7 @@ export class Input {
   #size = 0;
   #paused = false;
   #finished = false;
-  #waiter: (() => void) | undefined;
+  #waiters: (() => void)[] = [];
   /** Called once when the client has said its last word: it half-closed, closed or broke off. */
   onFinish: (() => void) | undefined;
 
@@ -46,9 +46,7 @@ export class Input {
   async read(): Promise<Buffer | undefined> {
     while (this.#chunks.length === 0) {
       if (this.#finished) return undefined;
-      await new Promise<void>((resolve) => {
-        this.#waiter = resolve;
-      });
+      await new Promise<void>((resolve) => this.#waiters.push(resolve));
     }
     const chunk = this.#chunks.shift()!;
     this.#size -= chunk.length;
@@ -84,8 +82,8 @@ export class Input {
   }
 
   #wake(): void {
-    const waiter = this.#waiter;
-    this.#waiter = undefined;
-    waiter?.();
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const waiter of waiters) waiter();
   }
 }
