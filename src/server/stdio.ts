@@ -48,7 +48,8 @@ export interface PumpOptions {
 /** Carries bytes until the process has closed its output or the client is gone; ends the connection and the session. */
 export async function pump(stream: RawStream, session: StdioSession, options: PumpOptions): Promise<void> {
   stream.onClose(() => session.detach());
-  const input = pumpInput(stream, session, options.input);
+  // Ends with the stream. Not awaited: input the process never takes must not hold the connection.
+  void pumpInput(stream, session, options.input);
   try {
     for await (const { stream: name, data } of session.output) {
       if (data.length === 0) continue;
@@ -60,7 +61,6 @@ export async function pump(stream: RawStream, session: StdioSession, options: Pu
   } finally {
     session.detach();
     stream.destroy();
-    await input;
   }
 }
 

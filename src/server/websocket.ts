@@ -32,7 +32,8 @@ export async function pumpWebSocket(
   options: { input: boolean },
 ): Promise<void> {
   stream.onClose(() => session.detach());
-  const input = pumpMessages(stream, session, options.input).catch(() => session.detach());
+  // Ends with the stream. Not awaited: input the process never takes must not hold the connection.
+  pumpMessages(stream, session, options.input).catch(() => session.detach());
   try {
     for await (const { data } of session.output) {
       if (data.length > 0) await stream.write(frameHead(opcode.binary, data.length), data);
@@ -42,7 +43,6 @@ export async function pumpWebSocket(
   } finally {
     session.detach();
     stream.destroy();
-    await input;
   }
 }
 

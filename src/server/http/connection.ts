@@ -52,7 +52,7 @@ export class Connection {
   async serve(): Promise<void> {
     try {
       while (!this.#closing && (await this.#serveOne()));
-      await new RawStream(this.#socket, this.#input, this.#output).finish();
+      await new RawStream(this.#socket, this.#input, this.#output).finish(this.#closing ? 0 : undefined);
     } catch (error) {
       if (!(error instanceof ClientGone)) {
         this.#options.logger.warn('connection failed', { error: messageOf(error) });

@@ -42,7 +42,7 @@ export class RawStream {
   }
 
   /** Half-closes our side and reads on until the client closes its own, so that neither loses what is under way; then closes. */
-  async finish(): Promise<void> {
+  async finish(patienceMs = lingerMs): Promise<void> {
     const socket = this.#socket;
     if (socket.destroyed) return;
     const emptied = this.#discardInput();
@@ -53,7 +53,7 @@ export class RawStream {
         socket.once('close', resolve);
       });
     }
-    const timer = setTimeout(() => socket.destroy(), lingerMs);
+    const timer = setTimeout(() => socket.destroy(), patienceMs);
     await emptied;
     clearTimeout(timer);
     socket.destroy();
