@@ -71,3 +71,4 @@ export {
   syncFilesystem,
   unlinkAt,
 } from './filesystem.ts';
+export { copyAttributes, copyTreeContent } from './copy-tree.ts';

@@ -20,8 +20,11 @@ export interface Volumes {
   /** @throws Fault conflict when `to` exists or a container uses it */
   rename(name: string, to: string): Promise<Volume>;
   prune(filters: Filters, options: { anonymousOnly: boolean }): Promise<PruneReport>;
-  /** The folder to mount for a container, its device mounted first where the options say so (nfs, tmpfs, bind). Counted per container. */
-  mount(name: string, containerId: string): Promise<string>;
+  /**
+   * The folder to mount for a container, its device mounted first where the options say so (nfs, tmpfs, bind). Counted per
+   * container. `attributes` (destination, propagation, read/write) go into the event.
+   */
+  mount(name: string, containerId: string, attributes?: Record<string, string>): Promise<string>;
   unmount(name: string, containerId: string): Promise<void>;
   /**
    * Copies `source` (a folder in an image's root, already resolved safely) into the volume if it is empty, with owner, mode,

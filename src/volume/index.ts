@@ -1,0 +1,3 @@
+/** Named volumes: folders and devices with a name, filled from images, kept for a while after removal. */
+export type { VolumeEvent, Volumes, VolumesOptions } from './door.ts';
+export { openVolumes } from './volumes.ts';
