@@ -46,7 +46,7 @@ export interface StdioSession {
   readonly tty: boolean;
   /** Ends when the process has closed its output, or after `detach`. With a TTY everything is 'stdout'. */
   readonly output: AsyncIterable<StdioFrame>;
-  /** Sends to the process's stdin; resolves when there is room for more. Does nothing if stdin is not attached. */
+  /** Sends to the process's stdin; resolves when there is room for more, or after `detach`. Does nothing if stdin is not attached. */
   write(data: Uint8Array): Promise<void>;
   /** The client's input ended: closes the process's stdin where Docker would (StdinOnce and no TTY, or exec). */
   closeInput(): void;

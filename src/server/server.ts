@@ -1,5 +1,5 @@
 /** The server: listeners, their connections, and an end in which nothing is leaked. */
-import type { AddressInfo, Server as NetServer } from 'node:net';
+import type { AddressInfo, Server as NetServer, Socket } from 'node:net';
 import { type Engine, latestVersion, versionText } from '../api/index.ts';
 import { type Logger, messageOf } from '../std/index.ts';
 import { createDispatch } from './dispatch.ts';
@@ -42,6 +42,8 @@ class EngineServer implements Server {
   readonly #standardHeaders: string;
   readonly #listeners = new Set<NetServer>();
   readonly #connections = new Map<Connection, Promise<void>>();
+  /** Every accepted socket, those still shaking hands included. */
+  readonly #sockets = new Set<Socket>();
 
   constructor(options: ServerOptions) {
     this.#options = options;
@@ -69,6 +71,10 @@ class EngineServer implements Server {
         connection.serve().finally(() => this.#connections.delete(connection)),
       );
     });
+    listener.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+    });
     listener.on('error', (error) => logger.error('listener failed', { error: messageOf(error) }));
     this.#listeners.add(listener);
     const address = listener.address();
@@ -87,6 +93,7 @@ class EngineServer implements Server {
     }, options.graceMs ?? 2_000);
     await Promise.all(this.#connections.values());
     clearTimeout(timer);
+    for (const socket of this.#sockets) socket.destroy();
     await Promise.all(closed);
   }
 }

@@ -32,13 +32,18 @@ export async function pumpWebSocket(
   options: { input: boolean },
 ): Promise<void> {
   stream.onClose(() => session.detach());
+  let goodbye: number = closeCode.normal;
   // Ends with the stream. Not awaited: input the process never takes must not hold the connection.
-  pumpMessages(stream, session, options.input).catch(() => session.detach());
+  void pumpMessages(stream, session, options.input, (code) => {
+    goodbye = code;
+  });
   try {
     for await (const { data } of session.output) {
       if (data.length > 0) await stream.write(frameHead(opcode.binary, data.length), data);
     }
-    await sendClose(stream, closeCode.normal);
+    const payload = Buffer.alloc(2);
+    payload.writeUInt16BE(goodbye);
+    await stream.write(frameHead(opcode.close, payload.length), payload);
     await stream.finish();
   } finally {
     session.detach();
@@ -46,16 +51,24 @@ export async function pumpWebSocket(
   }
 }
 
-async function pumpMessages(stream: RawStream, session: StdioSession, forward: boolean): Promise<void> {
-  const code = await readMessages(stream, async (data) => {
-    if (forward) await session.write(data);
-  });
-  if (stream.closed) return;
-  if (forward) session.closeInput();
-  if (code === undefined) return;
-  // The client said goodbye, or nonsense: nothing more can be exchanged with it.
-  await sendClose(stream, code);
-  session.detach();
+/** Never rejects. Calls `onGoodbye` with the close code when the client's messages end the exchange. */
+async function pumpMessages(
+  stream: RawStream,
+  session: StdioSession,
+  forward: boolean,
+  onGoodbye: (code: number) => void,
+): Promise<void> {
+  try {
+    const code = await readMessages(stream, async (data) => {
+      if (forward) await session.write(data);
+    });
+    if (forward && !stream.closed) session.closeInput();
+    if (code === undefined) return;
+    onGoodbye(code);
+    session.detach();
+  } catch {
+    session.detach();
+  }
 }
 
 /** @returns the close code to answer with; undefined when the client just closed the connection. */
@@ -141,10 +154,4 @@ export function frameHead(kind: number, length: number): Buffer {
   head[1] = 127;
   head.writeBigUInt64BE(BigInt(length), 2);
   return head;
-}
-
-async function sendClose(stream: RawStream, code: number): Promise<void> {
-  const payload = Buffer.alloc(2);
-  payload.writeUInt16BE(code);
-  await stream.write(frameHead(opcode.close, 2), payload);
 }

@@ -76,16 +76,18 @@ export class FakeProcess {
     this.#readers.add(reader);
     this.sessions++;
     let attached = true;
+    const gone = Promise.withResolvers<void>();
     return {
       tty: this.#tty,
       output: reader,
-      write: (data) => this.#input.push({ stream: 'stdout', data }),
+      write: (data) => Promise.race([this.#input.push({ stream: 'stdout', data }), gone.promise]),
       closeInput: () => {
         if (!this.#tty) this.#input.end();
       },
       detach: () => {
         if (!attached) return;
         attached = false;
+        gone.resolve();
         this.sessions--;
         this.#readers.delete(reader);
         reader.end();
