@@ -2,7 +2,7 @@
  * Copies a directory's content with owner, mode, times, xattrs, hard links, symlinks, devices and holes. Names are bytes. The
  * source must hold still and belong to us alone: symlinks in it are copied, never followed.
  */
-import { type BigIntStats, constants, type Stats } from 'node:fs';
+import { type BigIntStats, constants } from 'node:fs';
 import { copyFile, link, lchown, lstat, mkdir, open, readdir, readlink, symlink, chmod } from 'node:fs/promises';
 import { makeNodeAt, must, setTimesAt, setXattr, getXattr, listXattrs } from './filesystem.ts';
 
@@ -83,7 +83,7 @@ async function copySparse(from: Buffer, to: Buffer, signal: AbortSignal | undefi
   try {
     const writer = await open(to, 'wx', 0o600);
     try {
-      const { size } = (await reader.stat()) as Stats;
+      const { size } = await reader.stat();
       const chunk = Buffer.allocUnsafe(CHUNK);
       const zeros = Buffer.alloc(BLOCK);
       for (let at = 0; at < size; ) {

@@ -218,8 +218,7 @@ function kindData(kind: LinkKind): Buffer[] {
           shortAttribute(2, { bridge: 0, private: 1, vepa: 2 }[kind.flag]),
         ),
       ];
-    case 'bridge':
-    case 'dummy':
+    default:
       return [];
   }
 }

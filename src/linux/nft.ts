@@ -58,7 +58,7 @@ const JSON_OUTPUT = 1 << 4;
 function loadLibrary(): Library | undefined {
   try {
     const file = koffi.load('libnftables.so.1');
-    const bind = <F>(prototype: string): F => file.func(prototype) as unknown as F;
+    const bind = (prototype: string): never => file.func(prototype) as unknown as never;
     return {
       create: bind('void *nft_ctx_new(uint32_t flags)'),
       free: bind('void nft_ctx_free(void *context)'),

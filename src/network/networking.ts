@@ -90,14 +90,14 @@ export class LocalNetworking implements Networking {
     const sandbox = sandboxes.require(containerId);
     sandbox.record.names = options;
     this.#serve(sandbox);
-    await sandboxes.save(sandbox);
+    sandboxes.save(sandbox);
   }
 
   async publish(containerId: string, request: PublishRequest): Promise<PublishedPorts> {
     const { sandboxes, publisher } = this.#parts;
     const sandbox = sandboxes.require(containerId);
     const ports = publisher.publish(sandbox.record, request);
-    await sandboxes.save(sandbox);
+    sandboxes.save(sandbox);
     return ports;
   }
 
