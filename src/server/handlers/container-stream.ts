@@ -16,6 +16,8 @@ export async function wait(call: Call): Promise<Reply> {
     const { StatusCode } = await result;
     return json({ StatusCode });
   }
+  // The client may be gone before anyone awaits it.
+  result.catch(() => {});
   return stream({ 'Content-Type': 'application/json' }, waitLine(result));
 }
 

@@ -167,6 +167,25 @@ describe('hijacked connections', () => {
     });
   });
 
+  test('a client that vanishes while the engine attaches is detached too', async () => {
+    await withServer({}, async (running) => {
+      const id = await container(running, ['sleep', '60'], { start: true });
+      const { containers } = running.engine;
+      const attach = containers.attach.bind(containers);
+      const attached = Promise.withResolvers<void>();
+      containers.attach = async (...args) => {
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        setImmediate(attached.resolve);
+        return attach(...args);
+      };
+      const client = new RawClient(running.path);
+      client.send(attachRequest(id));
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      client.close();
+      await attached.promise;
+    });
+  });
+
   test('a client that vanishes is detached, the process lives on', async () => {
     await withServer({}, async (running) => {
       const id = await container(running, ['sleep', '60'], { start: true });

@@ -126,10 +126,15 @@ export class Connection {
 
   async #send(head: RequestHead, body: Body, reply: Reply): Promise<boolean> {
     if (reply.kind === 'raw') {
-      await body.discard(discardBytes);
       this.#input.onFinish = undefined;
       const stream = new RawStream(this.#socket, this.#input, this.#output);
-      await this.#output.write(`${reply.head}${this.#options.standardHeaders}\r\n`);
+      try {
+        if (!(await body.discard(discardBytes))) throw new ClientGone('the request body was too long to hijack');
+        await this.#output.write(`${reply.head}${this.#options.standardHeaders}\r\n`);
+      } catch {
+        stream.destroy();
+      }
+      // Also on a dead connection: whoever made the reply holds a session that only `serve` lets go.
       await reply.serve(stream);
       return false;
     }
