@@ -120,16 +120,16 @@ export function addLink(
   route.request(`add ${kind.kind} ${name}`, RTM_NEWLINK, netlinkFlags.create | netlinkFlags.excl, Buffer.concat(parts));
 }
 
-/** Makes a veth pair whose peer is born in another namespace (a descriptor of it). */
+/** Makes a veth pair whose peer is born in another namespace (a descriptor of it), down: a peer cannot be up before its pair. */
 export function addVethPair(
   route: Netlink,
   name: string,
   properties: LinkProperties,
-  peer: { name: string; namespace: number } & LinkProperties,
+  peer: { name: string; namespace: number } & Omit<LinkProperties, 'up'>,
 ): void {
   const peerInfo = nestedAttribute(
     1,
-    linkHeader(0, peer.up),
+    linkHeader(0),
     textAttribute(IFLA.name, peer.name),
     intAttribute(IFLA.namespaceFd, peer.namespace),
     ...propertyAttributes(peer),

@@ -113,7 +113,7 @@ export class Firewall {
     this.#closed = true;
     clearInterval(this.#timer);
     if (options.remove && this.#installed) {
-      for (const chain of this.#foreign().forward) this.#unmark(chain);
+      for (const chain of this.#foreign().marked) this.#unmark(chain);
       this.#nft.run(`add table inet ${this.#options.table}\ndelete table inet ${this.#options.table}\n`);
     }
     this.#generations.close();

@@ -24,6 +24,8 @@ export interface ForeignChain {
 export interface ForeignFirewall {
   /** Where our accepts belong. */
   forward: ForeignChain[];
+  /** Where they may be from before. */
+  marked: ForeignChain[];
   /** Base chains that filter what comes in to the host: a host firewall. */
   input: (ForeignChain & { drops: boolean })[];
 }
@@ -46,7 +48,10 @@ export function readChains(listing: string, ownTable: string): ForeignFirewall {
   const input = foreign
     .filter((chain) => chain.hook === 'input')
     .map((chain) => ({ family: chain.family, table: chain.table, name: chain.name, drops: chain.policy === 'drop' }));
-  return { forward, input };
+  const marked = foreign
+    .filter((chain) => chain.hook === 'forward' || chain.name === 'DOCKER-USER')
+    .map(({ family, table, name }) => ({ family, table, name }));
+  return { forward, marked, input };
 }
 
 /** Handles of our rules in a chain's listing, and how many other rules it has. */
