@@ -71,4 +71,5 @@ export {
   syncFilesystem,
   unlinkAt,
 } from './filesystem.ts';
+export { type Flow, forgetFlows } from './conntrack.ts';
 export { copyAttributes, copyTreeContent } from './copy-tree.ts';

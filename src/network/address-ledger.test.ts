@@ -1,7 +1,7 @@
 /** Pools and ledgers: no two holders, nothing outside, nothing lost. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { AddressLedger } from './address-ledger.ts';
 import { pickSubnet, resolvePools, uniqueLocalSubnet } from './address-pool.ts';
 import { type Cidr, contains, formatAddress, formatCidr, overlaps, parseAddress, parseCidr } from './cidr.ts';

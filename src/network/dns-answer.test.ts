@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { decode, encode, type RecordType } from 'dns-packet';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { decide, errorReply, type NameTable, reverseAddress } from './dns-answer.ts';
 import { readServer } from './dns-forward.ts';
 import { parseResolvConf, renderResolvConf } from './resolv-conf.ts';

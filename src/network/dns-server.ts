@@ -5,7 +5,7 @@
  */
 import { createSocket } from 'node:dgram';
 import { createServer, type Socket } from 'node:net';
-import { bindInNamespace, openNft, runInNetworkNamespace } from '../linux/index.ts';
+import { bindInNamespace, type Nft, openNft, runInNetworkNamespace } from '../linux/index.ts';
 import { decide, errorReply, type NameTable, rcode } from './dns-answer.ts';
 
 export interface DnsServer {
@@ -30,7 +30,7 @@ export function serveDns(path: string, table: string, handler: DnsHandler): DnsS
     try {
       const udp = bindInNamespace('udp', ADDRESS, 0);
       const tcp = bindInNamespace('tcp', ADDRESS, 0);
-      nft.run(translation(table, udp.port, tcp.port));
+      translate(nft, table, udp.port, tcp.port);
       return { udp: udp.fd, tcp: tcp.fd };
     } catch {
       return { udp: bindInNamespace('udp', ADDRESS, 53).fd, tcp: bindInNamespace('tcp', ADDRESS, 53).fd };
@@ -65,17 +65,23 @@ export function serveDns(path: string, table: string, handler: DnsHandler): DnsS
   };
 }
 
-/** Replaces what an earlier daemon left. The answer's source is set back by the connection tracking. */
-function translation(table: string, udp: number, tcp: number): string {
-  return [
-    `add table ip ${table}`,
-    `delete table ip ${table}`,
-    `add table ip ${table}`,
+/**
+ * Leads port 53 to the sockets. A fresh namespace has no table yet, and to delete nothing would still cost the kernel's grace
+ * period (15 ms); only what an earlier daemon left is replaced. The answer's source is set back by the connection tracking.
+ */
+function translate(nft: Nft, table: string, udp: number, tcp: number): void {
+  const rules = [
+    `create table ip ${table}`,
     `add chain ip ${table} output { type nat hook output priority -100; }`,
     `add rule ip ${table} output ip daddr ${ADDRESS} udp dport 53 dnat to ${ADDRESS}:${udp}`,
     `add rule ip ${table} output ip daddr ${ADDRESS} tcp dport 53 dnat to ${ADDRESS}:${tcp}`,
     '',
-  ].join('\n');
+  ];
+  try {
+    nft.run(rules.join('\n'));
+  } catch {
+    nft.run([`add table ip ${table}`, `delete table ip ${table}`, ...rules].join('\n'));
+  }
 }
 
 type Answerer = (query: Buffer) => Promise<Buffer | undefined>;

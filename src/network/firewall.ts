@@ -1,5 +1,5 @@
 /** Executes the ruleset: keeps our table as wanted, notices when somebody flushed it, and gets along with other firewalls. */
-import { type Netlink, type Nft, openNetlink, openNft } from '../linux/index.ts';
+import { forgetFlows, type Netlink, type Nft, openNetlink, openNft } from '../linux/index.ts';
 import { Fault, type Logger, messageOf } from '../std/index.ts';
 import {
   acceptCommands,
@@ -27,7 +27,7 @@ export class Firewall {
   readonly #options: FirewallOptions;
   readonly #nft: Nft;
   readonly #json: Nft;
-  readonly #generations: Netlink;
+  readonly #netfilter: Netlink;
   readonly #bridges = new Map<string, BridgeRules>();
   readonly #ports = new Map<string, PortRule>();
   readonly #timer: NodeJS.Timeout;
@@ -40,7 +40,7 @@ export class Firewall {
     this.#options = options;
     this.#nft = openNft();
     this.#json = openNft({ json: true });
-    this.#generations = openNetlink(NETLINK_NETFILTER);
+    this.#netfilter = openNetlink(NETLINK_NETFILTER);
     this.#timer = setInterval(() => this.check(), CHECK_MS);
     this.#timer.unref();
   }
@@ -61,13 +61,15 @@ export class Firewall {
 
   addPorts(rules: readonly PortRule[]): void {
     for (const rule of rules) this.#ports.set(portKey(rule), rule);
-    if (!this.#installed) return this.install();
-    this.#change(rules.map((rule) => portCommand(this.#options.table, 'add', rule)));
+    if (!this.#installed) this.install();
+    else this.#change(rules.map((rule) => portCommand(this.#options.table, 'add', rule)));
+    this.#forgetFlows(rules);
   }
 
   removePorts(rules: readonly PortRule[]): void {
     const known = rules.filter((rule) => this.#ports.delete(portKey(rule)));
     if (this.#installed) this.#change(known.map((rule) => portCommand(this.#options.table, 'delete', rule)));
+    this.#forgetFlows(known);
   }
 
   /** Writes the whole table anew, in one transaction. @throws Fault internal, unavailable */
@@ -116,7 +118,7 @@ export class Firewall {
       for (const chain of this.#foreign().marked) this.#unmark(chain);
       this.#nft.run(`add table inet ${this.#options.table}\ndelete table inet ${this.#options.table}\n`);
     }
-    this.#generations.close();
+    this.#netfilter.close();
     this.#nft.close();
     this.#json.close();
   }
@@ -135,6 +137,28 @@ export class Firewall {
     }
   }
 
+  /** UDP flows have no end that is seen: those of before would go on past the change. */
+  #forgetFlows(rules: readonly PortRule[]): void {
+    for (const family of [4, 6] as const) {
+      const udp = rules.filter((rule) => rule.protocol === 'udp' && rule.family === family);
+      if (udp.length === 0) continue;
+      const ports = new Set(udp.map((rule) => rule.hostPort));
+      const answerers = new Set(udp.map((rule) => rule.address));
+      try {
+        forgetFlows(
+          this.#netfilter,
+          family,
+          (flow) =>
+            flow.protocol === 17 &&
+            ports.has(flow.destinationPort) &&
+            (answerers.has(flow.answerer) || flow.answerer === flow.destination),
+        );
+      } catch (error) {
+        this.#options.logger.debug('cannot forget UDP flows', { error: messageOf(error) });
+      }
+    }
+  }
+
   #tableStands(): boolean {
     const { table } = this.#options;
     try {
@@ -147,7 +171,7 @@ export class Firewall {
   }
 
   #currentGeneration(): number {
-    const answer = this.#generations.request('nft generation', NFT_MSG_GETGEN, 0, Buffer.alloc(4));
+    const answer = this.#netfilter.request('nft generation', NFT_MSG_GETGEN, 0, Buffer.alloc(4));
     const body = answer[0]?.body;
     return body === undefined || body.length < 12 ? -1 : body.readUInt32BE(8);
   }

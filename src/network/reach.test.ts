@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -20,7 +20,7 @@ import {
   runInNetworkNamespace,
   setLink,
 } from '../linux/index.ts';
-import { randomId } from '../std/index.ts';
+import { faultKind, messageOf, randomId } from '../std/index.ts';
 import { ask, endpoint, type Fixture, openFixture, pings, skipUnlessRoot, whoServer, within } from './fixture.ts';
 import { openSync, closeSync } from 'node:fs';
 
@@ -37,12 +37,12 @@ describe('reachability', { skip: skipUnlessRoot }, () => {
   ): Promise<{ id: string; path: string; ip: string; ip6: string }> {
     const id = randomId();
     const { path } = await fixture.networking.openSandbox(id);
+    opened.push(id);
     const settings = await fixture.networking.connect(
       id,
       name,
       endpoint(network, { dnsNames: [name, id.slice(0, 12)], config }),
     );
-    opened.push(id);
     return { id, path, ip: settings.IPAddress, ip6: settings.GlobalIPv6Address };
   }
 
@@ -67,6 +67,7 @@ describe('reachability', { skip: skipUnlessRoot }, () => {
   });
   after(async () => {
     for (const id of opened) await fixture.networking.closeSandbox(id);
+    rmSync(join(tmpdir(), `wherry-resolv-${mark}`), { force: true });
     await fixture.close();
     const route = openNetlink(0);
     deleteLink(route, lan.link);
@@ -128,7 +129,32 @@ describe('reachability', { skip: skipUnlessRoot }, () => {
       });
     assert.match(await reply('127.0.0.1', 'udp4'), /^hello /);
     assert.match(await reply('::1', 'udp6'), /^hello /, 'through the relay');
+    // A client that keeps its port follows the published port to the next container.
+    const flow = createSocket('udp4');
+    const next = (): Promise<string> =>
+      new Promise((resolve) => {
+        const timer = setTimeout(() => resolve(''), 1000);
+        flow.once('message', (message) => {
+          clearTimeout(timer);
+          resolve(message.toString());
+        });
+        flow.send('again', port, fixture.networking.hostGateway());
+      });
+    assert.match(await next(), /^again /);
     socket.close();
+    await fixture.networking.closeSandbox(server.id);
+    const heir = await container('bridge', 'heir');
+    const inherited = runInNetworkNamespace(heir.path, () => bindInNamespace('udp', '0.0.0.0', 53));
+    const second = createSocket('udp4');
+    second.on('message', (_, from) => second.send('heir', from.port, from.address));
+    second.bind({ fd: inherited.fd });
+    await fixture.networking.publish(heir.id, {
+      bindings: { '53/udp': [{ HostPort: String(port) }] },
+      containerName: 'heir',
+    });
+    assert.equal(await next(), 'heir');
+    flow.close();
+    second.close();
   });
 
   test('an internal network leads nowhere but to itself', async () => {
@@ -166,6 +192,33 @@ describe('reachability', { skip: skipUnlessRoot }, () => {
     assert.equal(await ask(a.path, shown.IPAM.Config[1]!.Gateway!, port), shown.IPAM.Config[1]!.Gateway!);
     server.close();
   });
+
+  for (const driver of ['macvlan', 'ipvlan']) {
+    test(`${driver}: a container beside the host on its parent link`, async (context) => {
+      const subnet = `${lan.host.slice(0, lan.host.lastIndexOf('.'))}.0/24`;
+      const body = {
+        Driver: driver,
+        Options: { parent: lan.link },
+        IPAM: { Config: [{ Subnet: subnet, Gateway: lan.address }] },
+      };
+      await fixture.networking.create({ Name: driver, ...body });
+      let beside;
+      try {
+        beside = await container(driver, `on-${driver}`, {
+          IPAMConfig: { IPv4Address: subnet.replace('.0/24', '.77') },
+        });
+      } catch (error) {
+        await fixture.networking.remove(driver);
+        if (faultKind(error) !== 'not-implemented') throw error;
+        context.skip(messageOf(error));
+        return;
+      }
+      assert.ok(beside.ip.endsWith('.77'));
+      assert.ok(await pings(beside.path, lan.address));
+      await fixture.networking.closeSandbox(beside.id);
+      await fixture.networking.remove(driver);
+    });
+  }
 
   test('connecting and disconnecting live moves the default route and the published ports', async () => {
     await fixture.networking.create({ Name: 'aaa' });
