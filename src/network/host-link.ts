@@ -51,9 +51,16 @@ export function ensureHostLink(route: Netlink, network: NetworkRecord, mtu: numb
   return index;
 }
 
-/** Takes away what ensureHostLink made. */
+/** Takes away what ensureHostLink made, with the pairs whose sandbox is closed but whose last TCP connections linger. */
 export function removeHostLink(route: Netlink, network: NetworkRecord): void {
-  if (network.ownsLink && network.link !== '') deleteLink(route, network.link);
+  if (!network.ownsLink || network.link === '') return;
+  const links = listLinks(route);
+  const own = links.find((link) => link.name === network.link);
+  if (own === undefined) return;
+  for (const link of links) {
+    if (link.master === own.index && link.kind === 'veth' && link.name.startsWith('veth')) deleteLink(route, link.name);
+  }
+  deleteLink(route, network.link);
 }
 
 /** Switches routing on, IPv6's only when a network needs it; settings that are on already stay untouched. */

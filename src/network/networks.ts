@@ -7,7 +7,7 @@ import {
   matchesLabels,
   type NetworkCreateBody,
 } from '../api/index.ts';
-import { listAddresses, listLinks, listRoutes, type Netlink } from '../linux/index.ts';
+import { listAddresses, listRoutes, type Netlink } from '../linux/index.ts';
 import { Fault, formatNanos, nowNanos, parseApiTime, parseGoDuration, randomId, type Records } from '../std/index.ts';
 import { AddressLedger } from './address-ledger.ts';
 import type { AddressPool } from './address-pool.ts';
@@ -220,10 +220,7 @@ export class Networks {
 
   /** Takes every link away; for a daemon that leaves nothing behind. */
   removeLinks(): void {
-    const present = new Set(listLinks(this.#options.route).map((link) => link.name));
-    for (const record of this.all()) {
-      if (record.link !== '' && present.has(record.link)) removeHostLink(this.#options.route, record);
-    }
+    for (const record of this.all()) removeHostLink(this.#options.route, record);
   }
 
   #stop(record: NetworkRecord): void {
