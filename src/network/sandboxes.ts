@@ -1,11 +1,10 @@
 /** Sandboxes: the namespaces of containers with what is in them. All changes are synchronous: nobody sees one half made. */
 import type { EndpointSettings, NetworkStats } from '../api/index.ts';
 import { deleteLink, listLinks, type Netlink, setBridgePort, setLink, findLink } from '../linux/index.ts';
-import { Fault, type Logger, messageOf, randomId } from '../std/index.ts';
-import type { AddressLedger } from './address-ledger.ts';
-import { contains, parseAddress } from './cidr.ts';
+import { Fault, type Logger, messageOf } from '../std/index.ts';
 import type { DnsServer } from './dns-server.ts';
 import type { EndpointRequest, NetworkEvent } from './door.ts';
+import { planEndpoint } from './endpoint-plan.ts';
 import { attachEndpoint, detachEndpoint, setDefaultRoutes } from './endpoint-link.ts';
 import { type Namespace, type NamespacePool, reopenNamespace } from './namespace-pool.ts';
 import type { Networks } from './networks.ts';
@@ -87,7 +86,11 @@ export class Sandboxes {
     if (sandbox.record.endpoints.some((endpoint) => endpoint.networkId === network.id)) {
       throw new Fault('forbidden', `endpoint with name ${containerName} already exists in network ${network.name}`);
     }
-    const endpoint = this.#plan(sandbox, network, request);
+    const endpoint = planEndpoint(network, request, {
+      ledgers: (family) => networks.ledgers(network.id, family),
+      usedLinks: sandbox.record.endpoints.map((other) => other.link),
+      pairPrefix: this.#options.pairPrefix,
+    });
     try {
       if (sandbox.namespace !== undefined && endpoint.link !== '') this.#attach(sandbox.namespace, network, endpoint);
       sandbox.record.endpoints.push(endpoint);
@@ -215,98 +218,9 @@ export class Sandboxes {
     });
   }
 
-  #plan(sandbox: Sandbox, network: NetworkRecord, request: EndpointRequest): EndpointRecord {
-    const { config } = request;
-    const id = randomId();
-    const linked = network.driver !== 'host' && network.driver !== 'null';
-    const endpoint: EndpointRecord = {
-      id,
-      networkId: network.id,
-      link: linked ? this.#linkName(sandbox, network) : '',
-      hostLink: network.driver === 'bridge' ? `${this.#options.pairPrefix}${id.slice(0, 8)}` : '',
-      mac: '',
-      address4: '',
-      prefix4: 0,
-      gateway4: '',
-      address6: '',
-      prefix6: 0,
-      gateway6: '',
-      names: request.dnsNames,
-      links: request.links,
-      config,
-    };
-    if (!linked) return endpoint;
-    const v4 = network.enableIPv4 ? this.#takeAddress(network, 4, config.IPAMConfig?.IPv4Address ?? '') : undefined;
-    try {
-      const v6 = network.enableIPv6 ? this.#takeAddress(network, 6, config.IPAMConfig?.IPv6Address ?? '') : undefined;
-      Object.assign(endpoint, {
-        ...(v4 === undefined ? {} : { address4: v4.address, prefix4: v4.prefix, gateway4: v4.gateway }),
-        ...(v6 === undefined ? {} : { address6: v6.address, prefix6: v6.prefix, gateway6: v6.gateway }),
-      });
-    } catch (error) {
-      if (v4 !== undefined)
-        for (const ledger of this.#options.networks.ledgers(network.id, 4)) ledger.release(v4.address);
-      throw error;
-    }
-    endpoint.mac = network.driver === 'ipvlan' ? '' : readMac(config.MacAddress ?? '') || macOf(endpoint);
-    return endpoint;
-  }
-
-  #takeAddress(
-    network: NetworkRecord,
-    family: 4 | 6,
-    wanted: string,
-  ): { address: string; prefix: number; gateway: string } {
-    const ledgers = this.#options.networks.ledgers(network.id, family);
-    const pools = network.pools.filter((pool) => pool.family === family);
-    const taken = (ledger: AddressLedger, address: string): { address: string; prefix: number; gateway: string } => ({
-      address,
-      prefix: ledger.subnet.prefix,
-      // What leaves an internal network goes nowhere.
-      gateway: network.internal ? '' : (pools[ledgers.indexOf(ledger)]?.gateway ?? ''),
-    });
-    if (wanted !== '') {
-      const address = parseAddress(wanted);
-      if (address === undefined || address.family !== family) {
-        throw new Fault('invalid', `invalid endpoint settings:\ninvalid IPv${family} address: ${wanted}`);
-      }
-      const ledger = ledgers.find((candidate) => contains(candidate.subnet, address));
-      if (ledger === undefined || !pools[ledgers.indexOf(ledger)]!.configured) {
-        const configured = pools.some((pool) => pool.configured);
-        throw new Fault(
-          'invalid',
-          configured
-            ? `invalid endpoint settings:\nno configured subnet contains IP address ${wanted}`
-            : 'invalid endpoint settings:\nuser specified IP address is supported only when connecting to networks with user configured subnets',
-        );
-      }
-      if (!ledger.reserve(wanted)) throw new Fault('forbidden', 'Address already in use');
-      return taken(ledger, wanted);
-    }
-    for (const ledger of ledgers) {
-      const address = ledger.allocate();
-      if (address !== undefined) return taken(ledger, address);
-    }
-    throw new Fault(
-      'internal',
-      `no available IPv${family} addresses on this network's address pools: ${network.name} (${network.id})`,
-    );
-  }
-
   #releaseAddresses(endpoint: EndpointRecord): void {
     for (const ledger of this.#options.networks.ledgers(endpoint.networkId, 4)) ledger.release(endpoint.address4);
     for (const ledger of this.#options.networks.ledgers(endpoint.networkId, 6)) ledger.release(endpoint.address6);
-  }
-
-  #linkName(sandbox: Sandbox, network: NetworkRecord): string {
-    const prefix = network.options['com.docker.network.container_iface_prefix'] || 'eth';
-    if (!/^[A-Za-z][\w.-]{0,10}$/.test(prefix)) {
-      throw new Fault('invalid', `invalid container interface prefix: ${JSON.stringify(prefix)}`);
-    }
-    const used = new Set(sandbox.record.endpoints.map((endpoint) => endpoint.link));
-    for (let number = 0; ; number++) {
-      if (!used.has(`${prefix}${number}`)) return `${prefix}${number}`;
-    }
   }
 
   #refreshRoutes(sandbox: Sandbox): void {
@@ -405,19 +319,4 @@ export class Sandboxes {
 
 function emptyRecord(containerId: string): SandboxRecord {
   return { containerId, containerName: '', path: '', endpoints: [], published: [], names: null };
-}
-
-/** @throws Fault invalid */
-function readMac(text: string): string {
-  if (text === '') return '';
-  const mac = text.toLowerCase().replaceAll('-', ':');
-  if (!/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(mac)) throw new Fault('invalid', `invalid MAC address: ${text}`);
-  return mac;
-}
-
-/** Derived from the address, so that a neighbour's stale entry for the address is right nevertheless. */
-function macOf(endpoint: EndpointRecord): string {
-  const address = parseAddress(endpoint.address4 || endpoint.address6);
-  const low = (address?.value ?? 0n) & 0xffffffffn;
-  return `02:42:${low.toString(16).padStart(8, '0').match(/../g)!.join(':')}`;
 }
