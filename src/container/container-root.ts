@@ -2,7 +2,7 @@
  * A container's file system as its processes see it, volumes included, as one open descriptor. Of a running container it is
  * the root of its first process; of one at rest the root is mounted for the time of the call.
  */
-import { closeSync, mkdirSync, openSync, rmSync, statSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, rmdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { descriptorPath, mount, mountFlags, openFlags, openInRoot, unmount } from '../linux/index.ts';
 import { errorCode, randomId } from '../std/index.ts';
@@ -31,8 +31,7 @@ async function mountAtRest(context: Context, live: Live): Promise<ContainerRoot>
   await using loans = new AsyncDisposableStack();
   const holder = `${context.settings.runRoot}/roots/${randomId().slice(0, 16)}`;
   mkdirSync(holder, { recursive: true, mode: 0o700 });
-  loans.defer(() => rmSync(holder, { recursive: false, force: true }));
-  loans.defer(() => removeMountPoint(holder));
+  loans.defer(() => rmdirSync(holder));
   const merged = context.snapshots.mount(record.id);
   loans.defer(() => {
     if (live.run === undefined && !live.starting) context.snapshots.unmount(record.id);
@@ -99,9 +98,4 @@ function bindInside(
   } finally {
     closeSync(target);
   }
-}
-
-function removeMountPoint(path: string): void {
-  unmount(path);
-  rmSync(path, { recursive: false, force: true });
 }

@@ -17,6 +17,7 @@ import type { Runtime } from '../runtime/index.ts';
 import type { Snapshots } from '../snapshot/index.ts';
 import {
   Fault,
+  faultKind,
   KeyedMutex,
   type Logger,
   messageOf,
@@ -30,7 +31,7 @@ import { exportContainer, readFromContainer, statInContainer, writeToContainer }
 import { attachContainer } from './attach.ts';
 import { commitContainer } from './commit.ts';
 import { connectNetwork, disconnectNetwork } from './connect.ts';
-import { bundleDirectory, type Context, type Settings } from './context.ts';
+import { bundleDirectory, type Context, type Live, type Settings } from './context.ts';
 import { createContainer } from './create.ts';
 import { createExec, findExec, inspectExec, resizeExec, startExec } from './exec.ts';
 import { watchExits } from './exit.ts';
@@ -39,7 +40,7 @@ import { inspectContainer } from './inspect.ts';
 import { listContainers } from './list.ts';
 import { containerLogs, rotateLogs } from './logs.ts';
 import type { ContainerRecord, RunState } from './record.ts';
-import { removeContainer } from './remove.ts';
+import { removeContainer, removeLocked } from './remove.ts';
 import { loadContainers, resumeContainers } from './restore.ts';
 import { containerSizes } from './size.ts';
 import { startContainer, ulimitWarnings } from './start.ts';
@@ -109,7 +110,7 @@ export async function openContainers(options: ContainerRoomOptions): Promise<Con
     },
   };
   const alive = loadContainers(context);
-  const locked = <T>(ref: string, task: (live: ReturnType<typeof find>) => Promise<T>): Promise<T> => {
+  const locked = <T>(ref: string, task: (live: Live) => Promise<T>): Promise<T> => {
     const live = find(context, ref);
     return context.lock.run(live.record.id, () => {
       if (context.live.get(live.record.id) !== live) throw new Fault('not-found', `No such container: ${ref}`);
@@ -136,7 +137,7 @@ export async function openContainers(options: ContainerRoomOptions): Promise<Con
       const shown = inspectContainer(context, live);
       return size ? { ...shown, ...(await containerSizes(context, live)) } : shown;
     },
-    start: (ref) => locked(ref, (live) => startContainer(context, live, { automatic: false })),
+    start: (ref) => locked(ref, (live) => startOrRemove(context, live)),
     stop: (ref, request) => locked(ref, (live) => stopContainer(context, live, request)),
     restart: (ref, request) => locked(ref, (live) => restartContainer(context, live, request)),
     kill: (ref, signal) => killContainer(context, find(context, ref), signal),
@@ -222,6 +223,19 @@ export async function openContainers(options: ContainerRoomOptions): Promise<Con
       await Promise.race([context.settled(), new Promise((resolve) => setTimeout(resolve, 2000).unref())]);
     },
   };
+}
+
+/** A --rm container that does not start is removed at once, as Docker does. */
+async function startOrRemove(context: Context, live: Live): Promise<void> {
+  try {
+    await startContainer(context, live, { automatic: false });
+  } catch (error) {
+    const kind = faultKind(error);
+    if (live.record.hostConfig.AutoRemove && live.run === undefined && kind !== 'conflict' && kind !== 'not-modified') {
+      await removeLocked(context, live, { volumes: true });
+    }
+    throw error;
+  }
 }
 
 /** Stopped containers older than `until` with the labels asked for. */

@@ -6,6 +6,7 @@ import { errorCode, Fault, formatNanos, nowNanos, randomId, zeroTime } from '../
 import { type Context, containerDirectory, type Live } from './context.ts';
 import { containerEvent } from './event.ts';
 import { find } from './find.ts';
+import { ensureInitLayer } from './init-layer.ts';
 import { mergeConfig } from './merge.ts';
 import { resolveMounts } from './mounts.ts';
 import { generateName } from './names.ts';
@@ -88,7 +89,7 @@ export async function createContainer(
     wasRunning: false,
     restartUnhealthy: host.Annotations?.[restartUnhealthyAnnotation] === 'true' || context.settings.restartUnhealthy,
   };
-  await context.snapshots.prepare(id, image.chainId);
+  await context.snapshots.prepare(id, await ensureInitLayer(context.snapshots, image.chainId));
   undo.defer(() => context.snapshots.remove(id));
   const directory = containerDirectory(context, id);
   mkdirSync(directory, { recursive: true, mode: 0o710 });

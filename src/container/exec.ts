@@ -164,7 +164,7 @@ async function run(
   const { record } = live;
   exec.running = true;
   try {
-    mkdirSync(join(exec.bundle, 'exit'), { recursive: true, mode: 0o700 });
+    mkdirSync(join(exec.bundle, 'exits'), { recursive: true, mode: 0o700 });
     writeFileSync(join(exec.bundle, 'process.json'), JSON.stringify(processSpec(context, exec, options)), {
       mode: 0o600,
     });
@@ -209,7 +209,7 @@ async function run(
 async function exitFromFile(exec: ExecState, pid: number, start: string | undefined): Promise<number> {
   for (let attempt = 0; ; attempt++) {
     try {
-      return Number.parseInt(readFileSync(join(exec.bundle, 'exit', exec.live.record.id), 'utf8'), 10);
+      return Number.parseInt(readFileSync(join(exec.bundle, 'exits', exec.live.record.id), 'utf8'), 10);
     } catch {
       if (attempt > 20 && (start === undefined || !isAlive(pid, start))) return 137;
       await sleep(attempt < 20 ? 10 : 500);

@@ -31,7 +31,8 @@ export function startFailure(words: string, command: string): StartFailure {
     return known(text.replace(/No such/, 'no such').replace(/Not a/, 'not a'), 127);
   }
   if (/is a directory/i.test(text)) return known(`exec: ${quoted}: is a directory`, 126);
-  if (/permission denied/i.test(text)) return known(`exec: ${quoted}: permission denied`, 126);
+  if (/permission denied|open executable: operation not permitted/i.test(text))
+    return known(`exec: ${quoted}: permission denied`, 126);
   if (/exec format error/i.test(text)) return known(`exec ${command}: exec format error`, 255);
   return { fault: new Fault('internal', dressed(text)), exitCode: 128, detail: text };
 }

@@ -1,6 +1,6 @@
 /** Wires every room; the only file that knows all implementations. */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { Engine } from '../api/index.ts';
@@ -67,7 +67,11 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
     root: join(config.dataRoot, 'images'),
     content,
     snapshots,
-    registry: openRegistry({ insecureRegistries: config.insecureRegistries, mirrors: config.registryMirrors, env: process.env }),
+    registry: openRegistry({
+      insecureRegistries: config.insecureRegistries,
+      mirrors: config.registryMirrors,
+      env: process.env,
+    }),
     version: productVersion,
     uses: (imageId) => room?.imageUses(imageId) ?? [],
     emit: ({ action, id: ID, attributes }) =>
@@ -254,6 +258,6 @@ function clearLeftovers(config: Config): void {
   if (!existsSync(roots)) return;
   for (const name of readdirSync(roots)) {
     unmount(join(roots, name));
-    rmSync(join(roots, name), { recursive: false, force: true });
+    rmdirSync(join(roots, name));
   }
 }

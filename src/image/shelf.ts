@@ -3,7 +3,7 @@
  * so that removing another image meanwhile takes nothing away from it.
  */
 import type { Content, Hold } from '../content/index.ts';
-import type { Digest, ImageConfig } from '../oci/index.ts';
+import { type Digest, type ImageConfig, initChainId } from '../oci/index.ts';
 import { Fault, faultKind, gather, KeyedMutex } from '../std/index.ts';
 import type { Snapshots } from '../snapshot/index.ts';
 import { decompress } from './decompress.ts';
@@ -115,6 +115,8 @@ export class Shelf {
     await this.records.delete(image.id);
     const removed: string[] = [];
     const needed = new Set(this.records.all().flatMap((other) => other.chain));
+    const init = initChainId(image.chain.at(-1));
+    if (this.snapshots.has(init)) await this.#removeLayer(init);
     for (const chainId of image.chain.toReversed()) {
       if (needed.has(chainId) || !(await this.#removeLayer(chainId))) break;
       removed.push(chainId);

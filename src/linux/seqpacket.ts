@@ -49,6 +49,7 @@ function adopt(fd: number): object {
   const pipes = binding.call(process, 'pipe_wrap');
   const handle = new pipes.Pipe(pipes.constants.SOCKET);
   const status = handle.open(fd);
-  if (typeof status === 'number' && status < 0) throw new Fault('internal', `Cannot adopt socket ${fd}: libuv error ${status}`);
+  if (typeof status === 'number' && status < 0)
+    throw new Fault('internal', `Cannot adopt socket ${fd}: libuv error ${status}`);
   return handle;
 }

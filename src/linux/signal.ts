@@ -1,7 +1,9 @@
 /** Signal names and numbers as Docker reads them. */
 import { constants } from 'node:os';
 
-const numbers = new Map<string, number>(Object.entries(constants.signals).map(([name, number]) => [name.slice(3), number]));
+const numbers = new Map<string, number>(
+  Object.entries(constants.signals).map(([name, number]) => [name.slice(3), number]),
+);
 for (let offset = 0; offset <= 15; offset++) numbers.set(offset === 0 ? 'RTMIN' : `RTMIN+${offset}`, 34 + offset);
 for (let offset = 0; offset <= 14; offset++) numbers.set(offset === 0 ? 'RTMAX' : `RTMAX-${offset}`, 64 - offset);
 

@@ -15,3 +15,8 @@ export function chainIds(diffIds: readonly Digest[]): Digest[] {
 export function chainId(diffIds: readonly Digest[]): Digest | undefined {
   return chainIds(diffIds).at(-1);
 }
+
+/** The id of the layer of mount points that containers have above an image's top layer: a chain id of no image. */
+export function initChainId(parent: string | undefined): string {
+  return sha256(Buffer.from(`wherry init layer 1\n${parent ?? ''}`));
+}

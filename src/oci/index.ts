@@ -1,5 +1,5 @@
 /** The dictionary of what is on disk and in registries: digests, references, manifests, platforms, tar. Pure. */
-export { chainId, chainIds } from './chain-id.ts';
+export { chainId, chainIds, initChainId } from './chain-id.ts';
 export { type Digest, digestAlgorithm, Digester, digestHex, isDigest, parseDigest, sha256 } from './digest.ts';
 export { goFileMode, statFileMode } from './file-mode.ts';
 export { type HistoryEntry, type ImageConfig, parseImageConfig } from './image-config.ts';

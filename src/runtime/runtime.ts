@@ -61,9 +61,9 @@ export class Runtime {
     return await this.#monitor(options, options.id, this.#options.exitDirectory, undefined).created;
   }
 
-  /** `exec` of a process in a running container. `bundle` is the exec's own folder, its exit file lands in `<bundle>/exit`. */
+  /** `exec` of a process in a running container. `bundle` is the exec's own folder, its exit file lands in `<bundle>/exits`. */
   exec(options: ProcessOptions & { execId: string; processSpec: string; attach: boolean }): StartingMonitor {
-    return this.#monitor(options, options.execId, `${options.bundle}/exit`, {
+    return this.#monitor(options, options.execId, `${options.bundle}/exits`, {
       processSpec: options.processSpec,
       attach: options.attach,
     });
