@@ -9,7 +9,8 @@ const stamp = join(root, 'dist/.built');
 function newest(folder: string): number {
   let latest = 0;
   for (const entry of readdirSync(folder, { withFileTypes: true, recursive: true })) {
-    if (entry.isFile() && entry.name.endsWith('.ts')) latest = Math.max(latest, statSync(join(entry.parentPath, entry.name)).mtimeMs);
+    if (entry.isFile() && entry.name.endsWith('.ts'))
+      latest = Math.max(latest, statSync(join(entry.parentPath, entry.name)).mtimeMs);
   }
   return Math.max(latest, statSync(import.meta.filename).mtimeMs);
 }
@@ -17,7 +18,9 @@ function newest(folder: string): number {
 const entries: Record<string, string> = { wherryd: 'src/server/main.ts', wherry: 'src/cli/main.ts' };
 const present = Object.fromEntries(Object.entries(entries).filter(([, file]) => existsSync(join(root, file))));
 const fresh =
-  existsSync(stamp) && statSync(stamp).mtimeMs >= newest(join(root, 'src')) && Object.keys(present).every((name) => existsSync(join(root, `dist/${name}.js`)));
+  existsSync(stamp) &&
+  statSync(stamp).mtimeMs >= newest(join(root, 'src')) &&
+  Object.keys(present).every((name) => existsSync(join(root, `dist/${name}.js`)));
 if (!fresh) {
   rmSync(join(root, 'dist'), { recursive: true, force: true });
   mkdirSync(join(root, 'dist'), { recursive: true });
@@ -35,7 +38,9 @@ if (!fresh) {
     sourcemap: false,
     external: ['koffi', 'undici'],
     // Packages that are CommonJS inside ask for require.
-    banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },
+    banner: {
+      js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+    },
     logLevel: 'warning',
   });
   writeFileSync(stamp, '');

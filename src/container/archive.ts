@@ -165,7 +165,7 @@ export async function* treeEntries(
       if (header.type === 'file' && header.size > 0) yield { header, body: fileBytes(root, at, header.size) };
       else yield { header };
       if (!stat.isDirectory()) return;
-      for (const child of readdirSync(descriptorPath(fd), { encoding: 'buffer' }).sort(Buffer.compare)) {
+      for (const child of readdirSync(descriptorPath(fd), { encoding: 'buffer' }).sort((a, b) => a.compare(b))) {
         yield* walk(Buffer.concat([at, slash, child]), Buffer.concat([name, slash, child]), false);
       }
     } finally {

@@ -22,7 +22,7 @@ export async function openContainerRoot(context: Context, live: Live): Promise<C
     const fd = openSync(`/proc/${run.pid}/root`, openFlags.directory);
     return { fd, prefix: '', [Symbol.asyncDispose]: () => Promise.resolve(closeSync(fd)) };
   }
-  return await mountAtRest(context, live);
+  return mountAtRest(context, live);
 }
 
 async function mountAtRest(context: Context, live: Live): Promise<ContainerRoot> {

@@ -99,7 +99,7 @@ export async function openContainers(options: ContainerRoomOptions): Promise<Con
       pending.add(watched);
     },
     settled: async () => {
-      await Promise.all([...pending]);
+      await Promise.all(pending);
     },
     restartUnhealthy: (live) => {
       context.background(
@@ -168,19 +168,18 @@ export async function openContainers(options: ContainerRoomOptions): Promise<Con
     },
     logs: async (ref, request, signal) => containerLogs(context, find(context, ref), request, signal),
     stats: async (ref, request, signal) => containerStats(context, find(context, ref), request, signal),
-    top: async (ref, psArgs) => await containerTop(context, find(context, ref), psArgs),
+    top: async (ref, psArgs) => containerTop(context, find(context, ref), psArgs),
     changes: (ref) => context.snapshots.changes(find(context, ref).record.id),
     export: async (ref, signal) => exportContainer(context, find(context, ref), signal),
-    statPath: async (ref, path) => await statInContainer(context, find(context, ref), path),
-    getArchive: async (ref, path, signal) => await readFromContainer(context, find(context, ref), path, signal),
-    putArchive: async (ref, path, tar, request) =>
-      await writeToContainer(context, find(context, ref), path, tar, request),
+    statPath: async (ref, path) => statInContainer(context, find(context, ref), path),
+    getArchive: async (ref, path, signal) => readFromContainer(context, find(context, ref), path, signal),
+    putArchive: async (ref, path, tar, request) => writeToContainer(context, find(context, ref), path, tar, request),
     commit: (request) => locked(request.ref, (live) => commitContainer(context, live, request)),
   };
   const execs: Execs = {
     create: async (ref, body) => ({ Id: createExec(context, find(context, ref), body).id }),
     start: async (id, request) => ({ session: await startExec(context, findExec(context, id), request) }),
-    resize: async (id, size) => await resizeExec(findExec(context, id), size),
+    resize: async (id, size) => resizeExec(findExec(context, id), size),
     inspect: async (id) => inspectExec(findExec(context, id)),
     tty: async (id) => findExec(context, id).body.Tty ?? false,
   };

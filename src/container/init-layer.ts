@@ -31,7 +31,7 @@ export async function ensureInitLayer(snapshots: Snapshots, parent: string | und
   const missing = parent === undefined ? wanted : missingIn(snapshots, parent);
   async function* entries(): AsyncGenerator<TarSource> {
     for (const [path, type, target] of missing) {
-      yield { header: tarHeader(path, type, { ...(target === undefined ? {} : { linkName: Buffer.from(target) }) }) };
+      yield { header: tarHeader(path, type, target === undefined ? {} : { linkName: Buffer.from(target) }) };
     }
   }
   const tar = await collectBytes(writeTar(entries()), 1 << 20);

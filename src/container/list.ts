@@ -73,7 +73,7 @@ export async function listContainers(context: Context, options: ListOptions): Pr
   let found = [...context.live.values()].filter(matches).sort((a, b) => Number(created(b) - created(a)));
   if (options.limit > 0) found = found.slice(0, options.limit);
   const nowMs = Date.now();
-  return await Promise.all(
+  return Promise.all(
     found.map(async (live) => {
       const summary = summarise(context, live, {
         imageName: await imageName(context, live),

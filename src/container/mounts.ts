@@ -306,7 +306,7 @@ export function mountPoints(mounts: readonly ContainerMount[], volumePath: (name
             RW: false,
             Propagation: '',
           };
-        case 'tmpfs':
+        default:
           return {
             Type: 'tmpfs',
             Source: '',

@@ -75,7 +75,7 @@ export async function setUpNetwork(context: Context, live: Live, loans: AsyncDis
   const { record } = live;
   const mode = record.hostConfig.NetworkMode ?? 'bridge';
   const hostname = record.config.Hostname || hostName();
-  if (record.config.NetworkDisabled) return await isolated(context, live, loans, hostname);
+  if (record.config.NetworkDisabled) return isolated(context, live, loans, hostname);
   if (mode.startsWith('container:')) {
     const other = find(context, mode.slice('container:'.length));
     const run = context.live.get(other.record.id)?.run;
@@ -107,7 +107,7 @@ export async function setUpNetwork(context: Context, live: Live, loans: AsyncDis
       files: { hosts, resolvConf },
     };
   }
-  if (mode === 'none') return await isolated(context, live, loans, hostname);
+  if (mode === 'none') return isolated(context, live, loans, hostname);
 
   const { path } = await context.networking.openSandbox(record.id);
   loans.defer(() => context.networking.closeSandbox(record.id));
@@ -183,7 +183,7 @@ export function requestedPorts(record: ContainerRecord): PortMap {
 async function publish(context: Context, record: ContainerRecord): Promise<NetworkSetup['ports']> {
   const bindings = requestedPorts(record);
   if (Object.keys(bindings).length === 0) return {};
-  return await context.networking.publish(record.id, { bindings, containerName: record.name });
+  return context.networking.publish(record.id, { bindings, containerName: record.name });
 }
 
 /** An attachment as inspect shows it before the start, after the stop, and for host and none. */

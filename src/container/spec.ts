@@ -117,7 +117,7 @@ export function runtimeSpec(input: SpecInput): object {
       },
       cgroupsPath: input.cgroupsPath,
       namespaces: namespaces(input.namespaces),
-      devices: input.devices.map(({ access: _, ...device }) => device),
+      devices: input.devices.map(({ access: _access, ...device }) => device),
       ...(input.seccomp === undefined ? {} : { seccomp: input.seccomp }),
       rootfsPropagation: rootfsPropagation(input.mounts),
       maskedPaths: host.MaskedPaths ?? [],

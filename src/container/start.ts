@@ -420,8 +420,10 @@ function rlimitCeilings(held: bigint): ReadonlyMap<string, number> {
 
 /** JSON with 64-bit numbers as they are. */
 function stringifySpec(spec: object): string {
-  const raw = (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON;
-  return JSON.stringify(spec, (_key, value: unknown) => (typeof value === 'bigint' ? raw(value.toString()) : value));
+  const json = JSON as unknown as { rawJSON(text: string): unknown };
+  return JSON.stringify(spec, (_key, value: unknown) =>
+    typeof value === 'bigint' ? json.rawJSON(value.toString()) : value,
+  );
 }
 
 /** Ulimits that will be clamped, as warnings for create. */

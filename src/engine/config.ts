@@ -325,14 +325,14 @@ function checkKind(key: string, kind: Kind, value: unknown, file: string | undef
 
 function settle(values: Json, environment: NodeJS.ProcessEnv): Config {
   const text = (name: string, standard: string): string =>
-    values[name] === undefined ? standard : String(values[name]);
+    values[name] === undefined ? standard : words(values[name]);
   const optional = (name: string): string | undefined =>
-    values[name] === undefined || values[name] === '' ? undefined : String(values[name]);
+    values[name] === undefined || values[name] === '' ? undefined : words(values[name]);
   const flag = (name: string, standard: boolean): boolean =>
     values[name] === undefined ? standard : values[name] === true;
   const list = (name: string): string[] => {
     const value = values[name];
-    return value === undefined ? [] : Array.isArray(value) ? value.map(String) : [String(value)];
+    return value === undefined ? [] : Array.isArray(value) ? value.map(words) : [words(value)];
   };
   const whole = (name: string, standard: number): number =>
     values[name] === undefined ? standard : Number(values[name]);
@@ -422,6 +422,11 @@ function settle(values: Json, environment: NodeJS.ProcessEnv): Config {
     volumeTrashMs: trash / 1e6,
     conmon: optional('conmon'),
   };
+}
+
+/** A checked value as text. */
+function words(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
 function readProfile(path: string): string {

@@ -16,9 +16,5 @@ export function enterMountNamespace(): void {
   mount({ source: 'none', target: '/sys/fs/cgroup', flags: mountFlags.private | mountFlags.rec });
   unmount('/sys/fs/cgroup/unified');
   const environment = { ...process.env, [MARK]: '1' };
-  process.execve!(
-    process.execPath,
-    [process.execPath, ...process.execArgv, ...process.argv.slice(1)],
-    environment as Record<string, string>,
-  );
+  process.execve!(process.execPath, [process.execPath, ...process.execArgv, ...process.argv.slice(1)], environment);
 }

@@ -215,7 +215,7 @@ async function diskUsage(
   const containers = async (): Promise<ContainerSummary[]> => {
     const list = await parts.room.containers.list({ all: true, limit: 0, size: true, filters: new Map() });
     // Logs are the container's bytes too (users.md 14).
-    return await Promise.all(
+    return Promise.all(
       list.map(async (item) => ({
         ...item,
         SizeRw: (item.SizeRw ?? 0) + (await logSize(`${parts.config.dataRoot}/containers/${item.Id}/${item.Id}.log`)),
@@ -224,7 +224,7 @@ async function diskUsage(
   };
   const volumes = async (): Promise<Volume[]> => {
     const { Volumes: list } = await parts.volumes.list(new Map());
-    return await Promise.all(
+    return Promise.all(
       list.map(async (volume) => ({
         ...volume,
         UsageData: {

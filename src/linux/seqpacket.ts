@@ -45,8 +45,7 @@ interface PipeBinding {
 }
 
 function adopt(fd: number): object {
-  const { binding } = process as unknown as { binding(name: string): PipeBinding };
-  const pipes = binding.call(process, 'pipe_wrap');
+  const pipes = (process as unknown as { binding(name: string): PipeBinding }).binding('pipe_wrap');
   const handle = new pipes.Pipe(pipes.constants.SOCKET);
   const status = handle.open(fd);
   if (typeof status === 'number' && status < 0)

@@ -58,7 +58,7 @@ export class Runtime {
 
   /** `create` of the bundle: afterwards init waits for `start`. @throws Fault with the runtime's words */
   async create(options: ProcessOptions): Promise<Monitor> {
-    return await this.#monitor(options, options.id, this.#options.exitDirectory, undefined).created;
+    return this.#monitor(options, options.id, this.#options.exitDirectory, undefined).created;
   }
 
   /** `exec` of a process in a running container. `bundle` is the exec's own folder, its exit file lands in `<bundle>/exits`. */

@@ -1,0 +1,119 @@
+/**
+ * The one gate: format, lint, types, architecture, unit and end-to-end tests, in that order, all of them whatever fails. Ends with
+ * the line `N passed, N failed, N skipped`. Arguments choose steps by name (`npm test -- unit`), or test files.
+ */
+import { spawn } from 'node:child_process';
+import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative, resolve } from 'node:path';
+
+interface Tally {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+const root = resolve(import.meta.dirname, '..');
+const scratch = mkdtempSync(join(tmpdir(), 'wherry-test-'));
+
+function run(file: string, args: string[], limitMs: number): Promise<number> {
+  return new Promise((done) => {
+    const child = spawn(file, args, {
+      cwd: root,
+      stdio: ['ignore', 'inherit', 'inherit'],
+      env: { ...process.env, FORCE_COLOR: '0', WHERRY_SOURCE: '1' },
+    });
+    const timer = setTimeout(() => {
+      process.stdout.write(`\n${file} ran longer than ${limitMs / 60_000} minutes and is ended\n`);
+      child.kill('SIGKILL');
+    }, limitMs);
+    child.on('error', (error) => {
+      process.stdout.write(`${error.message}\n`);
+      done(127);
+    });
+    child.on('close', (code) => {
+      clearTimeout(timer);
+      done(code ?? 1);
+    });
+  });
+}
+
+async function tool(name: string, file: string, args: string[]): Promise<Tally> {
+  process.stdout.write(`\n== ${name}\n`);
+  const code = await run(file, args, 5 * 60_000);
+  process.stdout.write(code === 0 ? `${name}: ok\n` : `${name}: FAILED (exit ${code})\n`);
+  return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0 };
+}
+
+async function tests(name: string, files: string[], args: string[], limitMs: number): Promise<Tally> {
+  process.stdout.write(`\n== ${name} (${files.length} files)\n`);
+  const tap = join(scratch, `${name.replaceAll(/\W/g, '-')}.tap`);
+  const reporters = [
+    '--test-reporter=dot',
+    '--test-reporter-destination=stdout',
+    '--test-reporter=tap',
+    `--test-reporter-destination=${tap}`,
+  ];
+  const code = await run(process.execPath, ['--test', '--test-force-exit', ...reporters, ...args, ...files], limitMs);
+  let text = '';
+  try {
+    text = readFileSync(tap, 'utf8');
+  } catch {
+    // The runner died before it wrote anything: the exit code tells.
+  }
+  const count = (word: string): number => Number(new RegExp(`^# ${word} (\\d+)$`, 'm').exec(text)?.[1] ?? 0);
+  const tally = {
+    passed: count('pass'),
+    failed: count('fail') + count('cancelled'),
+    skipped: count('skipped') + count('todo'),
+  };
+  if (code !== 0 && tally.failed === 0) tally.failed = 1;
+  for (const line of new Set(text.match(/# (SKIP|TODO) .+/g))) process.stdout.write(`${line.slice(2)}\n`);
+  if (tally.failed > 0) printFailures(text);
+  process.stdout.write(`${name}: ${tally.passed} passed, ${tally.failed} failed, ${tally.skipped} skipped.\n`);
+  return tally;
+}
+
+/** Name, message and place of each failed test. */
+function printFailures(tap: string): void {
+  const lines = tap.split('\n');
+  for (let index = 0; index < lines.length; index++) {
+    const line = lines[index]!;
+    if (!/^\s*not ok /.test(line) || /# (SKIP|TODO)/.test(line)) continue;
+    process.stdout.write(`${line.trim()}\n`);
+    const indent = /^\s*/.exec(line)![0];
+    for (let next = index + 1; next < lines.length && !lines[next]!.startsWith(`${indent}  ...`); next++) {
+      if (!/^\s*(duration_ms|type|---)/.test(lines[next]!)) process.stdout.write(`${lines[next]}\n`);
+      if (next - index > 40) break;
+    }
+  }
+}
+
+const sources = (pattern: string): string[] => globSync(pattern, { cwd: root }).sort();
+const bin = (name: string): string => join(root, 'node_modules/.bin', name);
+const wanted = process.argv.slice(2);
+const named = wanted.filter((word) => word.endsWith('.test.ts')).map((file) => relative(root, resolve(file)));
+
+const steps: Record<string, () => Promise<Tally>> = {
+  format: () => tool('format', bin('biome'), ['format', '.']),
+  lint: () => tool('lint', bin('oxlint'), ['--type-aware', 'src', 'test', 'scripts', 'bench']),
+  types: () => tool('types', bin('tsc'), ['--noEmit']),
+  unit: () =>
+    tests('unit', [...sources('src/**/*.test.ts'), 'test/architecture.test.ts'], ['--test-isolation=none'], 5 * 60_000),
+  e2e: () => tests('e2e', sources('test/e2e/**/*.test.ts'), ['--test-concurrency=1'], 20 * 60_000),
+};
+
+const total: Tally = { passed: 0, failed: 0, skipped: 0 };
+const add = (tally: Tally): void => {
+  total.passed += tally.passed;
+  total.failed += tally.failed;
+  total.skipped += tally.skipped;
+};
+const started = performance.now();
+if (named.length > 0) add(await tests('files', named, ['--test-concurrency=1'], 20 * 60_000));
+else
+  for (const [name, step] of Object.entries(steps)) if (wanted.length === 0 || wanted.includes(name)) add(await step());
+rmSync(scratch, { recursive: true, force: true });
+process.stdout.write(`\n${Math.round((performance.now() - started) / 1000)} s\n`);
+process.stdout.write(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped\n`);
+process.exitCode = total.failed === 0 ? 0 : 1;
