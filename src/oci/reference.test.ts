@@ -85,7 +85,7 @@ test('any printed reference parses to itself, in both forms', () => {
       fc.array(component, { minLength: 1, maxLength: 3 }),
       fc.option(tag),
       (host, path, name) => {
-        const text = `${host === null ? '' : `${host}/`}${path.join('/')}${name === null ? '' : `:${name}`}`;
+        const text = `${host === null ? '' : `${host}/`}${(host === null ? ['me', ...path] : path).join('/')}${name === null ? '' : `:${name}`}`;
         fc.pre(!/^[a-f0-9]{64}$/.test(text));
         const reference = parseReference(text);
         assert.deepEqual(parseReference(formatReference(reference)), reference);
