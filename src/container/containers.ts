@@ -70,8 +70,8 @@ export interface ContainerRoom extends AsyncDisposable {
   imageUses(imageId: string): ImageUse[];
   volumeUses(name: string): string[];
   counts(): { total: number; running: number; paused: number; stopped: number };
-  /** Ids of containers that run (their sandboxes are alive). */
-  running(): Set<string>;
+  /** Containers that ran when the daemon came up, with the pid of their first process. */
+  running(): ReadonlyMap<string, number>;
   /** Adopts running containers and starts those that should run; call once, after networks and volumes are restored. */
   resume(): Promise<void>;
 }

@@ -13,8 +13,8 @@ import { startContainer } from './start.ts';
 import type { RunState } from './record.ts';
 
 /** Fills `context.live` and `context.names`; returns the containers that run. Call before any other verb. */
-export function loadContainers(context: Context): Set<string> {
-  const alive = new Set<string>();
+export function loadContainers(context: Context): Map<string, number> {
+  const alive = new Map<string, number>();
   for (const record of context.records.values()) {
     context.live.set(record.id, newLive(record));
     context.names.set(record.name, record.id);
@@ -24,7 +24,7 @@ export function loadContainers(context: Context): Set<string> {
     if (live === undefined || run.bootId !== context.bootId) continue;
     live.run = run;
     live.exited = Promise.withResolvers<void>();
-    if (isAlive(run.pid, run.startTicks)) alive.add(id);
+    if (isAlive(run.pid, run.startTicks)) alive.set(id, run.pid);
   }
   return alive;
 }

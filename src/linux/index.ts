@@ -33,6 +33,7 @@ export {
 export { bindInNamespace, type NamespaceSocket } from './namespace-socket.ts';
 export { type Netlink, openNetlink } from './netlink.ts';
 export {
+  adoptNetworkNamespace,
   createNetworkNamespace,
   removeNetworkNamespace,
   runInNetworkNamespace,

@@ -33,6 +33,13 @@ export function createNetworkNamespace<T>(path: string, inside: () => T): T {
   }
 }
 
+/** Keeps the namespace of a living process as a mount on `path`. @throws SystemError */
+export function adoptNetworkNamespace(path: string, pid: number): void {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o711 });
+  writeFileSync(path, '', { mode: 0o444 });
+  mount({ source: `/proc/${pid}/ns/net`, target: path, flags: mountFlags.bind });
+}
+
 /** Runs a synchronous function inside the namespace at `path`. */
 export function runInNetworkNamespace<T>(path: string, inside: () => T): T {
   const home = openSync(OWN, 'r');

@@ -67,10 +67,10 @@ export interface Networking {
   /** Interface counters by interface name inside the sandbox (eth0, …). */
   statistics(containerId: string): Promise<Record<string, NetworkStats>>;
   /**
-   * After a daemon restart: `alive` are the containers that still run. Their endpoints, ports and names are served again from
+   * After a daemon restart: `alive` are the containers that still run, with a process of each. Their endpoints, ports and names are served again from
    * the records; every other sandbox is closed. Call once before any other sandbox call.
    */
-  restore(alive: ReadonlySet<string>): Promise<void>;
+  restore(alive: ReadonlyMap<string, number | undefined>): Promise<void>;
 
   // --- what containers need to know ---
   /** Lines for /etc/resolv.conf. `embedded` for user-defined networks (nameserver 127.0.0.11). */

@@ -1,8 +1,9 @@
 /** Namespaces made ahead of need, with loopback up: making one takes a millisecond that no start has to wait for. */
 import { randomBytes } from 'node:crypto';
-import { closeSync, mkdirSync, openSync, readdirSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readdirSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import {
+  adoptNetworkNamespace,
   createNetworkNamespace,
   type Netlink,
   openNetlink,
@@ -93,12 +94,26 @@ export class NamespacePool {
   }
 }
 
-/** A namespace that an earlier daemon made. @throws when the path is none any more */
-export function reopenNamespace(path: string): Namespace {
+/**
+ * A namespace that an earlier daemon made. Where that daemon's mounts died with it (it ran in a mount namespace of its own), the
+ * file is mounted anew from `pid`, a process that lives inside. @throws when there is no such namespace any more
+ */
+export function reopenNamespace(path: string, pid: number | undefined): Namespace {
+  if (pid !== undefined && !isNamespace(path)) adoptNetworkNamespace(path, pid);
   return namespaceOf(
     path,
     runInNetworkNamespace(path, () => openNetlink(0)),
   );
+}
+
+const NSFS_MAGIC = 0x6e736673;
+
+function isNamespace(path: string): boolean {
+  try {
+    return statfsSync(path).type === NSFS_MAGIC;
+  } catch {
+    return false;
+  }
 }
 
 function namespaceOf(path: string, route: Netlink): Namespace {

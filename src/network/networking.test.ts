@@ -144,7 +144,7 @@ describe('networking', { skip: skipUnlessRoot }, () => {
     await fixture.networking.close();
     assert.notEqual(await ask(undefined, '127.0.0.1', port), '', 'the kernel serves while no daemon runs');
     const second = await fixture.reopen();
-    await second.restore(new Set([alive.id]));
+    await second.restore(new Map([[alive.id, undefined]]));
     assert.equal(existsSync(dead.path), false, 'the dead one is gone');
     assert.ok(existsSync(alive.path));
     assert.notEqual(await ask(undefined, '127.0.0.1', port), '');

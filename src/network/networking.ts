@@ -121,11 +121,11 @@ export class LocalNetworking implements Networking {
     return Promise.resolve().then(() => this.#parts.sandboxes.statistics(containerId));
   }
 
-  restore(alive: ReadonlySet<string>): Promise<void> {
+  restore(alive: ReadonlyMap<string, number | undefined>): Promise<void> {
     return Promise.resolve().then(() => this.#restore(alive));
   }
 
-  #restore(alive: ReadonlySet<string>): void {
+  #restore(alive: ReadonlyMap<string, number | undefined>): void {
     const { sandboxes, publisher, firewall, pool, logger } = this.#parts;
     for (const sandbox of sandboxes.restore(alive)) {
       try {

@@ -161,12 +161,12 @@ export class Sandboxes {
   }
 
   /** Takes over what an earlier daemon left: sandboxes of `alive` containers are served again, the others go. */
-  restore(alive: ReadonlySet<string>): Sandbox[] {
+  restore(alive: ReadonlyMap<string, number | undefined>): Sandbox[] {
     const { store, logger } = this.#options;
     const restored: Sandbox[] = [];
     for (const record of store.readAll((path) => logger.error('a sandbox record cannot be read', { path }))) {
       if (this.#open.has(record.containerId)) continue;
-      const sandbox = alive.has(record.containerId) ? this.#reopen(record) : undefined;
+      const sandbox = alive.has(record.containerId) ? this.#reopen(record, alive.get(record.containerId)) : undefined;
       if (sandbox === undefined) {
         this.#discard(record);
         store.delete(record.containerId);
@@ -232,10 +232,10 @@ export class Sandboxes {
     this.#options.publisher.retarget(sandbox);
   }
 
-  #reopen(record: SandboxRecord): Sandbox | undefined {
+  #reopen(record: SandboxRecord, pid: number | undefined): Sandbox | undefined {
     const { networks, route, logger } = this.#options;
     try {
-      const namespace = record.path === '' ? undefined : reopenNamespace(record.path);
+      const namespace = record.path === '' ? undefined : reopenNamespace(record.path, pid);
       const sandbox: Sandbox = { record, namespace, dns: undefined };
       record.endpoints = record.endpoints.filter((endpoint) => networks.get(endpoint.networkId) !== undefined);
       for (const endpoint of record.endpoints) {
@@ -297,7 +297,7 @@ export class Sandboxes {
   /** What a dead container's record still names. */
   #discard(record: SandboxRecord): void {
     try {
-      if (record.path !== '') reopenNamespace(record.path).close();
+      if (record.path !== '') reopenNamespace(record.path, undefined).close();
     } catch {
       // It went with a reboot, or somebody removed it.
     }
