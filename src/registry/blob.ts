@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { HttpResponse } from './transport.ts';
 
 const attempts = 5;
-const firstDelayMs = 200;
+const firstDelayMs = 100;
 
 export async function* fetchBlob(
   request: (from: number) => Promise<HttpResponse>,
@@ -35,7 +35,7 @@ export async function* fetchBlob(
       attempt = at > before ? 1 : attempt + 1;
       const refused = faultKind(error) !== 'internal' && error instanceof Fault;
       if (refused || attempt >= attempts) throw error;
-      await sleep(firstDelayMs * 2 ** attempt, undefined, { signal });
+      await sleep(firstDelayMs * 2 ** (attempt - 1), undefined, { signal });
     }
   }
 }

@@ -1,7 +1,7 @@
 /** HTTP for registries on undici: proxies from the environment, redirects without leaking credentials, Go's error texts. */
 import { getServers } from 'node:dns';
 import { BlockList, isIP } from 'node:net';
-import { Agent, type Dispatcher, EnvHttpProxyAgent, request } from 'undici';
+import type { Dispatcher } from 'undici';
 import { errorCode, Fault, messageOf } from '../std/index.ts';
 
 export interface HttpRequest {
@@ -30,11 +30,23 @@ const redirectLimit = 10;
 const textLimit = 4 << 20;
 
 export class Transport {
-  readonly #proxied: Record<'true' | 'false', Dispatcher>;
-  readonly #direct: Record<'true' | 'false', Dispatcher>;
+  readonly #env: NodeJS.ProcessEnv;
+  #agents: Promise<Agents> | undefined;
   readonly #noProxy = new BlockList();
 
   constructor(env: NodeJS.ProcessEnv) {
+    this.#env = env;
+    for (const entry of proxySettings(env).noProxy.split(/[\s,]+/)) {
+      const [network, bits] = entry.split('/') as [string, string | undefined];
+      const family = isIP(network);
+      if (bits !== undefined && family !== 0)
+        this.#noProxy.addSubnet(network, Number(bits), family === 4 ? 'ipv4' : 'ipv6');
+    }
+  }
+
+  /** undici weighs 30 MB of resident memory: it is loaded with the first request that a person makes. */
+  async #load(): Promise<Agents> {
+    const { Agent, EnvHttpProxyAgent, request } = await import('undici');
     const options = {
       connect: { timeout: 30_000 },
       headersTimeout: 120_000,
@@ -42,22 +54,12 @@ export class Transport {
       keepAliveTimeout: 10_000,
     };
     const insecure = { ...options, connect: { timeout: 30_000, rejectUnauthorized: false } };
-    const proxy = {
-      httpProxy: env['http_proxy'] ?? env['HTTP_PROXY'] ?? '',
-      httpsProxy: env['https_proxy'] ?? env['HTTPS_PROXY'] ?? '',
-      noProxy: env['no_proxy'] ?? env['NO_PROXY'] ?? '',
-    };
-    this.#proxied = {
+    const proxy = proxySettings(this.#env);
+    const proxied = {
       true: new EnvHttpProxyAgent({ ...options, ...proxy }),
       false: new EnvHttpProxyAgent({ ...insecure, requestTls: { rejectUnauthorized: false }, ...proxy }),
     };
-    this.#direct = { true: new Agent(options), false: new Agent(insecure) };
-    for (const entry of proxy.noProxy.split(/[\s,]+/)) {
-      const [network, bits] = entry.split('/') as [string, string | undefined];
-      const family = isIP(network);
-      if (bits !== undefined && family !== 0)
-        this.#noProxy.addSubnet(network, Number(bits), family === 4 ? 'ipv4' : 'ipv6');
-    }
+    return { request, proxied, direct: { true: new Agent(options), false: new Agent(insecure) } };
   }
 
   /** Follows redirects of GET and HEAD. @throws Fault internal `Get "https://…": dial tcp: …` when there is no answer */
@@ -84,13 +86,15 @@ export class Transport {
   }
 
   async #once(wanted: HttpRequest, url: string, headers: Record<string, string>): Promise<HttpResponse> {
+    this.#agents ??= this.#load();
+    const agents = await this.#agents;
     let answer: Dispatcher.ResponseData;
     try {
-      answer = await request(url, {
+      answer = await agents.request(url, {
         method: wanted.method,
         headers: { 'user-agent': 'wherry', ...headers },
         body: (wanted.body ?? null) as Dispatcher.RequestOptions['body'],
-        dispatcher: this.#dispatcher(new URL(url).hostname, wanted.verify),
+        dispatcher: this.#dispatcher(agents, new URL(url).hostname, wanted.verify),
         signal: wanted.signal,
       });
     } catch (error) {
@@ -129,17 +133,33 @@ export class Transport {
   }
 
   /** undici's proxy agent does not understand networks in no_proxy. */
-  #dispatcher(host: string, verify: boolean): Dispatcher {
+  #dispatcher(agents: Agents, host: string, verify: boolean): Dispatcher {
     const bare = host.replace(/^\[|\]$/g, '');
     const family = isIP(bare);
     const direct = family !== 0 && this.#noProxy.check(bare, family === 4 ? 'ipv4' : 'ipv6');
-    return (direct ? this.#direct : this.#proxied)[verify ? 'true' : 'false'];
+    return (direct ? agents.direct : agents.proxied)[verify ? 'true' : 'false'];
   }
 
   async close(): Promise<void> {
-    const all = [this.#proxied, this.#direct].flatMap((pair) => [pair.true, pair.false]);
+    if (this.#agents === undefined) return;
+    const { proxied, direct } = await this.#agents;
+    const all = [proxied, direct].flatMap((pair) => [pair.true, pair.false]);
     await Promise.all(all.map((dispatcher) => dispatcher.destroy()));
   }
+}
+
+interface Agents {
+  request: typeof import('undici').request;
+  proxied: Record<'true' | 'false', Dispatcher>;
+  direct: Record<'true' | 'false', Dispatcher>;
+}
+
+function proxySettings(env: NodeJS.ProcessEnv): { httpProxy: string; httpsProxy: string; noProxy: string } {
+  return {
+    httpProxy: env['http_proxy'] ?? env['HTTP_PROXY'] ?? '',
+    httpsProxy: env['https_proxy'] ?? env['HTTPS_PROXY'] ?? '',
+    noProxy: env['no_proxy'] ?? env['NO_PROXY'] ?? '',
+  };
 }
 
 /** Go prints the method as a title. */
