@@ -77,6 +77,17 @@ function walk(folder: string, target: string, access: string, devices: Map<strin
   }
 }
 
+/** A block device's numbers. @throws Fault invalid */
+export function blockDevice(path: string): { major: number; minor: number } {
+  try {
+    const stat = statSync(path);
+    if (stat.isBlockDevice()) return deviceNumbers(stat.rdev);
+  } catch (error) {
+    throw new Fault('invalid', `Cannot limit ${path}: no such device`, { cause: error });
+  }
+  throw new Fault('invalid', `Cannot limit ${path}: not a block device`);
+}
+
 /** glibc's makedev layout, which st_rdev has. */
 export function deviceNumbers(rdev: number): { major: number; minor: number } {
   const value = BigInt(rdev);

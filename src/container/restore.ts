@@ -7,6 +7,7 @@ import { type Context, exitDirectory, type Live } from './context.ts';
 import { newLive } from './create.ts';
 import { cleanUp, watchExit } from './exit.ts';
 import { startHealth } from './health.ts';
+import { forwardLogs } from './log-forward.ts';
 import { removeLocked } from './remove.ts';
 import { restartsAtBoot } from './restart-policy.ts';
 import { startContainer } from './start.ts';
@@ -48,6 +49,7 @@ export async function resumeContainers(context: Context): Promise<void> {
     if (live.run === undefined) continue;
     if (isAlive(live.run.pid, live.run.startTicks)) {
       startHealth(context, live);
+      forwardLogs(context, live);
       // It may have ended between the two looks.
       watchExit(context, live);
     } else settleLost(context, live);

@@ -63,6 +63,7 @@ export interface SpecInput {
   shmSize: number | undefined;
   annotations: Record<string, string>;
   sysctls: Record<string, string>;
+  deviceNumbers: DeviceLookup;
 }
 
 export const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -112,7 +113,7 @@ export function runtimeSpec(input: SpecInput): object {
     linux: {
       sysctl: input.sysctls,
       resources: {
-        ...resourceLimits(host, input.cgroupVersion),
+        ...resourceLimits(host, input.cgroupVersion, input.deviceNumbers),
         devices: deviceRules(host, input.devices, privileged),
       },
       cgroupsPath: input.cgroupsPath,
@@ -216,8 +217,15 @@ function rootfsPropagation(mounts: readonly SpecMount[]): string {
   return 'rprivate';
 }
 
+/** A block device's numbers by its path on the host. */
+export type DeviceLookup = (path: string) => { major: number; minor: number };
+
 /** HostConfig's limits as runtime-spec linux.resources; also what `update` sends to the runtime. */
-export function resourceLimits(host: Resources, cgroupVersion: 1 | 2): Record<string, unknown> {
+export function resourceLimits(
+  host: Resources,
+  cgroupVersion: 1 | 2,
+  deviceNumbers: DeviceLookup,
+): Record<string, unknown> {
   const cpu: Record<string, unknown> = {};
   if (host.CpuShares) cpu['shares'] = host.CpuShares;
   if (host.NanoCpus) {
@@ -245,6 +253,19 @@ export function resourceLimits(host: Resources, cgroupVersion: 1 | 2): Record<st
   if (cgroupVersion === 1 && host.OomKillDisable === true) memory['disableOOMKiller'] = true;
   const blockIO: Record<string, unknown> = {};
   if (host.BlkioWeight) blockIO['weight'] = host.BlkioWeight;
+  for (const [field, name, key] of [
+    ['BlkioWeightDevice', 'weightDevice', 'weight'],
+    ['BlkioDeviceReadBps', 'throttleReadBpsDevice', 'rate'],
+    ['BlkioDeviceWriteBps', 'throttleWriteBpsDevice', 'rate'],
+    ['BlkioDeviceReadIOps', 'throttleReadIOPSDevice', 'rate'],
+    ['BlkioDeviceWriteIOps', 'throttleWriteIOPSDevice', 'rate'],
+  ] as const) {
+    const entries = (host[field] ?? []).map((entry) => ({
+      ...deviceNumbers(entry.Path),
+      [key]: 'Weight' in entry ? entry.Weight : entry.Rate,
+    }));
+    if (entries.length > 0) blockIO[name] = entries;
+  }
   return {
     ...(Object.keys(cpu).length > 0 ? { cpu } : {}),
     ...(Object.keys(memory).length > 0 ? { memory } : {}),

@@ -6,10 +6,11 @@ import { Fault, faultKind, formatNanos, messageOf, nowNanos, zeroTime } from '..
 import { capabilityMask, containerCapabilities } from './capabilities.ts';
 import { bundleDirectory, type Context, containerDirectory, exitDirectory, type Live, logPath } from './context.ts';
 import { imageMountName } from './create.ts';
-import { containerDevices } from './devices.ts';
+import { blockDevice, containerDevices } from './devices.ts';
 import { containerEvent } from './event.ts';
 import { find } from './find.ts';
 import { startHealth } from './health.ts';
+import { checkLogDriver, forwardLogs } from './log-forward.ts';
 import { linkEnvironment, type NetworkSetup, setUpNetwork } from './network-setup.ts';
 import type { ContainerMount, ContainerRecord, RunState } from './record.ts';
 import { makeDirectoryInRoot, readInRoot, withRoot } from './rootfs.ts';
@@ -63,6 +64,7 @@ async function launch(context: Context, live: Live, options: { automatic: boolea
   const runtime = context.runtime(record.hostConfig.Runtime ?? '');
   loans.defer(() => runtime.delete(record.id, cgroup));
   const log = record.hostConfig.LogConfig;
+  checkLogDriver(log?.Type ?? '', log?.Config ?? {});
   const { pid } = await runtime
     .create({
       id: record.id,
@@ -119,6 +121,7 @@ async function launch(context: Context, live: Live, options: { automatic: boolea
   if (!(record.hostConfig.AutoRemove ?? false))
     context.background(context.lock.run(`record:${record.id}`, () => saveIfThere(context, live)));
   containerEvent(context, record, 'start');
+  forwardLogs(context, live);
   startHealth(context, live);
 }
 
@@ -274,6 +277,7 @@ function buildSpec(context: Context, record: ContainerRecord, around: Surroundin
     rlimitCeilings: rlimitCeilings(settings.heldCapabilities),
     shmSize: ipc.shmSize,
     annotations: { ...host.Annotations },
+    deviceNumbers: blockDevice,
     sysctls: { ...(ownNetwork ? defaultSysctls(host.Sysctls ?? {}) : {}), ...host.Sysctls },
   });
 }

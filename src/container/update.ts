@@ -3,6 +3,7 @@ import type { ContainerUpdateBody, HostConfig, Resources } from '../api/index.ts
 import { Fault } from '../std/index.ts';
 import type { Context, Live } from './context.ts';
 import { nameTaken } from './create.ts';
+import { blockDevice } from './devices.ts';
 import { containerEvent } from './event.ts';
 import { dnsNames } from './network-setup.ts';
 import { resourceLimits } from './spec.ts';
@@ -51,7 +52,7 @@ export async function updateContainer(
     };
   }
   if (live.run !== undefined) {
-    const limits = resourceLimits(next, context.settings.cgroups.version);
+    const limits = resourceLimits(next, context.settings.cgroups.version, blockDevice);
     if (body.PidsLimit !== undefined && body.PidsLimit !== null && body.PidsLimit < 0) limits['pids'] = { limit: -1 };
     if (Object.keys(limits).length > 0)
       await context.runtime(record.hostConfig.Runtime ?? '').update(record.id, limits);

@@ -245,6 +245,8 @@ export function settleConfig(
     host.CgroupnsMode ||
     (facts.cgroupnsMode ??
       (facts.cgroupVersion === 2 && !host.Privileged ? 'private' : facts.cgroupVersion === 2 ? 'private' : 'host'));
+  const limited = new Set((host.Ulimits ?? []).map(({ Name }) => Name));
+  settled.Ulimits = [...(host.Ulimits ?? []), ...facts.ulimits.filter(({ Name }) => !limited.has(Name))];
   settled.ShmSize = host.ShmSize || facts.shmSize;
   settled.LogConfig = {
     Type: driver,

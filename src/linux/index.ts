@@ -74,3 +74,4 @@ export {
 } from './filesystem.ts';
 export { type Flow, forgetFlows } from './conntrack.ts';
 export { copyAttributes, copyTreeContent } from './copy-tree.ts';
+export { connectDatagram, type DatagramSocket } from './datagram.ts';
