@@ -5,7 +5,7 @@ import type { ServerResponse } from 'node:http';
 import { test } from 'node:test';
 import { mediaTypes, parseReference, sha256 } from '../oci/index.ts';
 import { collectBytes } from '../std/index.ts';
-import { fakeRegistry, findRegistryProgram, realRegistry } from './fixture.ts';
+import { fakeRegistry, findRegistryProgram, realRegistry } from '../../test/support/registry.ts';
 import { openRegistry, type Registry } from './open.ts';
 
 const signal = new AbortController().signal;

@@ -1,0 +1,131 @@
+/** What the room's tests share: an image store on throw-away folders, and small images to put in. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ProgressMessage } from '../api/index.ts';
+import { type Content, openContent } from '../content/index.ts';
+import { tarHeader, type TarSource, writeTar } from '../oci/index.ts';
+import { openRegistry } from '../registry/index.ts';
+import { openSnapshots, type Snapshots } from '../snapshot/index.ts';
+import { collectBytes } from '../std/index.ts';
+import type { ImageEvent, ImageStore, ImageUse } from './door.ts';
+import { openImages } from './open.ts';
+
+export const skipUnlessRoot: string | false = process.getuid?.() === 0 ? false : 'needs root (overlayfs, owners)';
+export const signal: AbortSignal = new AbortController().signal;
+
+export interface Fixture extends AsyncDisposable {
+  images: ImageStore;
+  content: Content;
+  snapshots: Snapshots;
+  events: ImageEvent[];
+  /** What `uses` answers, by image id. */
+  uses: Map<string, ImageUse[]>;
+  /** Another daemon on the same folders. */
+  reopen(): Promise<void>;
+}
+
+/** Disposing fails when a mount is left. */
+export async function openFixture(mirrors: string[] = []): Promise<Fixture> {
+  const root = mkdtempSync(join(tmpdir(), 'wherry-image-'));
+  const registry = openRegistry({ insecureRegistries: [], mirrors });
+  const events: ImageEvent[] = [];
+  const uses = new Map<string, ImageUse[]>();
+  const open = async (): Promise<Pick<Fixture, 'images' | 'content' | 'snapshots'>> => {
+    const content = await openContent({ root: join(root, 'content') });
+    const snapshots = await openSnapshots({ root: join(root, 'snapshots') });
+    const images = await openImages({
+      root: join(root, 'images'),
+      content,
+      snapshots,
+      registry,
+      version: '1.2.3',
+      uses: (id) => uses.get(id) ?? [],
+      emit: (event) => events.push(event),
+    });
+    return { images, content, snapshots };
+  };
+  const fixture: Fixture = {
+    ...(await open()),
+    events,
+    uses,
+    reopen: async () => {
+      Object.assign(fixture, await open());
+    },
+    [Symbol.asyncDispose]: async () => {
+      await registry.close();
+      for (const id of fixture.snapshots.writables()) await fixture.snapshots.remove(id);
+      const left = readFileSync('/proc/self/mountinfo', 'utf8').includes(root);
+      rmSync(root, { recursive: true, force: true });
+      if (left) throw new Error(`mounts are left under ${root}`);
+    },
+  };
+  return fixture;
+}
+
+/** A tar of files by name. */
+export function tarOf(files: Record<string, string | Uint8Array>): Promise<Buffer> {
+  const entries = Object.entries(files).map(([name, content]): TarSource => {
+    const body = Buffer.from(content);
+    return { header: tarHeader(name, 'file', { size: body.length }), body };
+  });
+  return collectBytes(writeTar(entries), 1 << 28);
+}
+
+export async function* bytesOf(data: Buffer, size = 64 * 1024): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < data.length; at += size) yield data.subarray(at, at + size);
+}
+
+/** All messages of a stream. */
+export async function all(stream: Promise<AsyncIterable<ProgressMessage>>): Promise<ProgressMessage[]> {
+  const messages: ProgressMessage[] = [];
+  for await (const message of await stream) messages.push(message);
+  return messages;
+}
+
+/** Imports an image of one file and returns its id. */
+export async function importImage(
+  { images }: Fixture,
+  repo: string | undefined,
+  options: { content?: string; changes?: string[] } = {},
+): Promise<string> {
+  const tar = await tarOf({ file: options.content ?? 'base' });
+  const request = {
+    source: '-',
+    body: bytesOf(tar),
+    repo,
+    tag: undefined,
+    message: '',
+    changes: options.changes ?? [],
+    platform: undefined,
+  };
+  return (await all(images.import(request, signal))).at(-1)!.status!;
+}
+
+/** Commits a layer of one file on `parent`. */
+export async function commitOn(
+  { images }: Fixture,
+  parent: string,
+  content: string,
+  reference?: { repo: string; tag: string | undefined },
+): Promise<string> {
+  const { config } = (await images.get(parent))!;
+  return images.commit({
+    parent,
+    layer: bytesOf(await tarOf({ [`file-${content}`]: content })),
+    config,
+    createdBy: `make ${content}`,
+    comment: '',
+    author: '',
+    reference,
+    containerId: 'c'.repeat(64),
+  });
+}
+
+export async function saved({ images }: Fixture, refs: string[]): Promise<Buffer> {
+  return collectBytes(await images.save(refs, { platform: undefined }, signal), 1 << 28);
+}
+
+export function load({ images }: Fixture, archive: Buffer, quiet = true): Promise<ProgressMessage[]> {
+  return all(images.load(bytesOf(archive), { quiet, platform: undefined }, signal));
+}
