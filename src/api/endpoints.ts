@@ -97,6 +97,9 @@ export const endpoints = {
   volumePrune: { method: 'POST', path: '/volumes/prune', access: 'write', since: 25 },
   /** Wherry's own: no other engine has it. */
   volumeRename: { method: 'POST', path: '/volumes/{name}/rename', access: 'write' },
+  /** Wherry's own: what removed volumes can still be brought back, and bringing one back. */
+  volumeTrash: { method: 'GET', path: '/wherry/volume-trash', access: 'read' },
+  volumeRestore: { method: 'POST', path: '/volumes/{name}/restore', access: 'write' },
   volumeInspect: { method: 'GET', path: '/volumes/{name}', access: 'read' },
   volumeUpdate: { method: 'PUT', path: '/volumes/{name}', access: 'write', since: 42 },
   volumeRemove: { method: 'DELETE', path: '/volumes/{name}', access: 'write' },

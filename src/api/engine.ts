@@ -217,8 +217,19 @@ export interface Volumes {
   remove(name: string, options: { force: boolean }): Promise<void>;
   /** Wherry's own (POST /volumes/{name}/rename?name=): no other engine has it. */
   rename(name: string, to: string): Promise<Volume>;
+  /** Removed volumes that can be brought back, newest first. */
+  trash(): Promise<TrashedVolume[]>;
+  /** Brings the newest removed volume of that name back. @throws Fault not-found, conflict (the name is taken) */
+  restore(name: string): Promise<Volume>;
   /** `anonymousOnly` false removes unused named volumes too. */
   prune(filters: Filters, options: { anonymousOnly: boolean }): Promise<PruneReport>;
+}
+
+/** One removed volume. `size` in bytes. */
+export interface TrashedVolume {
+  name: string;
+  removedAt: string;
+  size: number;
 }
 
 export interface System {

@@ -200,6 +200,8 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
       create: (body) => volumes.create(body),
       remove: (name, options) => volumes.remove(name, options),
       rename: (name, to) => volumes.rename(name, to),
+      trash: () => volumes.trash(),
+      restore: (name) => volumes.restoreFromTrash(name),
       prune: (filters, options) => volumes.prune(filters, options),
     },
     system: openSystem({

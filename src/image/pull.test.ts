@@ -57,7 +57,7 @@ async function repository(): Promise<{
 
 const request = (
   image: string,
-  tag: string | undefined = undefined,
+  tag?: string | undefined,
 ): { image: string; tag: string | undefined; platform: undefined; auth: undefined } => ({
   image,
   tag,

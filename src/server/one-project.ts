@@ -264,6 +264,12 @@ function scopedVolumes({ volumes }: Engine, scope: Scope): Volumes {
       return volume;
     },
     remove: async (name, options) => volumes.remove(await scope.volume(name), options),
+    trash: async () => {
+      throw scope.forbidden('see removed volumes');
+    },
+    restore: async () => {
+      throw scope.forbidden('restore volumes');
+    },
     rename: async (name, to) => volumes.rename(await scope.volume(name), to),
     prune: (filters, options) => volumes.prune(scope.filter(filters), options),
   };

@@ -444,6 +444,8 @@ export function createFakeEngine(): FakeEngine {
         volume(name);
         volumes.delete(name);
       },
+      trash: async () => [],
+      restore: async (name) => volume(name),
       rename: async (name, to) => {
         const renamed = { ...volume(name), Name: to };
         volumes.delete(name);

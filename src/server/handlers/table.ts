@@ -90,6 +90,8 @@ export const handlers: Readonly<Record<EndpointKey, Handler>> = {
   volumeCreate: volume.create,
   volumePrune: volume.prune,
   volumeRename: volume.rename,
+  volumeTrash: volume.trash,
+  volumeRestore: volume.restore,
   volumeInspect: volume.inspect,
   volumeUpdate: async () => system.notSwarmManager(),
   volumeRemove: volume.remove,

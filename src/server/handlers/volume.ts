@@ -34,6 +34,15 @@ export async function rename(call: Call): Promise<Reply> {
   return json(await call.engine.volumes.rename(call.name, name));
 }
 
+export async function trash(call: Call): Promise<Reply> {
+  const items = await call.engine.volumes.trash();
+  return json(items.map(({ name, removedAt, size }) => ({ Name: name, RemovedAt: removedAt, Size: size })));
+}
+
+export async function restore(call: Call): Promise<Reply> {
+  return json(await call.engine.volumes.restore(call.name));
+}
+
 /** Before 1.42 named volumes were pruned too; since then only when the filter `all` says so. */
 export async function prune(call: Call): Promise<Reply> {
   const asked = call.query.filters(call.version < 42 ? ['label', 'label!'] : ['all', 'label', 'label!']);

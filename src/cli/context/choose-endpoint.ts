@@ -1,0 +1,99 @@
+/** Which daemon a command talks to: `-H`, then `--context`, DOCKER_HOST, WHERRY_HOST, DOCKER_CONTEXT, the current context, our own socket. */
+import { readFileSync } from 'node:fs';
+import { type Endpoint, parseEndpoint, type TlsSettings } from '../../client/index.ts';
+import { errorCode, Fault } from '../../std/index.ts';
+import type { GlobalOptions } from '../global-options.ts';
+import type { ConfigFile } from './config-file.ts';
+
+export const defaultSocket = '/run/wherry/wherry.sock';
+
+export interface EndpointChoice {
+  endpoint: Endpoint;
+  /** The context's name; "default" when no context says where. */
+  context: string;
+  /** Nobody asked for a place: it is our own socket, and we may start the daemon. */
+  isDefault: boolean;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** @throws Fault not-found for a context that is not there. */
+export async function chooseEndpoint(
+  options: GlobalOptions,
+  env: Environment,
+  config: () => ConfigFile,
+): Promise<EndpointChoice> {
+  if (options.host !== undefined && options.context !== undefined) {
+    throw new Fault('invalid', 'conflicting options: cannot specify both --host and --context');
+  }
+  const name = contextName(options, env, config);
+  if (name !== 'default') return fromContext(name, options);
+  const host = options.host ?? given(env['DOCKER_HOST']) ?? given(env['WHERRY_HOST']);
+  const tls = tlsFromOptions(options);
+  return {
+    endpoint: parseEndpoint(host ?? `unix://${defaultSocket}`, tls),
+    context: 'default',
+    isDefault: host === undefined,
+  };
+}
+
+/** The context in force, as `context show` says it. */
+export function contextName(options: GlobalOptions, env: Environment, config: () => ConfigFile): string {
+  if (options.context !== undefined) return options.context;
+  if (options.host !== undefined) return 'default';
+  if (given(env['DOCKER_HOST']) !== undefined || given(env['WHERRY_HOST']) !== undefined) return 'default';
+  return given(env['DOCKER_CONTEXT']) ?? given(config().data.currentContext) ?? 'default';
+}
+
+async function fromContext(name: string, options: GlobalOptions): Promise<EndpointChoice> {
+  const { ContextStore } = await import('./store.ts');
+  const store = new ContextStore(options.configFolder);
+  try {
+    const docker = store.read(name).Endpoints['docker'] ?? {};
+    const files = store.readTls(name);
+    const tls: TlsSettings | undefined =
+      Object.keys(files).length === 0 && docker.SkipTLSVerify !== true
+        ? undefined
+        : {
+            verify: docker.SkipTLSVerify !== true,
+            ...(files['ca.pem'] === undefined ? {} : { ca: files['ca.pem'] }),
+            ...(files['cert.pem'] === undefined ? {} : { cert: files['cert.pem'] }),
+            ...(files['key.pem'] === undefined ? {} : { key: files['key.pem'] }),
+          };
+    const isOwn = docker.Host === undefined || docker.Host === '';
+    return {
+      endpoint: parseEndpoint(isOwn ? `unix://${defaultSocket}` : docker.Host!, tls),
+      context: name,
+      isDefault: false,
+    };
+  } catch (error) {
+    if (!(error instanceof Fault) || error.kind !== 'not-found') throw error;
+    throw new Fault('not-found', `Failed to initialize: unable to resolve docker endpoint: ${error.message}`);
+  }
+}
+
+function tlsFromOptions(options: GlobalOptions): TlsSettings | undefined {
+  if (!options.tls && !options.tlsVerify) return undefined;
+  const ca = readIfThere(options.tlsCaCert);
+  const cert = readIfThere(options.tlsCert);
+  const key = readIfThere(options.tlsKey);
+  return {
+    verify: options.tlsVerify,
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key }),
+  };
+}
+
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+function given(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}

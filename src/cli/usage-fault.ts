@@ -1,0 +1,24 @@
+/** A command line that cannot be obeyed. Shown with the command's usage and where its help is. */
+export class UsageFault extends Error {
+  /** 125 for flags, 1 for arguments, as Docker has it. */
+  readonly code: number;
+  readonly showUsage: boolean;
+
+  constructor(message: string, options: { code?: number; showUsage?: boolean } = {}) {
+    super(message);
+    this.name = 'UsageFault';
+    this.code = options.code ?? 125;
+    this.showUsage = options.showUsage ?? true;
+  }
+}
+
+/** Ends the command with an exit code, and a text on stderr if there is one. */
+export class Exit extends Error {
+  readonly code: number;
+
+  constructor(code: number, message = '') {
+    super(message);
+    this.name = 'Exit';
+    this.code = code;
+  }
+}

@@ -1,0 +1,88 @@
+/** The image calls. Streams of progress end with the work; a line with `error` says that it failed. */
+import type { ImageDeleteEntry, ImageHistoryEntry, ImageInspect, ImageSummary, ProgressMessage } from '../api/index.ts';
+import type { Caller, FilterValues } from './caller.ts';
+
+export interface ImagesPruned {
+  ImagesDeleted: ImageDeleteEntry[] | null;
+  SpaceReclaimed: number;
+}
+export interface SearchResult {
+  name: string;
+  description: string;
+  star_count: number;
+  is_official: boolean;
+  is_automated: boolean;
+}
+
+/** The header that carries a registry's credentials (base64url JSON, as `encodeAuth` makes it). */
+const authHeader = (auth: string | undefined): Record<string, string> =>
+  auth === undefined ? {} : { 'X-Registry-Auth': auth };
+
+export type ImageCalls = ReturnType<typeof imageCalls>;
+
+export function imageCalls(caller: Caller) {
+  return {
+    list: (
+      options: {
+        all?: boolean;
+        digests?: boolean;
+        sharedSize?: boolean;
+        manifests?: boolean;
+        filters?: FilterValues;
+      } = {},
+    ) =>
+      caller.json<ImageSummary[]>('imageList', {
+        query: {
+          all: options.all,
+          digests: options.digests,
+          'shared-size': options.sharedSize,
+          manifests: options.manifests,
+        },
+        filters: options.filters,
+      }),
+    inspect: (name: string) => caller.json<ImageInspect>('imageInspect', { name }),
+    inspectText: (name: string, platform?: string) => caller.text('imageInspect', { name, query: { platform } }),
+    history: (name: string, platform?: string) =>
+      caller.json<ImageHistoryEntry[]>('imageHistory', { name, query: { platform } }),
+    pull: (
+      query: { fromImage: string; tag?: string; platform?: string | undefined },
+      auth?: string,
+      signal?: AbortSignal,
+    ) => caller.lines<ProgressMessage>('imageCreate', { query, headers: authHeader(auth), signal }),
+    push: (name: string, query: { tag?: string | undefined; platform?: string | undefined }, auth: string) =>
+      caller.lines<ProgressMessage>('imagePush', { name, query, headers: authHeader(auth) }),
+    import: (
+      query: {
+        fromSrc: string;
+        repo?: string;
+        tag?: string;
+        message?: string;
+        changes?: readonly string[];
+        platform?: string;
+      },
+      body?: AsyncIterable<Uint8Array>,
+    ) =>
+      caller.lines<ProgressMessage>('imageCreate', {
+        query,
+        ...(body === undefined ? {} : { stream: body, headers: { 'Content-Type': 'application/x-tar' } }),
+      }),
+    load: (body: AsyncIterable<Uint8Array>, query: { quiet?: boolean; platform?: string | undefined }) =>
+      caller.lines<ProgressMessage>('imageLoad', {
+        query: { quiet: query.quiet === true ? '1' : '0', platform: query.platform },
+        stream: body,
+        headers: { 'Content-Type': 'application/x-tar' },
+      }),
+    save: async (names: readonly string[], platform?: string): Promise<AsyncIterable<Uint8Array>> =>
+      (await caller.call('imageSaveMany', { query: { names, platform } })).body,
+    tag: (name: string, repo: string, tag: string) => caller.done('imageTag', { name, query: { repo, tag } }),
+    remove: (name: string, query: { force?: boolean; noprune?: boolean; platforms?: string | undefined } = {}) =>
+      caller.json<ImageDeleteEntry[]>('imageRemove', { name, query }),
+    prune: (filters?: FilterValues) => caller.json<ImagesPruned>('imagePrune', { filters }),
+    search: (term: string, options: { limit?: number | undefined; filters?: FilterValues; auth?: string }) =>
+      caller.json<SearchResult[] | null>('imageSearch', {
+        query: { term, limit: options.limit },
+        filters: options.filters,
+        headers: authHeader(options.auth),
+      }),
+  };
+}
