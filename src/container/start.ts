@@ -14,6 +14,7 @@ import { checkLogDriver, forwardLogs } from './log-forward.ts';
 import { linkEnvironment, type NetworkSetup, setUpNetwork } from './network-setup.ts';
 import type { ContainerMount, ContainerRecord, RunState } from './record.ts';
 import { makeDirectoryInRoot, readInRoot, withRoot } from './rootfs.ts';
+import { compiledSeccomp } from './seccomp-cache.ts';
 import { customSeccomp, defaultSeccomp, type Seccomp } from './seccomp-profile.ts';
 import { parseSecurityOptions } from './security.ts';
 import { runtimeSpec, type SpecMount } from './spec.ts';
@@ -247,6 +248,9 @@ function buildSpec(context: Context, record: ContainerRecord, around: Surroundin
     mounts.push({ destination: init, type: 'bind', source: settings.initPath, options: ['bind', 'ro'] });
   }
   mounts.sort((a, b) => a.destination.split('/').length - b.destination.split('/').length);
+  const seccomp = privileged ? undefined : seccompFor(context, security.seccomp, capabilities);
+  const crun = context.runtime(host.Runtime ?? '').program.kind === 'crun';
+  const filter = crun && seccomp !== undefined ? compiledSeccomp(context, seccomp) : undefined;
   const environment = linkEnvironment(context, record);
   return runtimeSpec({
     id: record.id,
@@ -257,7 +261,7 @@ function buildSpec(context: Context, record: ContainerRecord, around: Surroundin
     rootfs: around.rootfs,
     user,
     capabilities,
-    seccomp: privileged ? undefined : seccompFor(context, security.seccomp, capabilities),
+    seccomp,
     noNewPrivileges: security.noNewPrivileges ?? settings.noNewPrivileges,
     apparmorProfile: !settings.apparmor || privileged ? security.apparmor : (security.apparmor ?? 'wherry-default'),
     selinuxLabel: undefined,
@@ -276,7 +280,7 @@ function buildSpec(context: Context, record: ContainerRecord, around: Surroundin
     init,
     rlimitCeilings: rlimitCeilings(settings.heldCapabilities),
     shmSize: ipc.shmSize,
-    annotations: { ...host.Annotations },
+    annotations: { ...host.Annotations, ...(filter === undefined ? {} : { 'run.oci.seccomp_bpf_data': filter }) },
     deviceNumbers: blockDevice,
     sysctls: { ...(ownNetwork ? defaultSysctls(host.Sysctls ?? {}) : {}), ...host.Sysctls },
   });

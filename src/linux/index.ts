@@ -75,3 +75,4 @@ export {
 export { type Flow, forgetFlows } from './conntrack.ts';
 export { copyAttributes, copyTreeContent } from './copy-tree.ts';
 export { connectDatagram, type DatagramSocket } from './datagram.ts';
+export { compileSeccomp, type SeccompSource } from './seccomp.ts';
