@@ -185,10 +185,10 @@ export function createFakeEngine(): FakeEngine {
       },
       restart: async (ref) => emitFor('restart', find(ref)),
       kill: async (ref, signal) => {
-        if (signal === 'FOO') throw new Fault('invalid', 'Invalid signal: FOO');
+        if (signal === 'FOO') throw new Fault('invalid', 'invalid signal: FOO');
         const container = find(ref);
         if (!container.info.State.Running) {
-          throw new Fault('conflict', `Cannot kill container: ${ref}: Container ${container.info.Id} is not running`);
+          throw new Fault('conflict', `cannot kill container: ${ref}: container ${container.info.Id} is not running`);
         }
         container.process.end(137);
       },
@@ -210,7 +210,7 @@ export function createFakeEngine(): FakeEngine {
         if (container.info.State.Running && !force) {
           throw new Fault(
             'conflict',
-            `You cannot remove a running container ${container.info.Id}. Stop the container before attempting removal or force remove`,
+            `cannot remove container "${container.info.Name}": container is running: stop the container before removing or force remove`,
           );
         }
         container.process.end(137);
