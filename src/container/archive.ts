@@ -10,6 +10,7 @@ import { TreeWriter } from './archive-writer.ts';
 import { openContainerRoot, type ContainerRoot } from './container-root.ts';
 import type { Context, Live } from './context.ts';
 import { containerEvent } from './event.ts';
+import { find } from './find.ts';
 import { readInRoot } from './rootfs.ts';
 import { resolveUser } from './user.ts';
 
@@ -21,17 +22,17 @@ function follows(path: string): boolean {
   return path.endsWith('/') || path.endsWith('/.');
 }
 
-function missing(live: Live, path: string, error: unknown): Fault {
+function missing(ref: string, path: string, error: unknown): Fault {
   const code = errorCode(error);
   if (code === 'ENOENT' || code === 'ENOTDIR')
-    return new Fault('not-found', `Could not find the file ${path} in container ${live.record.name}`, { cause: error });
+    return new Fault('not-found', `Could not find the file ${path} in container ${ref}`, { cause: error });
   if (code === 'ELOOP')
     return new Fault('invalid', `Cannot read ${path}: too many levels of symbolic links`, { cause: error });
   return new Fault('internal', `Cannot read ${path}: ${(error as Error).message}`, { cause: error });
 }
 
 /** Opens the path as named (O_PATH). @throws Fault not-found */
-function openNamed(root: ContainerRoot, live: Live, path: string): number {
+function openNamed(root: ContainerRoot, ref: string, path: string): number {
   const absolute = posix.join('/', path);
   try {
     return openInRoot(
@@ -40,7 +41,7 @@ function openNamed(root: ContainerRoot, live: Live, path: string): number {
       follows(path) ? openFlags.path | constants.O_DIRECTORY : openFlags.pathNoFollow,
     );
   } catch (error) {
-    throw missing(live, path, error);
+    throw missing(ref, path, error);
   }
 }
 
@@ -77,9 +78,9 @@ function linkTarget(root: ContainerRoot, path: string): string {
   }
 }
 
-export async function statInContainer(context: Context, live: Live, path: string): Promise<PathStat> {
-  await using root = await openContainerRoot(context, live);
-  const fd = openNamed(root, live, path);
+export async function statInContainer(context: Context, ref: string, path: string): Promise<PathStat> {
+  await using root = await openContainerRoot(context, find(context, ref));
+  const fd = openNamed(root, ref, path);
   try {
     return describe(root, fd, path);
   } finally {
@@ -89,14 +90,15 @@ export async function statInContainer(context: Context, live: Live, path: string
 
 export async function readFromContainer(
   context: Context,
-  live: Live,
+  ref: string,
   path: string,
   signal: AbortSignal,
 ): Promise<{ stat: PathStat; tar: Bytes }> {
+  const live = find(context, ref);
   const root = await openContainerRoot(context, live);
   let stat: PathStat;
   try {
-    const fd = openNamed(root, live, path);
+    const fd = openNamed(root, ref, path);
     try {
       stat = describe(root, fd, path);
     } finally {
@@ -227,12 +229,13 @@ async function* fileBytes(root: number, path: Buffer, size: number): AsyncGenera
 /** @throws Fault not-found, invalid (not a folder), forbidden (read-only) */
 export async function writeToContainer(
   context: Context,
-  live: Live,
+  ref: string,
   path: string,
   tar: Bytes,
   options: { noOverwriteDirNonDir: boolean; copyUidGid: boolean },
 ): Promise<void> {
   const absolute = posix.join('/', path);
+  const live = find(context, ref);
   const { record } = live;
   const mounts = record.mounts.filter(
     (mount) => absolute === mount.destination || absolute.startsWith(`${mount.destination}/`),
@@ -246,7 +249,7 @@ export async function writeToContainer(
   try {
     target = openInRoot(root.fd, absolute, openFlags.path);
   } catch (error) {
-    throw missing(live, path, error);
+    throw missing(ref, path, error);
   }
   try {
     if (!fstatSync(target).isDirectory()) throw new Fault('invalid', 'extraction point is not a directory');

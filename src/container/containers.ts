@@ -171,9 +171,9 @@ export async function openContainers(options: ContainerRoomOptions): Promise<Con
     top: async (ref, psArgs) => containerTop(context, find(context, ref), psArgs),
     changes: (ref) => context.snapshots.changes(find(context, ref).record.id),
     export: async (ref, signal) => exportContainer(context, find(context, ref), signal),
-    statPath: async (ref, path) => statInContainer(context, find(context, ref), path),
-    getArchive: async (ref, path, signal) => readFromContainer(context, find(context, ref), path, signal),
-    putArchive: async (ref, path, tar, request) => writeToContainer(context, find(context, ref), path, tar, request),
+    statPath: async (ref, path) => statInContainer(context, ref, path),
+    getArchive: async (ref, path, signal) => readFromContainer(context, ref, path, signal),
+    putArchive: async (ref, path, tar, request) => writeToContainer(context, ref, path, tar, request),
     commit: (request) => locked(request.ref, (live) => commitContainer(context, live, request)),
   };
   const execs: Execs = {

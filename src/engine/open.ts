@@ -14,7 +14,7 @@ import {
 } from '../container/index.ts';
 import { openContent } from '../content/index.ts';
 import { openImages } from '../image/index.ts';
-import { cgroupLayout, unmount } from '../linux/index.ts';
+import { cgroupLayout, removeEmptyCgroup, unmount } from '../linux/index.ts';
 import { openNetworking } from '../network/index.ts';
 import { openRegistry } from '../registry/index.ts';
 import { detectRuntimes, findProgram, Runtime } from '../runtime/index.ts';
@@ -177,6 +177,8 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
     emit: (event) => events.emit(event),
   });
   const containers = room;
+  if (config.cgroupParent === undefined && !config.systemdCgroup)
+    loans.defer(() => removeEmptyCgroup(cgroups, settings.cgroupParent));
   loans.use(containers);
   await networking.restore(containers.running());
 

@@ -1,5 +1,6 @@
 /** Control groups of all three layouts: v1, v2, and v1 with a v2 tree at /sys/fs/cgroup/unified (hybrid). */
 import { existsSync, readdirSync, readFileSync, rmdirSync, statfsSync, writeFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode } from '../std/index.ts';
 
@@ -77,6 +78,17 @@ export function removeCgroup(layout: CgroupLayout, path: string): boolean {
   return gone;
 }
 
+/** Removes the group where nothing runs below it; leaves the rest. */
+export function removeEmptyCgroup(layout: CgroupLayout, path: string): void {
+  for (const folder of cgroupFolders(layout, path)) {
+    try {
+      rmdirSync(folder);
+    } catch {
+      // Never made, or in use: containers outlive the daemon.
+    }
+  }
+}
+
 function removeFolder(folder: string): boolean {
   try {
     rmdirSync(folder);
@@ -131,4 +143,37 @@ export function readIfThere(file: string): string {
     if (code === 'ENOENT' || code === 'ENODEV' || code === 'EOPNOTSUPP') return '';
     throw error;
   }
+}
+
+let warming: Promise<void> | undefined;
+
+/**
+ * Moving a process between groups waits for an RCU grace period (about ten milliseconds) unless another move has just been. This
+ * does a move that changes nothing, on a thread of the pool, so that the runtime's own a few milliseconds later need not wait.
+ */
+export function warmCgroups(layout: CgroupLayout): void {
+  if (warming !== undefined) return;
+  const file = ownProcsFile(layout);
+  if (file === undefined) return;
+  warming = writeFile(file, String(process.pid), { flag: 'r+' })
+    .catch(() => {})
+    .finally(() => {
+      warming = undefined;
+    });
+}
+
+let ownFile: string | undefined;
+
+function ownProcsFile(layout: CgroupLayout): string | undefined {
+  if (ownFile !== undefined) return ownFile;
+  for (const line of readIfThere('/proc/self/cgroup').split('\n')) {
+    const match = /^\d+:([^:]*):(.*)$/.exec(line);
+    if (match === null) continue;
+    const [, controllers = '', path = ''] = match;
+    if (layout.version === 2 ? controllers === '' : controllers === 'pids') {
+      ownFile = join(controllerFolder(layout, 'pids', path) ?? ROOT, 'cgroup.procs');
+      return ownFile;
+    }
+  }
+  return undefined;
 }

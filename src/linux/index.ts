@@ -14,7 +14,9 @@ export {
   readKeyed,
   readNumber,
   removeCgroup,
+  removeEmptyCgroup,
   setFrozen,
+  warmCgroups,
 } from './cgroup.ts';
 export { bootId, isAlive, processStart } from './process.ts';
 export { addressBytes, addressText } from './address-bytes.ts';
@@ -68,6 +70,7 @@ export {
   setTimesAt,
   setXattr,
   setXattrOf,
+  spreadDirectories,
   symlinkAt,
   syncFilesystem,
   unlinkAt,
