@@ -3,11 +3,12 @@
  * bytes. A call returns its result or the negative errno (`-errno.ENOENT`), so that expected refusals cost no exception;
  * `must` turns the rest into SystemErrors.
  */
-import { constants } from 'node:os';
+import { closeSync, constants, openSync } from 'node:fs';
+import { constants as osConstants } from 'node:os';
 import koffi from 'koffi';
 import { libc, type Native, SystemError } from './libc.ts';
 
-export const errno = constants.errno;
+export const errno = osConstants.errno;
 
 const noFollowLinks = 0x100;
 const closeOnExec = 0o2000000;
@@ -163,6 +164,28 @@ export function listXattrs(path: Buffer): string[] {
     if (length === -errno.ENOTSUP) return [];
     const names = buffer.subarray(0, must('llistxattr', length, path)).toString('utf8');
     return names.split('\0').filter((each) => each !== '');
+  }
+}
+
+const getFlags = 0x80086601;
+const setFlags = 0x40086602;
+const topDirectoryFlag = 0x20000;
+
+/**
+ * Tells ext4 that the directories made in this one are unrelated (`chattr +T`), so that each gets a block group of its own.
+ * Without it a tree made soon after another was deleted lands on the same inodes, which ext4 avoids for minutes by
+ * searching past them one by one: measured, 60 000 files take 33 s and not 2. Filesystems without the flag stay as they are.
+ */
+export function spreadDirectories(path: string): void {
+  const call = libc('int ioctl(int descriptor, unsigned long request, void *argument)');
+  const descriptor = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    const flags = Buffer.alloc(8);
+    if (call(descriptor, getFlags, flags) < 0) return;
+    flags.writeUInt32LE((flags.readUInt32LE(0) | topDirectoryFlag) >>> 0, 0);
+    call(descriptor, setFlags, flags);
+  } finally {
+    closeSync(descriptor);
   }
 }
 

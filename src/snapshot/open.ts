@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, rmdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { mountOverlay, unmount } from '../linux/index.ts';
+import { mountOverlay, spreadDirectories, unmount } from '../linux/index.ts';
 import { Fault } from '../std/index.ts';
 import { treeSize } from './disk-usage.ts';
 import type { Snapshots } from './door.ts';
@@ -21,6 +21,8 @@ export async function openSnapshots(options: { root: string }): Promise<Snapshot
     return path;
   };
   const scratchRoot = directory('t');
+  // Layers and snapshots are made here and moved to their places.
+  spreadDirectories(scratchRoot);
   const viewRoot = directory('v');
   const empty = directory('e');
   const mounts = mountPoints();
