@@ -1,7 +1,7 @@
 /** `create`: a request, checked and settled, to a record, a writable snapshot and its volumes. All or nothing. */
 import { closeSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import type { ContainerConfig, ContainerCreateBody, EndpointConfig, HostConfig } from '../api/index.ts';
-import { descriptorPath, openFlags, openInRoot } from '../linux/index.ts';
+import { descriptorPath, openFlags, openInRoot, warmCgroups } from '../linux/index.ts';
 import { errorCode, Fault, formatNanos, nowNanos, randomId, zeroTime } from '../std/index.ts';
 import { type Context, containerDirectory, type Live } from './context.ts';
 import { containerEvent } from './event.ts';
@@ -30,6 +30,7 @@ export async function createContainer(
   context: Context,
   options: CreateOptions,
 ): Promise<{ Id: string; Warnings: string[] }> {
+  warmCgroups(context.settings.cgroups);
   const { HostConfig: requestedHost, NetworkingConfig: networking, ...requested } = options.body;
   const id = randomId();
   const now = nowNanos();

@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecCreateBody, ExecInspect, StdioSession } from '../api/index.ts';
-import { isAlive, processStart } from '../linux/index.ts';
+import { isAlive, processStart, warmCgroups } from '../linux/index.ts';
 import { resizeTerminal } from '../monitor/index.ts';
 import { Fault, messageOf, randomId } from '../std/index.ts';
 import { containerCapabilities } from './capabilities.ts';
@@ -43,6 +43,7 @@ export function createExec(context: Context, live: Live, body: ExecCreateBody): 
   if (live.run?.paused)
     throw new Fault('conflict', `container ${live.record.id} is paused, unpause the container before exec`);
   parseDetachKeys(body.DetachKeys);
+  warmCgroups(context.settings.cgroups);
   const id = randomId();
   const finished = Promise.withResolvers<void>();
   const exec: ExecState = {
