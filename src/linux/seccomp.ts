@@ -56,7 +56,7 @@ export function compileSeccomp(profile: SeccompSource): Buffer | undefined {
   } catch {
     return undefined;
   }
-  const call = (prototype: string): Native => library.func(prototype) as unknown as Native;
+  const call = (prototype: string): Native => library.func(prototype);
   const initial = actionNumber(profile.defaultAction, profile.defaultErrnoRet);
   if (initial === undefined) return undefined;
   const context = (library.func('void *seccomp_init(uint32_t action)') as unknown as (action: number) => unknown)(

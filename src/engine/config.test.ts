@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { parseDaemonFlags, resolveConfig } from './config.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'wherry-config-'));
+after(() => rmSync(folder, { recursive: true, force: true }));
+let count = 0;
+function file(text: string): string {
+  const path = join(folder, `${count++}.json`);
+  writeFileSync(path, text);
+  return path;
+}
+const empty = (): string => file('{}');
+const resolve = (...args: string[]) => resolveConfig(['--config-file', empty(), ...args], {});
+
+describe('daemon settings', () => {
+  test("dockerd's flag forms", () => {
+    assert.deepEqual(
+      parseDaemonFlags(['-H', 'unix:///a', '-Htcp://127.0.0.1:1', '--debug', '--icc=false', '--log-opt', 'max-size=1m'])
+        .values,
+      {
+        host: ['unix:///a', 'tcp://127.0.0.1:1'],
+        debug: true,
+        icc: false,
+        'log-opt': { 'max-size': '1m' },
+      },
+    );
+    assert.throws(() => parseDaemonFlags(['--bogus']), { message: 'unknown flag: --bogus' });
+    assert.throws(() => parseDaemonFlags(['--bip']), { message: 'flag needs an argument: --bip' });
+    assert.throws(() => parseDaemonFlags(['--mtu', 'x']), /invalid argument "x" for "--mtu"/);
+  });
+  test('defaults follow from the roots', () => {
+    const config = resolve('--exec-root', '/tmp/x');
+    assert.deepEqual(
+      [config.hosts[0]!.url, config.pidfile, config.icc, config.logDriver],
+      ['unix:///tmp/x/wherry.sock', '/tmp/x/wherryd.pid', true, 'json-file'],
+    );
+    assert.equal(resolve('--debug').logLevel, 'debug');
+    assert.equal(resolve('--volume-trash', '2h').volumeTrashMs, 7_200_000);
+  });
+  test('daemon.json with Docker’s keys, lists joined with flags', () => {
+    const path = file(
+      JSON.stringify({
+        'registry-mirrors': ['http://a'],
+        hosts: ['unix:///y'],
+        'default-address-pools': [{ base: '10.9.0.0/16', size: 26 }],
+        runtimes: { r: { path: '/bin/r' } },
+        'live-restore': true,
+      }),
+    );
+    const config = resolveConfig(['--config-file', path, '--registry-mirror', 'http://b'], {});
+    assert.deepEqual(config.registryMirrors, ['http://a', 'http://b']);
+    assert.deepEqual(config.defaultAddressPools, [{ base: '10.9.0.0/16', size: 26 }]);
+    assert.deepEqual(config.runtimes, { r: { path: '/bin/r' } });
+  });
+  test('what is wrong is named', () => {
+    assert.throws(
+      () => resolveConfig(['--config-file', file('{"bogus-key":1}')], {}),
+      /don't match any configuration option: bogus-key/,
+    );
+    assert.throws(() => resolveConfig(['--config-file', file('{')], {}), /unable to configure the daemon with file/);
+    assert.throws(() => resolveConfig(['--config-file', file('{"debug":"yes"}')], {}), /"debug" must be true or false/);
+    assert.throws(
+      () => resolveConfig(['--config-file', file('{"bip":"10.0.0.1/24"}'), '--bip', '10.0.1.1/24'], {}),
+      /specified both as a flag and in the configuration file: bip/,
+    );
+    assert.throws(() => resolveConfig(['--config-file', join(folder, 'missing')], {}), /ENOENT/);
+    assert.throws(() => resolve('--log-level', 'loud'), /invalid logging level: loud/);
+    assert.throws(() => resolve('--project-socket', 'x'), /wanted project=path/);
+  });
+  test('read-only and project sockets', () => {
+    const { hosts } = resolve('-H', 'unix:///a', '--read-only-socket', '/b', '--project-socket', 'p=/c');
+    assert.deepEqual(hosts, [
+      { url: 'unix:///a', readOnly: false, project: undefined },
+      { url: 'unix:///b', readOnly: true, project: undefined },
+      { url: 'unix:///c', readOnly: false, project: 'p' },
+    ]);
+  });
+});
