@@ -1,0 +1,223 @@
+/**
+ * The engines that are measured: Wherry from its bundle, Debian's dockerd and podman unpacked into the cache, in a network namespace of
+ * their own so that their firewall rules and bridges are real and vanish with it.
+ */
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { packages } from '../test/support/peers.ts';
+
+export interface Engine {
+  name: 'wherry' | 'dockerd' | 'podman';
+  version: string;
+  /** The client's program and the arguments before a verb. */
+  client: string[];
+  env: NodeJS.ProcessEnv;
+  /** The daemon's pid; 0 for podman, which has none. */
+  pid: number;
+  close(): Promise<void>;
+}
+
+const root = resolve(import.meta.dirname, '..');
+const library = `${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`;
+
+async function waitFor(socket: string, log: string): Promise<void> {
+  for (let attempt = 0; attempt < 300; attempt++) {
+    if (existsSync(socket)) {
+      const answer = spawnSync('curl', ['-s', '--max-time', '1', '--unix-socket', socket, 'http://x/_ping'], {
+        encoding: 'utf8',
+      });
+      if (answer.stdout === 'OK') return;
+    }
+    await sleep(100);
+  }
+  throw new Error(`no answer on ${socket}; the log ends:\n${readFileSync(log, 'utf8').slice(-1500)}`);
+}
+
+async function endProcess(pid: number): Promise<void> {
+  try {
+    process.kill(pid, 'SIGTERM');
+    for (let attempt = 0; attempt < 150; attempt++) {
+      process.kill(pid, 0);
+      await sleep(100);
+    }
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It is gone.
+  }
+}
+
+export async function openWherry(docker: string): Promise<Engine> {
+  const folder = mkdtempSync(join(tmpdir(), 'wherry-bench-'));
+  const socket = join(folder, 'w.sock');
+  const log = join(folder, 'log');
+  const fd = openSync(log, 'a');
+  const { WHERRY_SOURCE: _source, ...env } = process.env;
+  const args = [
+    '--data-root',
+    join(folder, 'data'),
+    '--exec-root',
+    join(folder, 'run'),
+    '-H',
+    `unix://${socket}`,
+    '--bridge',
+    'wbench0',
+    '--log-level',
+    'warn',
+  ];
+  const child = spawn(join(root, 'bin/wherryd'), args, { stdio: ['ignore', fd, fd], env });
+  await waitFor(socket, log);
+  return {
+    name: 'wherry',
+    version: (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }).version,
+    client: [docker],
+    env: { ...process.env, DOCKER_HOST: `unix://${socket}`, WHERRY_HOST: `unix://${socket}` },
+    pid: child.pid!,
+    close: async () => {
+      await endProcess(child.pid!);
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Programs that Debian's packages select by update-alternatives, which unpacking does not run. */
+function linkAlternatives(folder: string): void {
+  for (const name of [
+    'iptables',
+    'ip6tables',
+    'iptables-save',
+    'iptables-restore',
+    'ip6tables-save',
+    'ip6tables-restore',
+  ]) {
+    const path = join(folder, 'usr/sbin', name);
+    if (!existsSync(path)) symlinkSync('xtables-nft-multi', path);
+  }
+}
+
+function environment(...folders: string[]): NodeJS.ProcessEnv {
+  const programs = folders.flatMap((folder) =>
+    ['usr/bin', 'usr/sbin', 'sbin', 'usr/lib/podman'].map((name) => join(folder, name)),
+  );
+  return {
+    ...process.env,
+    PATH: `${programs.join(':')}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,
+    LD_LIBRARY_PATH: folders
+      .flatMap((folder) => [join(folder, 'usr/lib', library), join(folder, 'lib', library)])
+      .join(':'),
+    XTABLES_LIBDIR: join(folders[0]!, 'usr/lib', library, 'xtables'),
+  };
+}
+
+export async function openDockerd(docker: string): Promise<Engine> {
+  const packed = await packages('engine');
+  linkAlternatives(packed);
+  const folder = mkdtempSync(join(tmpdir(), 'wherry-bench-dockerd-'));
+  const socket = join(folder, 'd.sock');
+  const log = join(folder, 'log');
+  const fd = openSync(log, 'a');
+  writeFileSync(join(folder, 'daemon.json'), '{}');
+  const command = [
+    'ip link set lo up; exec dockerd',
+    `--config-file ${folder}/daemon.json --data-root ${folder}/data --exec-root ${folder}/run --pidfile ${folder}/pid -H unix://${socket} --bip 172.29.200.1/24`,
+  ].join(' ');
+  const child = spawn('unshare', ['-n', 'sh', '-c', command], { stdio: ['ignore', fd, fd], env: environment(packed) });
+  try {
+    await waitFor(socket, log);
+  } catch (error) {
+    await endProcess(child.pid!);
+    throw error;
+  }
+  const version = execFileSync(docker, ['version', '--format', '{{.Server.Version}}'], {
+    encoding: 'utf8',
+    env: { ...process.env, DOCKER_HOST: `unix://${socket}` },
+  }).trim();
+  return {
+    name: 'dockerd',
+    version,
+    client: [docker],
+    env: { ...process.env, DOCKER_HOST: `unix://${socket}` },
+    pid: child.pid!,
+    close: async () => {
+      await endProcess(child.pid!);
+      await removeTree(folder);
+    },
+  };
+}
+
+export async function openPodman(): Promise<Engine> {
+  const [packed, engine] = await Promise.all([packages('podman'), packages('engine')]);
+  linkAlternatives(engine);
+  const folder = mkdtempSync(join(tmpdir(), 'wherry-bench-podman-'));
+  mkdirSync(join(folder, 'containers'), { recursive: true });
+  const helpers = join(packed, 'usr/lib/podman');
+  writeFileSync(
+    join(folder, 'containers.conf'),
+    `[network]\nnetwork_backend = "netavark"\nnetwork_config_dir = "${folder}/networks"\n[engine]\nhelper_binaries_dir = ["${helpers}"]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\ntmp_dir = "${folder}/tmp"\n[containers]\nseccomp_profile = "${join(packed, 'usr/share/containers/seccomp.json')}"\n`,
+  );
+  writeFileSync(join(folder, 'policy.json'), '{"default":[{"type":"insecureAcceptAnything"}]}');
+  writeFileSync(
+    join(folder, 'storage.conf'),
+    `[storage]\ndriver = "overlay"\nrunroot = "${folder}/run"\ngraphroot = "${folder}/data"\n`,
+  );
+  // A process that keeps the network namespace, and a mount namespace in which crun does not see hybrid cgroups.
+  const keeper = spawn(
+    'unshare',
+    [
+      '-n',
+      '-m',
+      'sh',
+      '-c',
+      'ip link set lo up; mount --make-rprivate /; umount /sys/fs/cgroup/unified 2>/dev/null; echo ready; exec sleep 100000',
+    ],
+    { stdio: ['ignore', 'pipe', 'ignore'] },
+  );
+  await new Promise((done) => keeper.stdout!.once('data', done));
+  const env = {
+    ...environment(packed, engine),
+    CONTAINERS_CONF: join(folder, 'containers.conf'),
+    CONTAINERS_STORAGE_CONF: join(folder, 'storage.conf'),
+  };
+  const client = [
+    'nsenter',
+    `--net=/proc/${keeper.pid}/ns/net`,
+    `--mount=/proc/${keeper.pid}/ns/mnt`,
+    join(packed, 'usr/bin/podman'),
+    '--signature-policy',
+    join(folder, 'policy.json'),
+  ];
+  const podman = { name: 'podman' as const, client: client.slice(0, 4), env };
+  const version = spawnSync(client[0]!, [...client.slice(1, 4), '--version'], { encoding: 'utf8', env });
+  const close = async (): Promise<void> => {
+    spawnSync(client[0]!, [...client.slice(1, 4), 'rm', '-fa', '-t', '0'], { env });
+    await endProcess(keeper.pid!);
+    await removeTree(folder);
+  };
+  if (version.status !== 0) {
+    await close();
+    throw new Error(`podman does not run: ${version.stderr.trim()}`);
+  }
+  return { ...podman, version: version.stdout.trim().split(' ').at(-1)!, pid: 0, close };
+}
+
+/** Removes a folder and the mounts that an engine left below it. */
+async function removeTree(folder: string): Promise<void> {
+  const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' ')[4] ?? '')
+    .filter((path) => path.startsWith(`${folder}/`));
+  for (const path of mounts.reverse()) spawnSync('umount', ['-l', path]);
+  await sleep(200);
+  rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+}
