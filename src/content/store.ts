@@ -3,40 +3,11 @@
  * then renamed: what has a blob's name has a blob's content.
  */
 import { createReadStream, existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { type FileHandle, open, readFile, rename, rm } from 'node:fs/promises';
+import { open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Digest, digestAlgorithm, Digester, digestHex, isDigest } from '../oci/index.ts';
-import { asBuffer, Fault, syncDirectory } from '../std/index.ts';
-
-export interface Blob {
-  digest: Digest;
-  size: number;
-}
-
-/** Keeps blobs from `collect` until disposed. */
-export interface Hold extends Disposable {
-  add(digest: Digest): void;
-}
-
-export interface IngestOptions {
-  /** What the bytes must hash to. @throws Fault invalid when they do not */
-  digest?: Digest | undefined;
-  /** How many bytes must come; more is refused as soon as it is seen. */
-  size?: number | undefined;
-  /** Holds the blob from the moment it exists. */
-  hold?: Hold | undefined;
-}
-
-/** A blob on its way in, bytes hashed as they are written. Close it, whatever happens; a kept part can be resumed. */
-export interface Ingest extends AsyncDisposable {
-  /** Bytes there already: ask the source for the rest. */
-  readonly offset: number;
-  write(chunk: Uint8Array): Promise<void>;
-  /** Verifies, syncs and names the blob. @throws Fault invalid and drops the bytes when they are not the blob */
-  commit(): Promise<Blob>;
-  /** Throws away what has been written. */
-  discard(): Promise<void>;
-}
+import { Fault, syncDirectory } from '../std/index.ts';
+import { type Adopt, type Blob, type Hold, type Ingest, type IngestOptions, PartWriter } from './ingest.ts';
 
 export interface Content {
   has(digest: Digest): boolean;
@@ -99,11 +70,13 @@ class FileContent implements Content {
 
   open(digest: Digest, options: { start?: number; signal?: AbortSignal | undefined } = {}): AsyncIterable<Uint8Array> {
     if (!this.has(digest)) throw missing(digest);
-    return createReadStream(this.#path(digest), {
+    const settings = {
       highWaterMark: pieceSize,
       start: options.start ?? 0,
       ...(options.signal === undefined ? {} : { signal: options.signal }),
-    });
+    };
+    // Opened by the first read: a stream that nobody reads must not keep a descriptor.
+    return { [Symbol.asyncIterator]: () => createReadStream(this.#path(digest), settings)[Symbol.asyncIterator]() };
   }
 
   async read(digest: Digest, limit = readLimit): Promise<Buffer> {
@@ -116,7 +89,7 @@ class FileContent implements Content {
   async ingest(bytes: AsyncIterable<Uint8Array>, options: IngestOptions = {}, signal?: AbortSignal): Promise<Blob> {
     const path = join(this.#parts, `${process.pid}-${this.#counter++}.tmp`);
     const file = await open(path, 'wx', 0o600);
-    const writer = new PartWriter(this, path, file, options, new Digester(algorithmOf(options.digest)), 0);
+    const writer = new PartWriter(this.#adopt, path, file, options, new Digester(algorithmOf(options.digest)), 0);
     try {
       for await (const chunk of bytes) {
         signal?.throwIfAborted();
@@ -151,22 +124,21 @@ class FileContent implements Content {
       const release = (): void => {
         this.#busy.delete(path);
       };
-      return new PartWriter(this, path, file, options, digester, digester.size, release);
+      return new PartWriter(this.#adopt, path, file, options, digester, digester.size, release);
     } catch (error) {
       this.#busy.delete(path);
       throw error;
     }
   }
 
-  /** Names a verified, synced file. */
-  async adopt(path: string, digest: Digest, hold: Hold | undefined): Promise<void> {
+  readonly #adopt: Adopt = async (path, digest, hold) => {
     hold?.add(digest);
     const target = this.#path(digest);
     const directory = join(this.#blobs, digestAlgorithm(digest));
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     await rename(path, target);
     await syncDirectory(directory);
-  }
+  };
 
   async delete(digest: Digest): Promise<void> {
     await rm(this.#path(digest), { force: true });
@@ -203,82 +175,6 @@ class FileContent implements Content {
       freed += size;
     }
     return freed;
-  }
-}
-
-class PartWriter implements Ingest {
-  readonly offset: number;
-  readonly #content: FileContent;
-  readonly #path: string;
-  readonly #options: IngestOptions;
-  readonly #digester: Digester;
-  readonly #release: () => void;
-  #file: FileHandle | undefined;
-
-  constructor(
-    content: FileContent,
-    path: string,
-    file: FileHandle,
-    options: IngestOptions,
-    digester: Digester,
-    offset: number,
-    release: () => void = () => {},
-  ) {
-    this.#content = content;
-    this.#path = path;
-    this.#file = file;
-    this.#options = options;
-    this.#digester = digester;
-    this.offset = offset;
-    this.#release = release;
-  }
-
-  async write(chunk: Uint8Array): Promise<void> {
-    if (this.#file === undefined) throw new Fault('internal', 'Cannot write blob: it is closed');
-    const { size } = this.#options;
-    if (size !== undefined && this.#digester.size + chunk.length > size) {
-      await this.discard();
-      throw new Fault(
-        'invalid',
-        `Cannot store blob ${this.#options.digest ?? ''}: more than the ${size} bytes it should have`,
-      );
-    }
-    const data = asBuffer(chunk);
-    this.#digester.update(data);
-    for (let at = 0; at < data.length; ) at += (await this.#file.write(data, at)).bytesWritten;
-  }
-
-  async commit(): Promise<Blob> {
-    if (this.#file === undefined) throw new Fault('internal', 'Cannot store blob: it is closed');
-    const { digest: wanted, size: wantedSize, hold } = this.#options;
-    const size = this.#digester.size;
-    const digest = this.#digester.digest();
-    const wrongSize = wantedSize !== undefined && size !== wantedSize;
-    if (wrongSize || (wanted !== undefined && digest !== wanted)) {
-      await this.discard();
-      const detail = wrongSize ? `expected ${wantedSize} bytes, got ${size}` : `its content is ${digest}`;
-      throw new Fault('invalid', `Cannot store blob ${wanted ?? digest}: ${detail}`);
-    }
-    await this.#file.datasync();
-    await this.#close();
-    await this.#content.adopt(this.#path, digest, hold);
-    return { digest, size };
-  }
-
-  async discard(): Promise<void> {
-    await this.#close();
-    await rm(this.#path, { force: true });
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#close();
-  }
-
-  async #close(): Promise<void> {
-    const file = this.#file;
-    this.#file = undefined;
-    await file?.close();
-    this.#release();
   }
 }
 

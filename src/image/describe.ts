@@ -32,8 +32,7 @@ function layerSizeAt(shelf: Shelf, image: StoredImage, index: number): number {
 }
 
 export function createdSeconds(image: StoredImage): number {
-  const nanos = parseRfc3339(image.config.created ?? zeroTime);
-  return nanos === undefined ? 0 : Number(nanos / 1_000_000_000n);
+  return unixSeconds(image.config.created);
 }
 
 /** The config's own words over Docker's empty ones. */
@@ -112,10 +111,9 @@ export function imageHistory(shelf: Shelf, image: StoredImage): ImageHistoryEntr
   let layer = 0;
   const steps = (image.config.history ?? []).map((entry): ImageHistoryEntry => {
     const size = entry.empty_layer === true ? 0 : layerSizeAt(shelf, image, layer++);
-    const created = parseRfc3339(entry.created ?? zeroTime) ?? 0n;
     return {
       Id: '<missing>',
-      Created: Number(created / 1_000_000_000n),
+      Created: unixSeconds(entry.created),
       CreatedBy: entry.created_by ?? '',
       Tags: null,
       Size: size,
@@ -132,4 +130,9 @@ export function imageHistory(shelf: Shelf, image: StoredImage): ImageHistoryEntr
     current = current.parent === undefined ? undefined : shelf.records.get(current.parent);
   }
   return steps;
+}
+
+/** 0 for no time at all. */
+function unixSeconds(time: string | undefined): number {
+  return Number((parseRfc3339(time ?? '') ?? 0n) / 1_000_000_000n);
 }

@@ -376,3 +376,15 @@ test('images outlive the daemon; what no image needs does not', { skip }, async 
   assert.equal(fixture.content.list().length, blobs - 1);
   assert.equal(await readIn(fixture, 'base', 'file'), 'base');
 });
+
+test('a bare repository saves all its tags', { skip }, async () => {
+  await using fixture = await openFixture();
+  await importImage(fixture, 'app:1', { content: 'one' });
+  await importImage(fixture, 'app:2', { content: 'two' });
+  await fixture.images.tag('app:2', { repo: 'app', tag: '3' });
+  const manifest = (await filesOf(await saved(fixture, ['app']))).get('manifest.json')!;
+  assert.deepEqual(
+    (JSON.parse(manifest.toString()) as { RepoTags: string[] }[]).map(({ RepoTags }) => RepoTags),
+    [['app:1'], ['app:2', 'app:3']],
+  );
+});

@@ -36,7 +36,8 @@ export class Meter {
 
   report(current: number, total: number): void {
     const now = performance.now();
-    if (now - this.#last < intervalMs && current < total) return;
+    const finished = total > 0 && current >= total;
+    if (now - this.#last < intervalMs && !finished) return;
     this.#last = now;
     this.#output.push(progressMessage(this.#id, this.#status, current, total));
   }

@@ -57,7 +57,7 @@ async function repository(): Promise<{
 
 const request = (
   image: string,
-  tag?: string | undefined,
+  tag?: string,
 ): { image: string; tag: string | undefined; platform: undefined; auth: undefined } => ({
   image,
   tag,
@@ -130,6 +130,9 @@ test('another platform, a digest, and through a mirror under the familiar name',
     ['Already exists'],
   );
   assert.deepEqual((await images.inspect(`app@${index}`, {})).RepoTags, []);
+  const both = await all(images.pull(request(`app:other@${index}`), signal));
+  assert.equal(both.at(-1)?.status, `Status: Image is up to date for app:other@${index}`);
+  assert.deepEqual((await images.inspect(`app:other@${index}`, {})).RepoTags, []);
   await assert.rejects(all(images.pull({ ...request('app', 'v1'), platform: 'linux/mips' }, signal)), {
     kind: 'not-found',
     message: 'no matching manifest for linux/mips in the manifest list entries',

@@ -93,7 +93,7 @@ interface Pull {
 async function pullOne(puller: Puller, pull: Pull, signal: AbortSignal): Promise<void> {
   const { shelf } = puller;
   const { reference, resolved, output } = pull;
-  output.push({ status: `Pulling from ${reference.path}`, id: reference.tag ?? reference.digest ?? 'latest' });
+  output.push({ status: `Pulling from ${reference.path}`, id: reference.digest ?? reference.tag ?? 'latest' });
   using hold = shelf.hold();
   hold.blobs.add(resolved.descriptor.digest);
   const { bytes, descriptor, manifest } = await imageManifest(puller, pull, signal);
@@ -123,7 +123,9 @@ async function recordReferences(shelf: Shelf, pull: Pull, manifest: Manifest): P
     throw new Fault('conflict', `Cannot pull ${familiarReference(reference)}: the image was removed meanwhile`);
   const canonical = withDigest(reference, resolved.descriptor.digest);
   let changed = (await shelf.records.point(canonical, id)) !== id;
-  if (reference.tag !== undefined) changed = (await shelf.records.point(withTag(reference, reference.tag), id)) !== id;
+  // With a digest given, a tag beside it says nothing about what the registry means by that tag.
+  if (reference.tag !== undefined && reference.digest === undefined)
+    changed = (await shelf.records.point(withTag(reference, reference.tag), id)) !== id;
   return changed;
 }
 

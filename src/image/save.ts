@@ -7,9 +7,9 @@ import {
   familiarName,
   familiarReference,
   formatReference,
-  isDigest,
-  parseReference,
+  parseAnyReference,
   type Reference,
+  referenceName,
   tarHeader,
   type TarSource,
   writeTar,
@@ -33,27 +33,40 @@ export function saveImages(
 ): AsyncIterable<Uint8Array> {
   const saved = new Map<Digest, Saved>();
   for (const ref of refs) {
-    const image = findImage(shelf.records, ref, platform);
-    const entry = saved.get(image.id) ?? { image, references: [] };
-    saved.set(image.id, entry);
-    for (const reference of namesFor(shelf, image, ref)) {
-      if (!entry.references.some((each) => formatReference(each) === formatReference(reference)))
-        entry.references.push(reference);
+    for (const { image, reference } of namedBy(shelf, ref, platform)) {
+      const entry = saved.get(image.id) ?? { image, references: [] };
+      saved.set(image.id, entry);
+      if (reference === undefined) continue;
+      const known = entry.references.some((each) => formatReference(each) === formatReference(reference));
+      if (!known) entry.references.push(reference);
     }
   }
   return archive(shelf, [...saved.values()], signal);
 }
 
-/** An id saves without a name, a repository with all its tags, a tag with itself. */
-function namesFor(shelf: Shelf, image: StoredImage, ref: string): Reference[] {
-  if (isDigest(ref) || isIdPrefix(image.id, ref)) return [];
-  const reference = parseReference(ref);
-  if (reference.digest !== undefined) return [];
-  if (reference.tag !== undefined) return [reference];
-  const latest = shelf.records
-    .references(image.id)
-    .find((each) => each.tag === 'latest' && familiarName(each) === familiarName(reference));
-  return latest === undefined ? [] : [latest];
+/** A tag means itself, a bare repository all its tags, an id or a digest an image without a name. */
+function namedBy(
+  shelf: Shelf,
+  ref: string,
+  platform: string | undefined,
+): { image: StoredImage; reference: Reference | undefined }[] {
+  const any = parseAnyReference(ref);
+  if (typeof any !== 'string' && any.tag === undefined && any.digest === undefined) {
+    const tagged = shelf.records
+      .allReferences()
+      .filter((each) => each.tag !== undefined && referenceName(each) === referenceName(any))
+      .sort((a, b) => (a.tag! < b.tag! ? -1 : 1));
+    if (tagged.length > 0) {
+      return tagged.map((reference) => ({
+        image: findImage(shelf.records, formatReference(reference), platform),
+        reference,
+      }));
+    }
+  }
+  const image = findImage(shelf.records, ref, platform);
+  const named =
+    typeof any !== 'string' && any.digest === undefined && any.tag !== undefined && !isIdPrefix(image.id, ref);
+  return [{ image, reference: named ? any : undefined }];
 }
 
 async function* archive(

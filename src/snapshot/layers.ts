@@ -35,12 +35,11 @@ export class Layers {
     this.#scratch = scratch;
     mkdirSync(root, { recursive: true, mode: 0o711 });
     for (const name of readdirSync(root)) {
-      const layer = {
-        ...(JSON.parse(readFileSync(join(root, name, 'layer.json'), 'utf8')) as Omit<Layer, 'name'>),
-        name,
-      };
-      this.#add(layer);
       this.#next = Math.max(this.#next, Number.parseInt(name, 36) + 1);
+      const record = readRecord(join(root, name, 'layer.json'));
+      // Without its record it is no layer: the disk was tampered with. It goes the way of the half-made.
+      if (record === undefined) renameSync(join(root, name), scratch());
+      else this.#add({ ...record, name });
     }
   }
 
@@ -124,6 +123,14 @@ export class Layers {
     this.#byChain.delete(layer.chainId);
     this.#byName.delete(layer.name);
     await rm(trash, { recursive: true, force: true });
+  }
+}
+
+function readRecord(path: string): Omit<Layer, 'name'> | undefined {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as Omit<Layer, 'name'>;
+  } catch {
+    return undefined;
   }
 }
 

@@ -216,3 +216,17 @@ test('aborting stops unpacking and leaves nothing', { skip }, async () => {
   await assert.rejects(fixture.snapshots.apply(request, controller.signal), /enough/);
   assert.deepEqual(readdirSync(join(fixture.root, 't')), []);
 });
+
+test('a lost layer record does not keep the daemon from starting', { skip }, async () => {
+  await using fixture = await openFixture();
+  const id = await applyAll(fixture.snapshots, await base());
+  await fixture.snapshots.prepare('c1', id);
+  writeFileSync(join(fixture.root, 'l/1/layer.json'), '');
+  const again = await fixture.reopen();
+  assert.deepEqual(again.layers(), []);
+  assert.deepEqual(again.writables(), ['c1']);
+  assert.throws(() => again.mount('c1'), { kind: 'internal' });
+  await again.remove('c1');
+  await applyAll(again, await base());
+  assert.deepEqual(again.layers(), [id]);
+});

@@ -30,13 +30,13 @@ export async function openSnapshots(options: { root: string }): Promise<Snapshot
     if (mounts.has(join(viewRoot, name))) unmount(join(viewRoot, name));
     rmdirSync(join(viewRoot, name));
   }
+  const scratch = (): string => join(scratchRoot, randomBytes(6).toString('hex'));
+  const layers = new Layers(join(root, 'l'), scratch);
+  const writables = new Writables(join(root, 'w'), empty, layers, scratch);
   for (const name of readdirSync(scratchRoot)) {
     unmount(join(scratchRoot, name, 'merged'));
     await rm(join(scratchRoot, name), { recursive: true, force: true });
   }
-  const scratch = (): string => join(scratchRoot, randomBytes(6).toString('hex'));
-  const layers = new Layers(join(root, 'l'), scratch);
-  const writables = new Writables(join(root, 'w'), empty, layers, scratch);
   const applying = new Map<string, Promise<void>>();
 
   const apply: Snapshots['apply'] = async (request, signal) => {

@@ -26,6 +26,8 @@ interface Writable {
   id: string;
   parent: string | undefined;
   mounted: boolean;
+  /** Its parent is lost: the disk was tampered with. It can be removed; its files stay where they are until then. */
+  damaged: boolean;
 }
 
 export class Writables {
@@ -44,12 +46,10 @@ export class Writables {
     mkdirSync(root, { recursive: true, mode: 0o711 });
     const mounts = mountPoints();
     for (const id of readdirSync(root)) {
-      const name = readlinkSync(join(root, id, 'parent'));
-      const layer = layers.named(name);
-      if (name !== '-' && layer === undefined) {
-        throw new Fault('internal', `Cannot open snapshot ${id}: its layer ${name} is missing from ${root}`);
-      }
-      this.#items.set(id, { id, parent: layer?.chainId, mounted: mounts.has(join(root, id, 'merged')) });
+      const name = parentName(join(root, id, 'parent'));
+      const layer = name === undefined ? undefined : layers.named(name);
+      const damaged = name !== '-' && layer === undefined;
+      this.#items.set(id, { id, parent: layer?.chainId, mounted: mounts.has(join(root, id, 'merged')), damaged });
     }
   }
 
@@ -61,10 +61,11 @@ export class Writables {
     return this.#items.has(id);
   }
 
-  /** @throws Fault not-found */
+  /** @throws Fault not-found; internal for a damaged one */
   get(id: string): Writable {
     const item = this.#items.get(id);
     if (item === undefined) throw new Fault('not-found', `Cannot find snapshot ${id}: it does not exist`);
+    if (item.damaged) throw new Fault('internal', `Cannot use snapshot ${id}: the layer it stands on is missing`);
     return item;
   }
 
@@ -99,7 +100,7 @@ export class Writables {
     }
     symlinkSync(name, join(temporary, 'parent'));
     renameSync(temporary, join(this.#root, id));
-    this.#items.set(id, { id, parent, mounted: false });
+    this.#items.set(id, { id, parent, mounted: false, damaged: false });
   }
 
   lower(id: string): string[] {
@@ -139,6 +140,14 @@ export class Writables {
     }
     this.#items.delete(id);
     await rm(trash, { recursive: true, force: true });
+  }
+}
+
+function parentName(link: string): string | undefined {
+  try {
+    return readlinkSync(link);
+  } catch {
+    return undefined;
   }
 }
 

@@ -7,6 +7,7 @@ import { blockSize, isZeroBlock, paddingOf, readNumber, readText, verifyChecksum
 import type { TarEntry, TarExtent, TarHeader, TarType } from './entry.ts';
 import { type PaxRecords, parsePax, parsePaxNumber, parsePaxTime, paxLimit } from './pax.ts';
 import { ByteSource } from './source.ts';
+import { StoredEntry } from './stored-entry.ts';
 import { checkExtents, readGnuSparse, readPaxSparse, readSparseMap } from './sparse.ts';
 
 /** The entries in archive order. The input is read to its end, also beyond the end-of-archive mark. */
@@ -103,7 +104,7 @@ async function readEntry(
   locals: PaxRecords,
   longName: Buffer | undefined,
   longLink: Buffer | undefined,
-): Promise<Entry> {
+): Promise<StoredEntry> {
   const posix = block.toString('latin1', 257, 263) === 'ustar\0';
   let name = longName ?? readText(block, 0, 100);
   if (longName === undefined && posix && block[345] !== 0) {
@@ -158,7 +159,7 @@ async function readEntry(
   if (header.name.includes(0) || header.linkName.includes(0)) {
     throw new Fault('invalid', 'Cannot read archive: NUL in a name');
   }
-  return new Entry(source, header, stored, extents, flag in types);
+  return new StoredEntry(source, header, stored, extents, flag in types);
 }
 
 interface SparseFromPax {
@@ -203,101 +204,6 @@ function applyPax(header: TarHeader, records: PaxRecords): SparseFromPax | undef
   const map = readPaxSparse(records);
   if (map === undefined && !(sparseMajor === '1' && sparseMinor === '0')) return undefined;
   return { extents: map, size: sparseSize };
-}
-
-const zeros = Buffer.alloc(64 * 1024);
-
-class Entry implements TarEntry {
-  name: Buffer;
-  type: TarType;
-  mode: number;
-  uid: number;
-  gid: number;
-  userName: Buffer;
-  groupName: Buffer;
-  size: number;
-  mtime: bigint;
-  linkName: Buffer;
-  major: number;
-  minor: number;
-  xattrs: ReadonlyMap<string, Buffer>;
-  readonly extents: readonly TarExtent[] | undefined;
-  readonly storedSize: number;
-  readonly visible: boolean;
-  readonly #source: ByteSource;
-  #left: number;
-
-  constructor(
-    source: ByteSource,
-    header: TarHeader,
-    stored: number,
-    extents: TarExtent[] | undefined,
-    visible: boolean,
-  ) {
-    this.name = header.name;
-    this.type = header.type;
-    this.mode = header.mode;
-    this.uid = header.uid;
-    this.gid = header.gid;
-    this.userName = header.userName;
-    this.groupName = header.groupName;
-    this.size = header.size;
-    this.mtime = header.mtime;
-    this.linkName = header.linkName;
-    this.major = header.major;
-    this.minor = header.minor;
-    this.xattrs = header.xattrs;
-    this.extents = extents;
-    this.storedSize = stored;
-    this.visible = visible;
-    this.#source = source;
-    this.#left = stored;
-  }
-
-  storedNow(): Buffer | undefined {
-    if (this.#left !== this.storedSize || this.#source.buffered < this.#left) return undefined;
-    this.#left = 0;
-    return this.#source.take(this.storedSize);
-  }
-
-  async *stored(): AsyncGenerator<Uint8Array, void, void> {
-    while (this.#left > 0) {
-      const piece = await this.#source.some(this.#left);
-      this.#left -= piece.length;
-      yield piece;
-    }
-  }
-
-  async *body(): AsyncGenerator<Uint8Array, void, void> {
-    if (this.extents === undefined) {
-      yield* this.stored();
-      return;
-    }
-    let at = 0;
-    for (const extent of this.extents) {
-      yield* hole(extent.offset - at);
-      for (let left = extent.length; left > 0; ) {
-        const piece = await this.#source.some(left);
-        left -= piece.length;
-        this.#left -= piece.length;
-        yield piece;
-      }
-      at = extent.offset + extent.length;
-    }
-    yield* hole(this.size - at);
-  }
-
-  /** Skips what was not read, and the padding. */
-  async finish(): Promise<void> {
-    const rest = this.#left + paddingOf(this.storedSize);
-    this.#left = 0;
-    if (this.#source.buffered >= rest) this.#source.take(rest);
-    else await this.#source.skip(rest);
-  }
-}
-
-function* hole(length: number): Generator<Uint8Array, void, void> {
-  for (let left = length; left > 0; left -= zeros.length) yield left < zeros.length ? zeros.subarray(0, left) : zeros;
 }
 
 function unexpectedEnd(): Fault {
