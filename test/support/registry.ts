@@ -73,7 +73,13 @@ export async function realRegistry(path: string, htpasswd?: string): Promise<Rea
     `version: 0.1\nlog:\n  level: error\n  accesslog:\n    disabled: true\nstorage:\n  filesystem:\n    rootdirectory: ${root}/data\nhttp:\n  addr: 127.0.0.1:${port}\n${auth}`,
   );
   const child = spawn(path, ['serve', join(root, 'config.yml')], { stdio: 'ignore' });
-  await reachable(`http://127.0.0.1:${port}/v2/`, child);
+  try {
+    await reachable(`http://127.0.0.1:${port}/v2/`, child);
+  } catch (error) {
+    child.kill();
+    rmSync(root, { recursive: true, force: true });
+    throw error;
+  }
   return {
     host: `127.0.0.1:${port}`,
     [Symbol.asyncDispose]: async () => {
