@@ -166,7 +166,10 @@ export async function openPodman(): Promise<Engine> {
     join(folder, 'containers.conf'),
     `[network]\nnetwork_backend = "netavark"\nnetwork_config_dir = "${folder}/networks"\n[engine]\nhelper_binaries_dir = ["${helpers}"]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\ntmp_dir = "${folder}/tmp"\n[containers]\nseccomp_profile = "${join(packed, 'usr/share/containers/seccomp.json')}"\n`,
   );
-  writeFileSync(join(folder, 'policy.json'), '{"default":[{"type":"insecureAcceptAnything"}]}');
+  // podman reads its signature policy from /etc only: an overlay over /etc in the private mount namespace has one.
+  mkdirSync(join(folder, 'etc/containers'), { recursive: true });
+  mkdirSync(join(folder, 'etc-work'));
+  writeFileSync(join(folder, 'etc/containers/policy.json'), '{"default":[{"type":"insecureAcceptAnything"}]}');
   writeFileSync(
     join(folder, 'storage.conf'),
     `[storage]\ndriver = "overlay"\nrunroot = "${folder}/run"\ngraphroot = "${folder}/data"\n`,
@@ -179,13 +182,14 @@ export async function openPodman(): Promise<Engine> {
       '-m',
       'sh',
       '-c',
-      'ip link set lo up; mount --make-rprivate /; umount /sys/fs/cgroup/unified 2>/dev/null; echo ready; exec sleep 100000',
+      'ip link set lo up; mount --make-rprivate /; umount /sys/fs/cgroup/unified 2>/dev/null; mount -t overlay overlay -o lowerdir=/etc,upperdir=$0/etc,workdir=$0/etc-work /etc; echo ready; exec sleep 100000',
+      folder,
     ],
     { stdio: ['ignore', 'pipe', 'ignore'] },
   );
   await new Promise((done) => keeper.stdout!.once('data', done));
   const env = {
-    ...environment(packed, engine),
+    ...environment(engine, packed),
     CONTAINERS_CONF: join(folder, 'containers.conf'),
     CONTAINERS_STORAGE_CONF: join(folder, 'storage.conf'),
   };
@@ -194,8 +198,6 @@ export async function openPodman(): Promise<Engine> {
     `--net=/proc/${keeper.pid}/ns/net`,
     `--mount=/proc/${keeper.pid}/ns/mnt`,
     join(packed, 'usr/bin/podman'),
-    '--signature-policy',
-    join(folder, 'policy.json'),
   ];
   const podman = { name: 'podman' as const, client: client.slice(0, 4), env };
   const version = spawnSync(client[0]!, [...client.slice(1, 4), '--version'], { encoding: 'utf8', env });
