@@ -2,7 +2,7 @@
 import { closeSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import type { ContainerConfig, ContainerCreateBody, EndpointConfig, HostConfig } from '../api/index.ts';
 import { descriptorPath, openFlags, openInRoot, warmCgroups } from '../linux/index.ts';
-import { errorCode, Fault, formatNanos, nowNanos, randomId, zeroTime } from '../std/index.ts';
+import { errorCode, Fault, faultKind, formatNanos, nowNanos, randomId, zeroTime } from '../std/index.ts';
 import { type Context, containerDirectory, type Live } from './context.ts';
 import { containerEvent } from './event.ts';
 import { find } from './find.ts';
@@ -138,7 +138,18 @@ function joinOthers(context: Context, host: HostConfig): void {
     const ref = mode.slice('container:'.length);
     if (ref === '')
       throw new Fault('invalid', `invalid ${key.slice(0, -4).toLowerCase()} mode: container ID should not be empty`);
-    host[key] = `container:${find(context, ref).record.id}`;
+    // One that is not there is missed by start, as in Docker: a 404 here would make the CLI pull the image.
+    const other = known(context, ref);
+    if (other !== undefined) host[key] = `container:${other}`;
+  }
+}
+
+function known(context: Context, ref: string): string | undefined {
+  try {
+    return find(context, ref).record.id;
+  } catch (error) {
+    if (faultKind(error) === 'not-found') return undefined;
+    throw error;
   }
 }
 

@@ -1,5 +1,5 @@
 /** Small reads and writes inside a root filesystem that its owner may have booby-trapped. */
-import { closeSync, constants, fstatSync, mkdirSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, mkdirSync, openSync, readlinkSync, readSync } from 'node:fs';
 import { posix } from 'node:path';
 import { descriptorPath, openFlags, openInRoot } from '../linux/index.ts';
 import { errorCode, Fault } from '../std/index.ts';
@@ -31,6 +31,29 @@ export function readInRoot(root: number, path: string, limit = 1 << 20): string 
     return bytes.toString('utf8', 0, readSync(fd, bytes, 0, bytes.length, 0));
   } finally {
     closeSync(fd);
+  }
+}
+
+/** Makes what dangling links on the way to `path` point to, inside the root: the runtimes differ on those, Docker goes through. */
+export function mendLinks(root: number, path: string): void {
+  let done = '/';
+  for (const part of posix.dirname(posix.normalize(path)).split('/').filter(Boolean)) {
+    const next = posix.join(done, part);
+    try {
+      closeSync(openInRoot(root, next, openFlags.path));
+    } catch (error) {
+      if (errorCode(error) !== 'ENOENT') return;
+      const parent = openInRoot(root, done, openFlags.path);
+      try {
+        makeDirectoryInRoot(root, posix.resolve(done, readlinkSync(`${descriptorPath(parent)}/${part}`)));
+      } catch {
+        // Not a link: the runtime makes the rest.
+        return;
+      } finally {
+        closeSync(parent);
+      }
+    }
+    done = next;
   }
 }
 

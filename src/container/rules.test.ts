@@ -15,6 +15,7 @@ const facts: HostFacts = {
   cpus: 4,
   memory: 8e9,
   swapLimit: true,
+  blockWeight: true,
   runtimes: ['crun'],
   defaultRuntime: 'crun',
   logDriver: 'json-file',
@@ -216,6 +217,10 @@ describe('words', () => {
     assert.equal(
       startFailure('exec: "x": executable file not found in $PATH', 'x').detail,
       'exec: "x": executable file not found in $PATH',
+    );
+    assert.equal(
+      startFailure('executable file `/x` not found in $PATH: No such file or directory', '/x').detail,
+      'exec: "/x": stat /x: no such file or directory',
     );
     assert.equal(startFailure('open executable: Permission denied', '/x').exitCode, 126);
     assert.equal(startFailure('something else', 'x').exitCode, 128);

@@ -18,8 +18,10 @@ export function startFailure(words: string, command: string): StartFailure {
     exitCode,
     detail,
   });
-  if (/executable file .* not found/i.test(text))
+  if (/executable file .* not found/i.test(text)) {
+    if (command.includes('/')) return known(`exec: ${quoted}: stat ${command}: no such file or directory`, 127);
     return known(`exec: ${quoted}: executable file not found in $PATH`, 127);
+  }
   if (
     /(exec|stat|open executable).*no such file or directory/i.test(text) ||
     /^(exec|open) .*: no such file/i.test(text)

@@ -1,7 +1,15 @@
 /** `start`: loans on one stack (root, volumes, network, files), the spec, the runtime through its monitor; then the process goes. */
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { controllerFolder, isAlive, mount, processStart } from '../linux/index.ts';
+import {
+  controllerFolder,
+  descriptorPath,
+  isAlive,
+  mount,
+  openFlags,
+  openInRoot,
+  processStart,
+} from '../linux/index.ts';
 import { Fault, faultKind, formatNanos, messageOf, nowNanos, zeroTime } from '../std/index.ts';
 import { capabilityMask, containerCapabilities } from './capabilities.ts';
 import { bundleDirectory, type Context, containerDirectory, exitDirectory, type Live, logPath } from './context.ts';
@@ -13,7 +21,7 @@ import { startHealth } from './health.ts';
 import { checkLogDriver, forwardLogs } from './log-forward.ts';
 import { linkEnvironment, type NetworkSetup, setUpNetwork } from './network-setup.ts';
 import type { ContainerMount, ContainerRecord, RunState } from './record.ts';
-import { makeDirectoryInRoot, readInRoot, withRoot } from './rootfs.ts';
+import { makeDirectoryInRoot, mendLinks, readInRoot, withRoot } from './rootfs.ts';
 import { compiledSeccomp } from './seccomp-cache.ts';
 import { customSeccomp, defaultSeccomp, type Seccomp } from './seccomp-profile.ts';
 import { parseSecurityOptions } from './security.ts';
@@ -200,7 +208,7 @@ async function lendVolumes(
       const name = imageMountName(record.id, entry);
       const path = context.snapshots.mount(name);
       loans.defer(() => context.snapshots.unmount(name));
-      paths.set(entry, entry.subpath === '' ? path : join(path, entry.subpath));
+      paths.set(entry, entry.subpath === '' ? path : inImage(path, entry.subpath));
     } else if (entry.type === 'bind') {
       if (entry.createSource && !existsSync(entry.source)) mkdirSync(entry.source, { recursive: true, mode: 0o755 });
       if (!existsSync(entry.source))
@@ -214,6 +222,22 @@ async function lendVolumes(
   return paths;
 }
 
+/** A path in an image's root, with the image's links followed inside it only. @throws Fault invalid */
+function inImage(root: string, subpath: string): string {
+  return withRoot(root, (fd) => {
+    try {
+      const found = openInRoot(fd, subpath, openFlags.path);
+      try {
+        return readlinkSync(descriptorPath(found));
+      } finally {
+        closeSync(found);
+      }
+    } catch (error) {
+      throw new Fault('invalid', `cannot access path ${subpath} in the image: ${messageOf(error)}`, { cause: error });
+    }
+  });
+}
+
 function buildSpec(context: Context, record: ContainerRecord, around: Surroundings): object {
   const { settings } = context;
   const { config, hostConfig: host } = record;
@@ -224,6 +248,7 @@ function buildSpec(context: Context, record: ContainerRecord, around: Surroundin
     settings.heldCapabilities,
   );
   const user = withRoot(around.rootfs, (root) => {
+    for (const { destination } of record.mounts) mendLinks(root, destination);
     if (config.WorkingDir && config.WorkingDir !== '/') makeDirectoryInRoot(root, config.WorkingDir);
     return resolveUser(
       config.User ?? '',
@@ -454,6 +479,12 @@ export function ownCapabilities(): bigint {
 }
 
 /** Whether the kernel accounts swap. */
+export function hasBlockWeight(context: Pick<Context['settings'], 'cgroups'>): boolean {
+  if (context.cgroups.version === 2) return context.cgroups.controllers.includes('io');
+  const folder = controllerFolder(context.cgroups, 'blkio', '/');
+  return folder !== undefined && ['blkio.weight', 'blkio.bfq.weight'].some((name) => existsSync(join(folder, name)));
+}
+
 export function hasSwapLimit(context: Pick<Context['settings'], 'cgroups'>): boolean {
   const folder = controllerFolder(context.cgroups, 'memory', '/');
   if (folder === undefined) return false;

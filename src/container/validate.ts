@@ -10,6 +10,8 @@ export interface HostFacts {
   /** Bytes. */
   memory: number;
   swapLimit: boolean;
+  /** The kernel can weigh block I/O. */
+  blockWeight: boolean;
   runtimes: readonly string[];
   defaultRuntime: string;
   logDriver: string;
@@ -104,6 +106,16 @@ export function checkResources(resources: Resources, facts: HostFacts): string[]
   const weight = resources.BlkioWeight ?? 0;
   if (weight !== 0 && (weight < 10 || weight > 1000))
     throw new Fault('invalid', 'Range of blkio weight is from 10 to 1000');
+  if (weight !== 0 && !facts.blockWeight) {
+    warnings.push('Your kernel does not support Block I/O weight or the cgroup is not mounted. Weight discarded.');
+    resources.BlkioWeight = 0;
+  }
+  if ((resources.BlkioWeightDevice?.length ?? 0) > 0 && !facts.blockWeight) {
+    warnings.push(
+      'Your kernel does not support Block I/O weight_device or the cgroup is not mounted. Weight-device discarded.',
+    );
+    resources.BlkioWeightDevice = [];
+  }
   if (facts.cgroupVersion === 2 && resources.OomKillDisable === true) {
     warnings.push('Your kernel does not support OomKillDisable. OomKillDisable discarded.');
   }
@@ -152,7 +164,7 @@ export function settleConfig(
   apiVersion: string,
 ): { config: ContainerConfig; host: HostConfig; warnings: string[] } {
   const settled: HostConfig = { ...host };
-  const warnings = checkResources(host, facts);
+  const warnings = checkResources(settled, facts);
   checkRestartPolicy(host.RestartPolicy, host.AutoRemove ?? false);
   for (const capability of [...(host.CapAdd ?? []), ...(host.CapDrop ?? [])]) normaliseCapability(capability);
   for (const entry of config.Env ?? []) {

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { Engine } from '../api/index.ts';
 import {
   type ContainerRoom,
+  hasBlockWeight,
   hasSwapLimit,
   logDrivers,
   openContainers,
@@ -137,6 +138,7 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
       cpus: cpus().length,
       memory: totalmem(),
       swapLimit,
+      blockWeight: hasBlockWeight({ cgroups }),
       runtimes: [...runtimes.keys()],
       defaultRuntime: standard.name,
       logDriver: config.logDriver,

@@ -2,7 +2,7 @@
  * The OCI runtime's verbs (runc or crun), each through a monitor where a process is made. Paths that are walked on every start
  * (start, kill, delete) use the kernel directly and fall back to the runtime's own command.
  */
-import { readdirSync, rmSync } from 'node:fs';
+import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -114,7 +114,13 @@ export class Runtime {
 
   /** Applies runtime-spec linux.resources to a running container. */
   async update(id: string, resources: object): Promise<void> {
-    await this.#command(['update', '--resources', '-', id], JSON.stringify(resources));
+    const file = `${this.#options.stateRoot}-update-${id}.json`;
+    writeFileSync(file, JSON.stringify(resources), { mode: 0o600 });
+    try {
+      await this.#command(['update', '--resources', file, id]);
+    } finally {
+      rmSync(file, { force: true });
+    }
   }
 
   /** Removes what is left of an ended container: stray processes, cgroups, the runtime's state. Idempotent. */
@@ -144,12 +150,8 @@ export class Runtime {
     }
   }
 
-  async #command(args: string[], input?: string): Promise<void> {
-    const result = await runProgram(
-      this.program.path,
-      [...this.#globalArguments(), ...args],
-      input === undefined ? {} : { input },
-    );
+  async #command(args: string[]): Promise<void> {
+    const result = await runProgram(this.program.path, [...this.#globalArguments(), ...args]);
     if (result.code !== 0) throw new Fault('internal', runtimeWords(result.stderr || result.stdout));
   }
 }
