@@ -161,10 +161,9 @@ export async function openPodman(): Promise<Engine> {
   linkAlternatives(engine);
   const folder = mkdtempSync(join(tmpdir(), 'wherry-bench-podman-'));
   mkdirSync(join(folder, 'containers'), { recursive: true });
-  const helpers = join(packed, 'usr/lib/podman');
   writeFileSync(
     join(folder, 'containers.conf'),
-    `[network]\nnetwork_backend = "netavark"\nnetwork_config_dir = "${folder}/networks"\n[engine]\nhelper_binaries_dir = ["${helpers}"]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\ntmp_dir = "${folder}/tmp"\n[containers]\nseccomp_profile = "${join(packed, 'usr/share/containers/seccomp.json')}"\n`,
+    `[network]\nnetwork_backend = "netavark"\nnetwork_config_dir = "${folder}/networks"\n[engine]\nhelper_binaries_dir = ["/usr/lib/podman"]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\ntmp_dir = "${folder}/tmp"\n[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]\nseccomp_profile = "/usr/share/containers/seccomp.json"\n`,
   );
   // podman reads its signature policy from /etc only: an overlay over /etc in the private mount namespace has one.
   mkdirSync(join(folder, 'etc/containers'), { recursive: true });
@@ -174,7 +173,8 @@ export async function openPodman(): Promise<Engine> {
     join(folder, 'storage.conf'),
     `[storage]\ndriver = "overlay"\nrunroot = "${folder}/run"\ngraphroot = "${folder}/data"\n`,
   );
-  // A process that keeps the network namespace, and a mount namespace in which crun does not see hybrid cgroups.
+  // A process that keeps the network namespace, and a mount namespace in which podman is installed (an overlay over /usr:
+  // its monitor runs it again without our environment) and crun does not see hybrid cgroups.
   const keeper = spawn(
     'unshare',
     [
@@ -182,8 +182,10 @@ export async function openPodman(): Promise<Engine> {
       '-m',
       'sh',
       '-c',
-      'ip link set lo up; mount --make-rprivate /; umount /sys/fs/cgroup/unified 2>/dev/null; mount -t overlay overlay -o lowerdir=/etc,upperdir=$0/etc,workdir=$0/etc-work /etc; echo ready; exec sleep 100000',
+      'ip link set lo up; mount --make-rprivate /; umount /sys/fs/cgroup/unified 2>/dev/null; mount -t overlay overlay -o lowerdir=/etc,upperdir=$0/etc,workdir=$0/etc-work /etc; mount -t overlay overlay -o lowerdir=$1/usr:$2/usr:/usr /usr; echo ready; exec sleep 100000',
       folder,
+      packed,
+      engine,
     ],
     { stdio: ['ignore', 'pipe', 'ignore'] },
   );
@@ -193,16 +195,11 @@ export async function openPodman(): Promise<Engine> {
     CONTAINERS_CONF: join(folder, 'containers.conf'),
     CONTAINERS_STORAGE_CONF: join(folder, 'storage.conf'),
   };
-  const client = [
-    'nsenter',
-    `--net=/proc/${keeper.pid}/ns/net`,
-    `--mount=/proc/${keeper.pid}/ns/mnt`,
-    join(packed, 'usr/bin/podman'),
-  ];
-  const podman = { name: 'podman' as const, client: client.slice(0, 4), env };
-  const version = spawnSync(client[0]!, [...client.slice(1, 4), '--version'], { encoding: 'utf8', env });
+  const client = ['nsenter', `--net=/proc/${keeper.pid}/ns/net`, `--mount=/proc/${keeper.pid}/ns/mnt`, 'podman'];
+  const podman = { name: 'podman' as const, client, env };
+  const version = spawnSync(client[0]!, [...client.slice(1), '--version'], { encoding: 'utf8', env });
   const close = async (): Promise<void> => {
-    spawnSync(client[0]!, [...client.slice(1, 4), 'rm', '-fa', '-t', '0'], { env });
+    spawnSync(client[0]!, [...client.slice(1), 'rm', '-fa', '-t', '0'], { env });
     await endProcess(keeper.pid!);
     await removeTree(folder);
   };
