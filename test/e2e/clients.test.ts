@@ -1,0 +1,1 @@
+/** docker-compose, dockerode, Testcontainers for Node and docker-py driving ordinary scripts. */

@@ -1,0 +1,1 @@
+/** The same commands on the reference dockerd and on Wherry: output and exit codes compared. */
