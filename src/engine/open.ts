@@ -1,6 +1,6 @@
 /** Wires every room; the only file that knows all implementations. */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { Engine } from '../api/index.ts';
@@ -39,6 +39,8 @@ export interface OpenEngine extends AsyncDisposable {
 export async function openEngine(config: Config, log: Logger): Promise<OpenEngine> {
   await using loans = new AsyncDisposableStack();
   for (const root of [config.dataRoot, config.execRoot]) mkdirSync(root, { recursive: true, mode: 0o711 });
+  // Layers hold setuid programs: nobody but root may walk in, as with Docker's root.
+  chmodSync(config.dataRoot, 0o710);
   const warnings: string[] = [];
   const cgroups = cgroupLayout();
   const { all: runtimes, standard } = await detectRuntimes({
