@@ -94,12 +94,29 @@ const bin = (name: string): string => join(root, 'node_modules/.bin', name);
 const wanted = process.argv.slice(2);
 const named = wanted.filter((word) => word.endsWith('.test.ts')).map((file) => relative(root, resolve(file)));
 
+/** Debian's registry for the unit tests that need a real one; without it they skip and say so. */
+async function provideRegistry(): Promise<void> {
+  try {
+    const { packages } = await import('./support/peers.ts');
+    process.env['WHERRY_TEST_REGISTRY'] ??= join(await packages('registry'), 'usr/bin/docker-registry');
+  } catch (error) {
+    process.stdout.write(`no docker-registry: ${(error as Error).message}\n`);
+  }
+}
+
 const steps: Record<string, () => Promise<Tally>> = {
   format: () => tool('format', bin('biome'), ['format', '.']),
   lint: () => tool('lint', bin('oxlint'), ['--type-aware', 'src', 'test', 'scripts', 'bench']),
   types: () => tool('types', bin('tsc'), ['--noEmit']),
-  unit: () =>
-    tests('unit', [...sources('src/**/*.test.ts'), 'test/architecture.test.ts'], ['--test-isolation=none'], 5 * 60_000),
+  unit: async () => {
+    await provideRegistry();
+    return tests(
+      'unit',
+      [...sources('src/**/*.test.ts'), 'test/architecture.test.ts'],
+      ['--test-isolation=none'],
+      5 * 60_000,
+    );
+  },
   e2e: () => tests('e2e', sources('test/e2e/**/*.test.ts'), ['--test-concurrency=1'], 20 * 60_000),
 };
 
