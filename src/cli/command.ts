@@ -43,6 +43,8 @@ export interface Command {
   hidden?: string;
   /** Flags end at the first argument: what follows belongs to another program. */
   stopsAtArgument?: boolean;
+  /** Words are handed over unread, flags too. */
+  takesAnything?: boolean;
   checks?: Readonly<Record<string, (value: string) => string | undefined>>;
   /** Lines "command" or "# what it does", shown under Examples. */
   examples?: string;

@@ -1,6 +1,6 @@
 /** From words to an exit code: global options, the command's place in the tree, its flags and arity, and what went wrong. */
 import type { Command } from './command.ts';
-import { parseLine } from './flag/parse.ts';
+import { Flags, parseLine } from './flag/parse.ts';
 import { parseFlagTable } from './flag/table.ts';
 import { defaultConfigFolder, globalFlags, resolveGlobalOptions } from './global-options.ts';
 import type { Session } from './session.ts';
@@ -112,6 +112,9 @@ async function runCommand(
   words: readonly string[],
 ): Promise<number> {
   try {
+    if (command.takesAnything === true && !words.includes('--help')) {
+      return (await command.run(session, { flags: new Flags([]), args: words, path: path.join(' ') })) ?? 0;
+    }
     const specs = [...parseFlagTable(command.flags ?? ''), ...parseFlagTable(command.hidden ?? '', true)];
     const line = parseLine(words, { specs, interspersed: command.stopsAtArgument !== true, checks: command.checks });
     if (line.help) return await showHelp(session, path, node, command);

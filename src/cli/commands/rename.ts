@@ -1,0 +1,19 @@
+/** `wherry rename`. */
+import { exactly, type Command } from '../command.ts';
+import { Fault } from '../../std/index.ts';
+
+export const command: Command = {
+  use: 'CONTAINER NEW_NAME',
+  arity: exactly(2),
+  completes: ['container', 'none'],
+  examples: `
+# Give it another name
+wherry rename web www`,
+  async run(session, { args: [from = '', to = ''] }) {
+    if (from.trim() === '' || to.trim() === '') {
+      throw new Fault('invalid', 'Error: Neither old nor new names may be empty');
+    }
+    const client = await session.client();
+    await client.containers.rename(from, to);
+  },
+};

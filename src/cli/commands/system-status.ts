@@ -1,0 +1,33 @@
+/** `wherry system status`. */
+import { noArgs, type Command } from '../command.ts';
+import { existsSync } from 'node:fs';
+import { createClient } from '../../client/index.ts';
+import { logPath, servicePath, socketPath } from '../daemon/paths.ts';
+import { answers } from '../daemon/start.ts';
+import { daemonPid } from '../daemon/stop.ts';
+
+export const command: Command = {
+  use: '',
+  flags: ``,
+  arity: noArgs,
+  examples: `
+# Exit code 3 when it does not run
+wherry system status`,
+  async run(session) {
+    const client = createClient({ endpoint: `unix://${socketPath}` });
+    const runs = await answers(client);
+    const pid = daemonPid();
+    const lines = [
+      `Daemon:  ${runs ? `runs${pid === undefined ? '' : ` (process ${pid})`}` : 'does not run'}`,
+      `Socket:  ${socketPath}${existsSync(socketPath) ? '' : ' (absent)'}`,
+      `Service: ${existsSync(servicePath) ? servicePath : 'not installed'}`,
+      `Log:     ${logPath(session.env)}`,
+    ];
+    if (runs) {
+      const { Version, ApiVersion } = await client.system.version();
+      lines.push(`Engine:  ${Version} (API ${ApiVersion})`);
+    }
+    session.out.write(`${lines.join('\n')}\n`);
+    return runs ? 0 : 3;
+  },
+};

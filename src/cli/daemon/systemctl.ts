@@ -1,0 +1,16 @@
+/** systemd, where it runs. */
+import { existsSync } from 'node:fs';
+import { Fault, runProgram } from '../../std/index.ts';
+
+export function hasSystemd(): boolean {
+  return existsSync('/run/systemd/system');
+}
+
+/** @throws Fault internal with what systemctl said. */
+export async function systemctl(...words: string[]): Promise<string> {
+  const result = await runProgram('systemctl', words, {});
+  if (result.code !== 0) {
+    throw new Fault('internal', `systemctl ${words.join(' ')} failed: ${`${result.stderr}${result.stdout}`.trim()}`);
+  }
+  return result.stdout;
+}

@@ -1,0 +1,87 @@
+/** The user's registry credentials: in config.json, in a store for all, or in a helper per registry. */
+import { Fault, messageOf } from '../../std/index.ts';
+import type { RegistryAuth } from '../../api/index.ts';
+import type { ConfigData } from '../context/config-file.ts';
+import type { Session } from '../session.ts';
+
+/** Docker Hub's name in config.json. */
+export const hubKey = 'https://index.docker.io/v1/';
+
+/** The key of a registry in config.json. */
+export function credentialKey(registry: string): string {
+  return registry === 'docker.io' || registry === 'index.docker.io' || registry === '' ? hubKey : registry;
+}
+
+/** What X-Registry-Auth carries: base64url JSON; `{}` without credentials. */
+export async function authHeaderFor(session: Session, registry: string): Promise<string> {
+  return encodeAuth(await credentialsFor(session, registry));
+}
+
+export function encodeAuth(auth: RegistryAuth): string {
+  return Buffer.from(JSON.stringify(auth)).toString('base64').replaceAll('+', '-').replaceAll('/', '_');
+}
+
+export async function credentialsFor(session: Session, registry: string): Promise<RegistryAuth> {
+  const { data } = session.config();
+  const key = credentialKey(registry);
+  const helper = helperFor(data, registry, key);
+  if (helper !== undefined) return fromHelper(helper, key);
+  const entry = findEntry(data, key);
+  if (entry === undefined) return {};
+  const decoded =
+    entry.auth === undefined || entry.auth === '' ? undefined : Buffer.from(entry.auth, 'base64').toString('utf8');
+  const colon = decoded?.indexOf(':') ?? -1;
+  return {
+    ...(decoded === undefined || colon < 0
+      ? {}
+      : { username: decoded.slice(0, colon), password: decoded.slice(colon + 1).replace(/\0+$/, '') }),
+    ...(entry.identitytoken === undefined || entry.identitytoken === '' ? {} : { identitytoken: entry.identitytoken }),
+    ...(entry.registrytoken === undefined ? {} : { registrytoken: entry.registrytoken }),
+    serveraddress: key,
+  };
+}
+
+function findEntry(data: ConfigData, key: string) {
+  const auths = data.auths ?? {};
+  if (auths[key] !== undefined) return auths[key];
+  const bare = (text: string): string => text.replace(/^https?:\/\//, '').replace(/\/.*$/, '');
+  return Object.entries(auths).find(([name]) => bare(name) === bare(key))?.[1];
+}
+
+/** The name of the program that keeps the credentials, if one does. */
+export function helperFor(data: ConfigData, registry: string, key: string): string | undefined {
+  const own = data.credHelpers?.[registry] ?? data.credHelpers?.[key];
+  if (own !== undefined && own !== '') return own;
+  return data.credsStore === undefined || data.credsStore === '' ? undefined : data.credsStore;
+}
+
+async function fromHelper(helper: string, key: string): Promise<RegistryAuth> {
+  const answer = await askHelper(helper, 'get', key);
+  if (answer === undefined) return {};
+  const { Username = '', Secret = '' } = JSON.parse(answer) as { Username?: string; Secret?: string };
+  return Username === '<token>'
+    ? { identitytoken: Secret, serveraddress: key }
+    : { username: Username, password: Secret, serveraddress: key };
+}
+
+/** Runs `docker-credential-<helper>`. @returns undefined when it has nothing for that key. */
+export async function askHelper(
+  helper: string,
+  verb: 'get' | 'store' | 'erase',
+  input: string,
+): Promise<string | undefined> {
+  const { runProgram } = await import('../../std/index.ts');
+  const program = `docker-credential-${helper}`;
+  try {
+    const result = await runProgram(program, [verb], { input });
+    if (result.code === 0) return result.stdout;
+    const said = `${result.stdout}${result.stderr}`.trim();
+    if (/credentials not found/.test(said)) return undefined;
+    throw new Fault('unavailable', `error getting credentials - err: exit status ${result.code}, out: \`${said}\``);
+  } catch (error) {
+    if (error instanceof Fault) throw error;
+    throw new Fault('unavailable', `error getting credentials - err: exec: "${program}": ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,77 @@
+/** Creates a container from flags: pulls its image when it is missing, writes the id file, says the daemon's warnings. */
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import type { ContainerCreateBody } from '../../api/index.ts';
+import { ApiFault } from '../../client/index.ts';
+import { Fault } from '../../std/index.ts';
+import type { Flags } from '../flag/parse.ts';
+import { proxyEnvironment } from '../context/proxy.ts';
+import type { Session } from '../session.ts';
+import { containerBody } from './body.ts';
+
+export interface CreatedContainer {
+  id: string;
+  body: ContainerCreateBody;
+}
+
+export async function bodyFromFlags(
+  session: Session,
+  flags: Flags,
+  args: readonly string[],
+): Promise<ContainerCreateBody> {
+  const { endpoint } = await session.endpoint();
+  return containerBody(flags, args, {
+    env: session.env,
+    proxyEnvironment: proxyEnvironment(session.config().data, endpoint.url, flags.list('env')),
+    cwd: process.cwd(),
+  });
+}
+
+export async function createContainer(
+  session: Session,
+  flags: Flags,
+  body: ContainerCreateBody,
+): Promise<CreatedContainer> {
+  const pull = flags.string('pull');
+  if (!['always', 'missing', 'never', ''].includes(pull)) {
+    throw new Fault('invalid', `invalid pull option: '${pull}': must be one of "always", "missing" or "never"`);
+  }
+  const idFile = flags.string('cidfile');
+  if (idFile !== '' && existsSync(idFile)) {
+    throw new Fault(
+      'conflict',
+      `container ID file found, make sure the other container isn't running or delete ${idFile}`,
+    );
+  }
+  if (idFile !== '') writeFileSync(idFile, '');
+  try {
+    const client = await session.client();
+    const platform = flags.string('platform');
+    const query = { name: flags.string('name'), platform };
+    const wanted = Object.fromEntries(Object.entries(query).filter(([, value]) => value !== ''));
+    const get = async (): Promise<void> => {
+      const { pullImage } = await import('../registry/pull.ts');
+      await pullImage(session, body.Image ?? '', { platform, quiet: flags.bool('quiet'), out: session.err });
+    };
+    if (pull === 'always') await get();
+    const create = () => client.containers.create(body, wanted);
+    let created: Awaited<ReturnType<typeof create>>;
+    try {
+      created = await create();
+    } catch (error) {
+      const missing = error instanceof ApiFault && error.status === 404 && /no such image/i.test(error.message);
+      if (!missing || pull === 'never' || pull === 'always') throw error;
+      if (!flags.bool('quiet')) {
+        const { withTag } = await import('../registry/reference.ts');
+        session.err.write(`Unable to find image '${withTag(body.Image ?? '')}' locally\n`);
+      }
+      await get();
+      created = await create();
+    }
+    for (const warning of created.Warnings ?? []) session.err.write(`WARNING: ${warning}\n`);
+    if (idFile !== '') writeFileSync(idFile, created.Id);
+    return { id: created.Id, body };
+  } catch (error) {
+    if (idFile !== '') rmSync(idFile, { force: true });
+    throw error;
+  }
+}
