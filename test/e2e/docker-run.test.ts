@@ -13,7 +13,14 @@ const inside = (flags: string[], script: string): Promise<string> =>
 
 scenario('stdout, stderr, exit code; arguments stop at the image', async () => {
   const { code, stdout, stderr } = await host.docker.run([
-    ...['run', '--rm', 'busybox', 'sh', '-c', 'echo out; echo err >&2; exit 7', '--rm', '-it'],
+    'run',
+    '--rm',
+    'busybox',
+    'sh',
+    '-c',
+    'echo out; echo err >&2; exit 7',
+    '--rm',
+    '-it',
   ]);
   assert.deepEqual({ code, stdout, stderr }, { code: 7, stdout: 'out\n', stderr: 'err\n' });
 });

@@ -111,6 +111,7 @@ export class Daemon implements AsyncDisposable {
 
   /** Kills it and waits until it is gone. */
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<number | null> {
+    if (this.pid === 0) return null;
     try {
       process.kill(this.pid, signal);
     } catch {

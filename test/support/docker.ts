@@ -172,10 +172,12 @@ export class Docker {
     return new Running(this.#file, args, { env: this.env });
   }
 
-  /** The command on a terminal of its own (script(1)), which the test types into. */
+  /** The command on a terminal of its own (script(1), 30 by 90), which the test types into. */
   terminal(...args: string[]): Running {
     const line = [this.#file, ...args].map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ');
-    return new Running('script', ['-qefc', line, '/dev/null'], { env: { ...this.env, TERM: 'xterm' } });
+    return new Running('script', ['-qefc', `stty rows 30 cols 90; exec ${line}`, '/dev/null'], {
+      env: { ...this.env, TERM: 'xterm' },
+    });
   }
 
   /** One field of `inspect`, as JSON. */
