@@ -6,7 +6,7 @@ import { errorCode, Fault, messageOf } from '../std/index.ts';
 import { bundleDirectory, type Context, type Live, logPath } from './context.ts';
 import { readLog, renderEntry } from './log-file.ts';
 import { environmentKey } from './merge.ts';
-import { logLimits } from './start.ts';
+import { logLimits } from './log-limits.ts';
 
 /** @throws Fault invalid without a stream; not-implemented for the driver `none` */
 export function containerLogs(

@@ -1,0 +1,218 @@
+/** The surroundings of a start, found out by reading and making files, to a runtime configuration (spec.ts does the pure part). */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { mount } from '../linux/index.ts';
+import { Fault } from '../std/index.ts';
+import { containerCapabilities } from './capabilities.ts';
+import { bundleDirectory, type Context, containerDirectory } from './context.ts';
+import { blockDevice, containerDevices } from './devices.ts';
+import { find } from './find.ts';
+import { linkEnvironment, type NetworkSetup } from './network-setup.ts';
+import type { ContainerMount, ContainerRecord } from './record.ts';
+import { rlimitCeilings } from './rlimits.ts';
+import { makeDirectoryInRoot, mendLinks, readInRoot, withRoot } from './rootfs.ts';
+import { compiledSeccomp } from './seccomp-cache.ts';
+import { customSeccomp, defaultSeccomp, type Seccomp } from './seccomp-profile.ts';
+import { parseSecurityOptions } from './security.ts';
+import { runtimeSpec, type SpecMount } from './spec.ts';
+import { resolveUser } from './user.ts';
+
+export interface Surroundings {
+  rootfs: string;
+  bundle: string;
+  network: NetworkSetup;
+  cgroup: string;
+  volumes: Map<ContainerMount, string>;
+}
+
+export function buildSpec(context: Context, record: ContainerRecord, around: Surroundings): object {
+  const { settings } = context;
+  const { config, hostConfig: host } = record;
+  const security = parseSecurityOptions(host.SecurityOpt ?? []);
+  const privileged = host.Privileged ?? false;
+  const capabilities = containerCapabilities(
+    { add: host.CapAdd ?? [], drop: host.CapDrop ?? [], privileged },
+    settings.heldCapabilities,
+  );
+  const user = withRoot(around.rootfs, (root) => {
+    for (const { destination } of record.mounts) mendLinks(root, destination);
+    if (config.WorkingDir && config.WorkingDir !== '/') makeDirectoryInRoot(root, config.WorkingDir);
+    return resolveUser(
+      config.User ?? '',
+      host.GroupAdd ?? [],
+      readInRoot(root, '/etc/passwd') ?? '',
+      readInRoot(root, '/etc/group') ?? '',
+    );
+  });
+  const ipc = ipcMounts(context, record, around.bundle);
+  const ownNetwork = around.network.sandbox !== undefined;
+  const mounts = [
+    ...volumeMounts(record, around.volumes),
+    ...fileMounts(context, record, around.network),
+    ...ipc.mounts,
+  ];
+  const useInit = host.Init ?? settings.facts.init;
+  let init: string | undefined;
+  if (useInit && host.PidMode !== 'host') {
+    if (settings.initPath === undefined)
+      throw new Fault('invalid', 'Cannot use --init: no init program found. Install one: apt-get install tini');
+    init = '/sbin/docker-init';
+    mounts.push({ destination: init, type: 'bind', source: settings.initPath, options: ['bind', 'ro'] });
+  }
+  mounts.sort((a, b) => a.destination.split('/').length - b.destination.split('/').length);
+  const seccomp = privileged ? undefined : seccompFor(context, security.seccomp, capabilities);
+  const crun = context.runtime(host.Runtime ?? '').program.kind === 'crun';
+  const filter = crun && seccomp !== undefined ? compiledSeccomp(context, seccomp) : undefined;
+  const environment = linkEnvironment(context, record);
+  return runtimeSpec({
+    id: record.id,
+    path: record.path,
+    args: record.args,
+    config: environment.length === 0 ? config : { ...config, Env: [...environment, ...(config.Env ?? [])] },
+    host,
+    rootfs: around.rootfs,
+    user,
+    capabilities,
+    seccomp,
+    noNewPrivileges: security.noNewPrivileges ?? settings.noNewPrivileges,
+    apparmorProfile: !settings.apparmor || privileged ? security.apparmor : (security.apparmor ?? 'wherry-default'),
+    selinuxLabel: undefined,
+    mounts,
+    devices: containerDevices(host),
+    namespaces: {
+      network: around.network.namespace,
+      pid: joined(context, host.PidMode, 'pid'),
+      ipc: ipc.namespace,
+      uts: host.UTSMode === 'host' || (host.NetworkMode === 'host' && !config.Hostname) ? undefined : '',
+      cgroup: host.CgroupnsMode === 'private' ? '' : undefined,
+    },
+    hostname: around.network.hostname,
+    cgroupsPath: around.cgroup,
+    cgroupVersion: settings.cgroups.version,
+    init,
+    rlimitCeilings: rlimitCeilings(settings.heldCapabilities),
+    shmSize: ipc.shmSize,
+    annotations: { ...host.Annotations, ...(filter === undefined ? {} : { 'run.oci.seccomp_bpf_data': filter }) },
+    deviceNumbers: blockDevice,
+    sysctls: { ...(ownNetwork ? defaultSysctls(host.Sysctls ?? {}) : {}), ...host.Sysctls },
+  });
+}
+
+function defaultSysctls(asked: Record<string, string>): Record<string, string> {
+  // As Docker: ordinary users in the container may bind low ports and ping.
+  const defaults: Record<string, string> = {
+    'net.ipv4.ip_unprivileged_port_start': '0',
+    'net.ipv4.ping_group_range': '0 2147483647',
+  };
+  return Object.fromEntries(Object.entries(defaults).filter(([key]) => !(key in asked)));
+}
+
+function seccompFor(context: Context, option: string | undefined, capabilities: string[]): Seccomp | undefined {
+  const text = option ?? context.settings.seccompProfile;
+  if (text === 'unconfined') return undefined;
+  if (text === undefined) return defaultSeccomp(capabilities, process.arch);
+  return customSeccomp(text, capabilities, process.arch, context.settings.kernel);
+}
+
+/** The namespace for `--pid`: "" new, undefined the host's, or the path of another container's. */
+function joined(context: Context, mode: string | undefined, type: 'pid' | 'ipc'): string | undefined {
+  if (mode === 'host') return undefined;
+  if (!mode?.startsWith('container:')) return '';
+  const other = find(context, mode.slice('container:'.length));
+  if (other.run === undefined)
+    throw new Fault(
+      'conflict',
+      `cannot join ${type.toUpperCase()} namespace of a non running container: ${other.record.id}`,
+    );
+  return `/proc/${other.run.pid}/ns/${type}`;
+}
+
+function ipcMounts(
+  context: Context,
+  record: ContainerRecord,
+  bundle: string,
+): { mounts: SpecMount[]; namespace: string | undefined; shmSize: number | undefined } {
+  const mode = record.hostConfig.IpcMode ?? 'private';
+  const size = record.hostConfig.ShmSize ?? 67_108_864;
+  const bindShm = (source: string): SpecMount[] => [
+    { destination: '/dev/shm', type: 'bind', source, options: ['rbind', 'rprivate'] },
+  ];
+  if (mode === 'host') return { mounts: bindShm('/dev/shm'), namespace: undefined, shmSize: undefined };
+  if (mode === 'none') return { mounts: [], namespace: '', shmSize: undefined };
+  if (mode === 'shareable') {
+    const shm = join(bundle, 'shm');
+    mkdirSync(shm, { mode: 0o1777 });
+    mount({ source: 'shm', target: shm, type: 'tmpfs', flags: 2 | 4 | 8, data: `mode=1777,size=${size}` });
+    return { mounts: bindShm(shm), namespace: '', shmSize: undefined };
+  }
+  if (mode.startsWith('container:')) {
+    const other = find(context, mode.slice('container:'.length));
+    if (other.record.hostConfig.IpcMode !== 'shareable') {
+      throw new Fault(
+        'invalid',
+        `cannot join IPC of a container ${other.record.id}: non-shareable IPC (hint: use IpcMode:shareable for the donor container)`,
+      );
+    }
+    return {
+      mounts: bindShm(join(bundleDirectory(context, other.record.id), 'shm')),
+      namespace: joined(context, mode, 'ipc'),
+      shmSize: undefined,
+    };
+  }
+  return { mounts: [], namespace: '', shmSize: size };
+}
+
+function volumeMounts(record: ContainerRecord, paths: Map<ContainerMount, string>): SpecMount[] {
+  return record.mounts.map((entry): SpecMount => {
+    const source = paths.get(entry) ?? '';
+    if (entry.type === 'tmpfs') {
+      const words = entry.options.filter((word) => word !== 'defaults');
+      const base = ['nosuid', 'nodev', 'noexec'].filter((word) => !words.includes(word.slice(2)));
+      return {
+        destination: entry.destination,
+        type: 'tmpfs',
+        source: 'tmpfs',
+        options: [...new Set([...base, ...words])],
+      };
+    }
+    const recursive = entry.nonRecursive ? 'bind' : 'rbind';
+    const access = entry.readOnly
+      ? ['ro', ...(entry.nonRecursive || entry.readOnlyNonRecursive ? [] : ['rro'])]
+      : ['rw'];
+    return {
+      destination: entry.destination,
+      type: 'bind',
+      source,
+      options: [recursive, ...access, entry.propagation || 'rprivate'],
+    };
+  });
+}
+
+/** /etc/hostname, /etc/hosts and /etc/resolv.conf, written anew on each start, unless a volume is mounted there. */
+function fileMounts(context: Context, record: ContainerRecord, network: NetworkSetup): SpecMount[] {
+  const shared = 'sharedWith' in network.files ? network.files.sharedWith : undefined;
+  const directory = containerDirectory(context, shared ?? record.id);
+  if ('hosts' in network.files) {
+    writeFileSync(join(directory, 'hosts'), network.files.hosts, { mode: 0o644 });
+    writeFileSync(join(directory, 'resolv.conf'), network.files.resolvConf, { mode: 0o644 });
+    writeFileSync(join(directory, 'hostname'), `${network.hostname}\n`, { mode: 0o644 });
+  }
+  const taken = new Set(record.mounts.map((entry) => entry.destination));
+  const access = record.hostConfig.ReadonlyRootfs ? ['ro'] : [];
+  return ['resolv.conf', 'hostname', 'hosts']
+    .filter((name) => !taken.has(`/etc/${name}`))
+    .map((name) => ({
+      destination: `/etc/${name}`,
+      type: 'bind',
+      source: join(directory, name),
+      options: ['rbind', 'rprivate', ...access],
+    }));
+}
+
+/** JSON with 64-bit numbers as they are. */
+export function stringifySpec(spec: object): string {
+  const json = JSON as unknown as { rawJSON(text: string): unknown };
+  return JSON.stringify(spec, (_key, value: unknown) =>
+    typeof value === 'bigint' ? json.rawJSON(value.toString()) : value,
+  );
+}
