@@ -1,9 +1,9 @@
 /** After a daemon restart or a reboot: which containers still run, which ended meanwhile, which come up again. */
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { isAlive } from '../linux/index.ts';
 import { faultKind, messageOf } from '../std/index.ts';
-import { type Context, exitDirectory, type Live } from './context.ts';
+import { type Context, exitDirectory, type Live, logPath } from './context.ts';
 import { newLive } from './create.ts';
 import { cleanUp, watchExit } from './exit.ts';
 import { startHealth } from './health.ts';
@@ -76,7 +76,9 @@ async function tidy(context: Context, live: Live): Promise<void> {
       record.state = { ...record.state, status: 'exited', exitCode: 255 };
     rmSync(join(exitDirectory(context), record.id), { force: true });
     await cleanUp(context, live, { cgroup: `${context.settings.cgroupParent}/${record.id}`, sandbox: undefined });
-    if (record.hostConfig.AutoRemove && record.state.status !== 'created') {
+    // The record of a --rm container is not written again when it starts; after a reboot only its log tells that it did.
+    const started = record.state.status !== 'created' || existsSync(logPath(context, record.id));
+    if (record.hostConfig.AutoRemove && started) {
       await context.lock.run(record.id, () => removeLocked(context, live, { volumes: true }));
     }
   } catch (error) {
