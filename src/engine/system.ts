@@ -101,6 +101,8 @@ function systemInfo(parts: SystemParts): SystemInfo {
   const counts = parts.room.counts();
   const os = operatingSystem();
   const has = (controller: string): boolean => cgroups.controllers.includes(controller);
+  // As Docker writes them: with one slash at the end.
+  const mirrors = config.registryMirrors.map((mirror) => `${mirror.replace(/\/+$/, '')}/`);
   const insecure = [
     ...config.insecureRegistries.filter((entry) => /^[\d.:a-f]+\/\d+$/.test(entry)),
     '::1/128',
@@ -156,14 +158,14 @@ function systemInfo(parts: SystemParts): SystemInfo {
     RegistryConfig: {
       InsecureRegistryCIDRs: insecure,
       IndexConfigs: {
-        'docker.io': { Name: 'docker.io', Mirrors: config.registryMirrors, Secure: true, Official: true },
+        'docker.io': { Name: 'docker.io', Mirrors: mirrors, Secure: true, Official: true },
         ...Object.fromEntries(
           config.insecureRegistries
             .filter((entry) => !entry.includes('/'))
             .map((name) => [name, { Name: name, Mirrors: [], Secure: false, Official: false }]),
         ),
       },
-      Mirrors: config.registryMirrors,
+      Mirrors: mirrors,
     },
     GenericResources: null,
     HttpProxy: process.env['HTTP_PROXY'] ?? process.env['http_proxy'] ?? '',

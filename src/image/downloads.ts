@@ -1,7 +1,8 @@
 /** Fetches blobs into the store; a blob that several pulls want at once is fetched once and reported to all of them. */
 import type { Content } from '../content/index.ts';
-import type { Descriptor, Reference } from '../oci/index.ts';
+import { type Descriptor, isImageConfigType, type Reference } from '../oci/index.ts';
 import type { Credentials, Registry } from '../registry/index.ts';
+import { Fault } from '../std/index.ts';
 import type { ImageHold } from './shelf.ts';
 
 export interface DownloadListener {
@@ -90,6 +91,12 @@ export class Downloads {
       for (const listener of listeners) listener.progress(current, blob.size);
     }
     for (const listener of listeners) listener.verifying();
-    await ingest.commit();
+    try {
+      await ingest.commit();
+    } catch (error) {
+      if (!(error instanceof Fault) || error.kind !== 'invalid') throw error;
+      const what = isImageConfigType(blob.mediaType) ? 'image config' : 'filesystem layer';
+      throw new Fault('invalid', `${what} verification failed for digest ${blob.digest}`, { cause: error });
+    }
   }
 }

@@ -4,6 +4,9 @@ import { RegistryFault } from '../registry/index.ts';
 import { Fault } from '../std/index.ts';
 
 export function pullFault(error: unknown, reference: Reference): unknown {
+  // The CLI would ask for a password at a 401, Docker's never does here.
+  if (error instanceof Fault && error.kind === 'unauthorized')
+    return new Fault('internal', error.message, { cause: error });
   if (!(error instanceof RegistryFault)) return error;
   const notFound = (text: string): Fault => new Fault('not-found', `${text}: ${error.detail}`, { cause: error });
   switch (error.code) {

@@ -20,6 +20,7 @@ import {
   type Platform,
   platformDistance,
   type Reference,
+  referenceName,
   withDigest,
   withTag,
 } from '../oci/index.ts';
@@ -93,7 +94,9 @@ interface Pull {
 async function pullOne(puller: Puller, pull: Pull, signal: AbortSignal): Promise<void> {
   const { shelf } = puller;
   const { reference, resolved, output } = pull;
-  output.push({ status: `Pulling from ${reference.path}`, id: reference.digest ?? reference.tag ?? 'latest' });
+  const id =
+    reference.digest === undefined ? (reference.tag ?? 'latest') : `${referenceName(reference)}@${reference.digest}`;
+  output.push({ status: `Pulling from ${reference.path}`, id });
   using hold = shelf.hold();
   hold.blobs.add(resolved.descriptor.digest);
   const { bytes, descriptor, manifest } = await imageManifest(puller, pull, signal);

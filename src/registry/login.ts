@@ -1,8 +1,8 @@
 /** `docker login`: tries the credentials where they will be used. */
+import { STATUS_CODES } from 'node:http';
 import { defaultDomain } from '../oci/index.ts';
 import { Fault, messageOf } from '../std/index.ts';
 import type { Authorizer, Credentials } from './credentials.ts';
-import { registryFault } from './fault.ts';
 import type { Hosts } from './hosts.ts';
 import type { Transport } from './transport.ts';
 
@@ -14,6 +14,7 @@ export async function login(
   signal: AbortSignal,
 ): Promise<{ Status: string; IdentityToken: string }> {
   let failure: unknown;
+  let refused: Fault | undefined;
   for (const base of await hosts.bases(domainOf(credentials.serveraddress ?? ''), false)) {
     const url = `${base.url}/v2/`;
     try {
@@ -24,11 +25,18 @@ export async function login(
       const { authorization, identityToken } = await authorizer.login(base, challenge, credentials, signal);
       const headers: Record<string, string> = authorization === undefined ? {} : { authorization };
       const answer = await transport.send({ method: 'GET', url, headers, verify: base.verify, signal });
-      if (answer.status !== 200) throw await registryFault(answer);
       await answer.discard();
+      if (answer.status !== 200) {
+        refused = new Fault(
+          'unauthorized',
+          `login attempt to ${url} failed with status: ${answer.status} ${STATUS_CODES[answer.status] ?? ''}`,
+        );
+        throw refused;
+      }
       return { Status: 'Login Succeeded', IdentityToken: identityToken };
     } catch (error) {
       signal.throwIfAborted();
+      if (refused !== undefined) throw refused;
       if (error instanceof Fault && (error.kind === 'unauthorized' || error.kind === 'forbidden')) {
         throw new Fault('unauthorized', `Get ${JSON.stringify(url)}: ${messageOf(error)}`, { cause: error });
       }
