@@ -228,6 +228,7 @@ async function tailPosition(
     return { file: Math.max(0, last), offset: last < 0 ? 0 : (await stat(files[last]!)).size };
   }
   let left = count;
+  const begun = new Set<string>();
   for (let index = files.length - 1; index >= 0; index--) {
     const handle = await open(files[index]!, 'r');
     try {
@@ -250,10 +251,13 @@ async function tailPosition(
         while (lineEnd > first) {
           const lineStart = data.lastIndexOf(NEWLINE, lineEnd - 1) + 1;
           const entry = parseLogLine(data.subarray(lineStart, lineEnd));
-          // A full line counts; its partial beginnings belong to it.
-          if (entry !== undefined && wanted(entry) && !entry.partial) {
-            if (left === 0) return { file: index, offset: end + lineEnd + 1 };
-            left--;
+          // A full line counts, and a last one that has no end yet; partial beginnings belong to what follows them.
+          if (entry !== undefined && wanted(entry)) {
+            if (!entry.partial || !begun.has(entry.stream)) {
+              if (left === 0) return { file: index, offset: end + lineEnd + 1 };
+              left--;
+            }
+            begun.add(entry.stream);
           }
           lineEnd = lineStart - 1;
           if (lineStart <= first + 1 || lineEnd < 0) break;

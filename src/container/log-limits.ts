@@ -1,6 +1,34 @@
 /** How large a container's log may grow. Pure. */
 import { Fault } from '../std/index.ts';
 
+const common = ['mode', 'max-buffer-size', 'tag', 'labels', 'labels-regex', 'env', 'env-regex'];
+const files = [...common, 'max-size', 'max-file', 'compress'];
+const known: Readonly<Record<string, readonly string[]>> = {
+  'json-file': files,
+  local: files,
+  journald: common,
+  syslog: [
+    ...common,
+    'syslog-address',
+    'syslog-facility',
+    'syslog-format',
+    'syslog-tls-ca-cert',
+    'syslog-tls-cert',
+    'syslog-tls-key',
+    'syslog-tls-skip-verify',
+  ],
+};
+
+/** @throws Fault invalid naming the first option that the driver does not have */
+export function checkLogOptions(driver: string, options: Readonly<Record<string, string>>): void {
+  const names = known[driver];
+  if (names === undefined) return;
+  for (const name of Object.keys(options)) {
+    if (!names.includes(name)) throw new Fault('invalid', `unknown log opt '${name}' for ${driver} log driver`);
+  }
+  if (driver === 'json-file' || driver === 'local') logLimits(options);
+}
+
 const defaultLogSize = 10 * 1000 * 1000;
 
 /** `max-size` and `max-file` of json-file and local; bounded by default (users.md 12), unbounded for max-size=-1. */

@@ -3,6 +3,7 @@ import type { ContainerConfig, HostConfig, Resources, RestartPolicy } from '../a
 import { signalNumber } from '../linux/index.ts';
 import { Fault } from '../std/index.ts';
 import { normaliseCapability } from './capabilities.ts';
+import { checkLogOptions } from './log-limits.ts';
 
 export interface HostFacts {
   cgroupVersion: 1 | 2;
@@ -198,6 +199,7 @@ export function settleConfig(
   if (!logDrivers.includes(driver)) {
     throw new Fault('invalid', `logger: no log driver named '${driver}' is registered`);
   }
+  checkLogOptions(driver, host.LogConfig?.Config ?? {});
   const network = host.NetworkMode || 'default';
   if (network.startsWith('container:')) {
     if (config.Hostname) throw new Fault('invalid', 'conflicting options: hostname and the network mode');
