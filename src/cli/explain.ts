@@ -25,7 +25,7 @@ function adviceFor(error: unknown): string | undefined {
   }
   const image = /^No such image: (\S+)$/.exec(message)?.[1];
   if (image !== undefined) return `See what is here with 'wherry images', or get it with 'wherry pull ${image}'.`;
-  if (/^No such container: /.test(message)) return "See what is here with 'wherry ps -a'.";
+  if (message.startsWith('No such container: ')) return "See what is here with 'wherry ps -a'.";
   if (/^network \S+ not found$/.test(message)) {
     return `See what is here with 'wherry network ls', or make it with 'wherry network create ${message.split(' ')[1]}'.`;
   }

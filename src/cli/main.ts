@@ -1,7 +1,4 @@
-/** The command line's entry. Kept tiny: a command's code is loaded when the command is known. */
-import { enableCompileCache } from 'node:module';
-import { join } from 'node:path';
+/** The command line's entry from source. The bundle has one of its own, with V8's compile cache (scripts/build.ts). */
+import { main } from './program.ts';
 
-enableCompileCache(process.env['WHERRY_COMPILE_CACHE'] ?? join(import.meta.dirname, '.compile-cache'));
-const { main } = await import('./program.ts');
 await main();

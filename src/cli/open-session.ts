@@ -20,7 +20,7 @@ export function openSession(options: GlobalOptions): Session {
     in: standardInput(),
     now: () => Date.now(),
     config: () => (config ??= readConfigFile(options.configFolder)),
-    endpoint: () => (choice ??= chooseEndpoint(options, env, session.config)),
+    endpoint: () => (choice ??= chooseEndpoint(options, env, () => session.config())),
     client: () => (client ??= connect(session)),
   };
   return session;

@@ -122,7 +122,7 @@ async function runCommand(
     checkArity(path, command, line.args.length);
     return (await command.run(session, { flags: line.flags, args: line.args, path: path.join(' ') })) ?? 0;
   } catch (error) {
-    return await fail(session, path, node, command, error);
+    return fail(session, path, node, command, error);
   }
 }
 

@@ -20,7 +20,7 @@ export const command: Command = {
 # To a registry of your own; asks for name and password
 wherry login registry.example.com
 # In a script
-echo "\$TOKEN" | wherry login -u me --password-stdin registry.example.com`,
+echo "$TOKEN" | wherry login -u me --password-stdin registry.example.com`,
   async run(session, { flags, args: [server] }) {
     const key = keyOfServer(server);
     const { username, password } = await askCredentials(session, flags, key, server);

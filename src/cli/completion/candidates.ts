@@ -86,7 +86,7 @@ function readWords(
 
 function wantsValue(word: string, specs: readonly FlagSpec[]): FlagSpec | undefined {
   if (word.startsWith('--')) return specs.find((spec) => spec.name === word.slice(2) && spec.type !== '');
-  const letters = [...word.slice(1)];
+  const letters = word.slice(1).split('');
   const at = letters.findIndex((letter) => specs.some((spec) => spec.short === letter && spec.type !== ''));
   if (at < 0 || at < letters.length - 1) return undefined;
   return specs.find((spec) => spec.short === letters[at]);

@@ -53,7 +53,7 @@ function saveConfig(folder: string, path: string, data: ConfigData): void {
   const temporary = `${path}.${process.pid}`;
   const descriptor = openSync(temporary, 'w', 0o600);
   try {
-    writeSync(descriptor, `${JSON.stringify(data, undefined, '\t')}`);
+    writeSync(descriptor, JSON.stringify(data, undefined, '\t'));
     fsyncSync(descriptor);
   } finally {
     closeSync(descriptor);

@@ -11,7 +11,7 @@ export function storeOf(session: Session): ContextStore {
 }
 
 export function currentContext(session: Session): string {
-  return contextName(session.options, session.env, session.config);
+  return contextName(session.options, session.env, () => session.config());
 }
 
 /** @throws Fault invalid. */

@@ -68,7 +68,7 @@ export function exposureOf(ports: readonly Port[], networkMode = ''): Exposure {
 }
 
 function exposureOfAddress(ip: string): Exposure {
-  if (/^127\./.test(ip) || ip === '::1') return 'loopback';
+  if (ip.startsWith('127.') || ip === '::1') return 'loopback';
   if (/^(10\.|192\.168\.|169\.254\.|172\.(1[6-9]|2\d|3[01])\.|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])\.)/.test(ip))
     return 'lan';
   if (/^f[cd][\da-f]{2}:|^fe[89ab][\da-f]:/i.test(ip)) return 'lan';

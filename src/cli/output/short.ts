@@ -7,7 +7,7 @@ export function shortId(id: string): string {
 
 /** At most `length` characters, the last of them an ellipsis where something is cut. */
 export function ellipsis(text: string, length: number): string {
-  const letters = [...text];
+  const letters = Array.from(text);
   if (letters.length <= length) return text;
   return length <= 1 ? letters.slice(0, length).join('') : `${letters.slice(0, length - 1).join('')}…`;
 }

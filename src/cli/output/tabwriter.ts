@@ -17,7 +17,7 @@ export function alignColumns(text: string, rules: TabRules = listRules): string 
       let end = start;
       let width = rules.minWidth;
       while (end < lines.length && lines[end]!.length - 1 > column) {
-        width = Math.max(width, [...lines[end]![column]!].length + rules.padding);
+        width = Math.max(width, widthOf(lines[end]![column]!) + rules.padding);
         end++;
       }
       for (let line = start; line < end; line++) widths[line]![column] = width;
@@ -28,11 +28,14 @@ export function alignColumns(text: string, rules: TabRules = listRules): string 
     .map((cells, line) =>
       cells
         .map((cell, column) =>
-          column === cells.length - 1
-            ? cell
-            : cell + ' '.repeat(Math.max(0, widths[line]![column]! - [...cell].length)),
+          column === cells.length - 1 ? cell : cell + ' '.repeat(Math.max(0, widths[line]![column]! - widthOf(cell))),
         )
         .join(''),
     )
     .join('\n');
+}
+
+/** Code points, as Go counts a cell. */
+function widthOf(text: string): number {
+  return Array.from(text).length;
 }

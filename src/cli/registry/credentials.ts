@@ -1,5 +1,4 @@
 /** The user's registry credentials: in config.json, in a store for all, or in a helper per registry. */
-import { Fault, messageOf } from '../../std/index.ts';
 import type { RegistryAuth } from '../../api/index.ts';
 import type { ConfigData } from '../context/config-file.ts';
 import type { Session } from '../session.ts';
@@ -56,32 +55,11 @@ export function helperFor(data: ConfigData, registry: string, key: string): stri
 }
 
 async function fromHelper(helper: string, key: string): Promise<RegistryAuth> {
+  const { askHelper } = await import('./helper-program.ts');
   const answer = await askHelper(helper, 'get', key);
   if (answer === undefined) return {};
   const { Username = '', Secret = '' } = JSON.parse(answer) as { Username?: string; Secret?: string };
   return Username === '<token>'
     ? { identitytoken: Secret, serveraddress: key }
     : { username: Username, password: Secret, serveraddress: key };
-}
-
-/** Runs `docker-credential-<helper>`. @returns undefined when it has nothing for that key. */
-export async function askHelper(
-  helper: string,
-  verb: 'get' | 'store' | 'erase',
-  input: string,
-): Promise<string | undefined> {
-  const { runProgram } = await import('../../std/index.ts');
-  const program = `docker-credential-${helper}`;
-  try {
-    const result = await runProgram(program, [verb], { input });
-    if (result.code === 0) return result.stdout;
-    const said = `${result.stdout}${result.stderr}`.trim();
-    if (/credentials not found/.test(said)) return undefined;
-    throw new Fault('unavailable', `error getting credentials - err: exit status ${result.code}, out: \`${said}\``);
-  } catch (error) {
-    if (error instanceof Fault) throw error;
-    throw new Fault('unavailable', `error getting credentials - err: exec: "${program}": ${messageOf(error)}`, {
-      cause: error,
-    });
-  }
 }

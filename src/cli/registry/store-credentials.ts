@@ -1,6 +1,7 @@
 /** Keeps and forgets credentials: in the helper if there is one, else in config.json. */
 import type { Session } from '../session.ts';
-import { askHelper, helperFor } from './credentials.ts';
+import { helperFor } from './credentials.ts';
+import { askHelper } from './helper-program.ts';
 
 export interface Secret {
   username: string;

@@ -67,9 +67,9 @@ async function receiveOutput(session: Session, stream: Hijacked, { tty, stdout, 
 /** The process may not be there yet when the first size is told: it is told again a few times. */
 function watchSize(session: Session, resize: StdioOptions['resize']): () => void {
   if (resize === undefined) return () => {};
-  let stopped = false;
+  const stop = new AbortController();
   const tell = async (tries: number): Promise<void> => {
-    for (let left = tries; left > 0 && !stopped; left--) {
+    for (let left = tries; left > 0 && !stop.signal.aborted; left--) {
       try {
         await resize(session.out.rows, session.out.columns);
         return;
@@ -83,7 +83,7 @@ function watchSize(session: Session, resize: StdioOptions['resize']): () => void
   void tell(10);
   process.on('SIGWINCH', onChange);
   return () => {
-    stopped = true;
+    stop.abort();
     process.off('SIGWINCH', onChange);
   };
 }

@@ -177,7 +177,7 @@ class Run {
       }
       case 'pipeline':
         return this.#chain(this.#pipeline(operand.pipeline, dot), term, fields, args);
-      case 'function':
+      default:
         return this.#chain(this.#command([{ ...term, fields: [] }], dot, []), term, fields, args);
     }
   }

@@ -80,7 +80,7 @@ export const templateFunctions: Readonly<Record<string, TemplateFunction>> = {
   not: (value) => !isTrue(value),
   len: lengthOf,
   index: (container, ...keys) => keys.reduce(indexOnce, container),
-  slice: (value, from = 0, to = undefined) =>
+  slice: (value, from = 0, to) =>
     typeof value === 'string' || Array.isArray(value)
       ? value.slice(from as number, to as number | undefined)
       : fail("can't slice item of this type"),

@@ -36,7 +36,6 @@ export function formatValue(value: unknown): string {
     return `map[${keys.map((key) => `${key}:${formatValue(value.get(key))}`).join(' ')}]`;
   }
   if (typeof value === 'object') {
-    if (Object.hasOwn(value, 'toString')) return String((value as { toString(): string }).toString());
     return `{${Object.values(value).map(formatValue).join(' ')}}`;
   }
   return typeof value === 'bigint' || typeof value === 'boolean' ? String(value) : '';
