@@ -214,6 +214,7 @@ describe('security', () => {
 describe('words', () => {
   test("the runtime's failures become what clients match", () => {
     assert.equal(startFailure('executable file `x` not found in $PATH: No such file or directory', 'x').exitCode, 127);
+    assert.equal(startFailure('exec failed: exec: "x": executable file not found in $PATH', 'x').exitCode, 127);
     assert.equal(
       startFailure('exec: "x": executable file not found in $PATH', 'x').detail,
       'exec: "x": executable file not found in $PATH',

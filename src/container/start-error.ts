@@ -9,7 +9,10 @@ export interface StartFailure {
 }
 
 export function startFailure(words: string, command: string): StartFailure {
-  const text = words.replace(/^(crun|runc): /, '');
+  const text = unquoted(words.replace(/^(crun|runc): /, '')).replace(
+    /^exec failed: (unable to start container process: )?/,
+    '',
+  );
   const quoted = JSON.stringify(command);
   const dressed = (detail: string): string =>
     `failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: ${detail}: unknown`;
@@ -18,7 +21,7 @@ export function startFailure(words: string, command: string): StartFailure {
     exitCode,
     detail,
   });
-  if (/executable file .* not found/i.test(text)) {
+  if (/executable file .*not found/i.test(text)) {
     if (command.includes('/')) return known(`exec: ${quoted}: stat ${command}: no such file or directory`, 127);
     return known(`exec: ${quoted}: executable file not found in $PATH`, 127);
   }
@@ -37,4 +40,14 @@ export function startFailure(words: string, command: string): StartFailure {
     return known(`exec: ${quoted}: permission denied`, 126);
   if (/exec format error/i.test(text)) return known(`exec ${command}: exec format error`, 255);
   return { fault: new Fault('internal', dressed(text)), exitCode: 128, detail: text };
+}
+
+/** runc writes some messages as a Go string. */
+function unquoted(text: string): string {
+  if (!/^".*"$/s.test(text)) return text;
+  try {
+    return String(JSON.parse(text));
+  } catch {
+    return text;
+  }
 }
