@@ -9,7 +9,9 @@ import { Exit, UsageFault } from './usage-fault.ts';
 
 export async function main(): Promise<void> {
   const { openSession } = await import('./open-session.ts');
-  process.exit(await run(process.argv.slice(2), openSession));
+  // bin/wherry puts -- before the words, so that Node leaves --env-file alone.
+  const words = process.argv.slice(2);
+  process.exit(await run(words[0] === '--' ? words.slice(1) : words, openSession));
 }
 
 /** @param open makes the session once the global options are known. */
@@ -139,7 +141,10 @@ function checkArity(path: string[], { arity: { min, max } }: Command, count: num
           : min === 0
             ? `requires at most ${plural(max)}`
             : `requires at least ${min} and at most ${max} arguments`;
-  throw new UsageFault(`wherry: 'wherry ${path.join(' ')}' ${rule}`, { code: 1 });
+  throw new UsageFault(`wherry: 'wherry ${path.join(' ')}' ${rule}`, {
+    code: 1,
+    see: max === Number.POSITIVE_INFINITY,
+  });
 }
 
 async function fail(
@@ -157,7 +162,7 @@ async function fail(
     const { usageLines } = await import('./help/help.ts');
     const usage = error.showUsage ? `\n${usageLines(path, node, command)}` : '';
     session.err.write(
-      `${error.message}\n${usage}\nRun '${['wherry', ...path, '--help'].join(' ')}' for more information\n`,
+      `${error.message}\n${usage}\n${error.see ? 'See' : 'Run'} '${['wherry', ...path, '--help'].join(' ')}' for more information\n`,
     );
     return error.code;
   }

@@ -3,12 +3,15 @@ export class UsageFault extends Error {
   /** 125 for flags, 1 for arguments, as Docker has it. */
   readonly code: number;
   readonly showUsage: boolean;
+  /** "See … for more information" instead of "Run …": Docker's words where an argument is missing. */
+  readonly see: boolean;
 
-  constructor(message: string, options: { code?: number; showUsage?: boolean } = {}) {
+  constructor(message: string, options: { code?: number; showUsage?: boolean; see?: boolean } = {}) {
     super(message);
     this.name = 'UsageFault';
     this.code = options.code ?? 125;
     this.showUsage = options.showUsage ?? true;
+    this.see = options.see ?? false;
   }
 }
 

@@ -1,6 +1,6 @@
 /** `wherry commit`. */
 import type { Command } from '../command.ts';
-import { parseImageName } from '../registry/reference.ts';
+import { canonicalRepository, parseImageName } from '../registry/reference.ts';
 
 export const command: Command = {
   use: '[OPTIONS] CONTAINER [REPOSITORY[:TAG]]',
@@ -21,7 +21,7 @@ wherry commit -m 'with tools' -c 'CMD ["bash"]' box tools:1`,
     const { Id } = await client.containers.commit(
       {
         container,
-        repo: name?.repository,
+        repo: name === undefined ? undefined : canonicalRepository(name),
         tag: name === undefined ? undefined : (name.tag ?? 'latest'),
         author: flags.string('author') || undefined,
         comment: flags.string('message') || undefined,

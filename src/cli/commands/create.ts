@@ -2,6 +2,7 @@
 import { atLeast, type Command } from '../command.ts';
 import { runChecks } from '../run/checks.ts';
 import { bodyFromFlags, createContainer } from '../run/create-container.ts';
+import { runFailure } from '../run/exit-status.ts';
 import { containerFlags, hiddenContainerFlags } from '../run/flags.ts';
 
 export const command: Command = {
@@ -17,8 +18,10 @@ export const command: Command = {
 wherry create --name job busybox sh /task.sh
 wherry cp task.sh job:/task.sh
 wherry start -a job`,
-  async run(session, { flags, args }) {
-    const body = await bodyFromFlags(session, flags, args);
+  async run(session, { flags, args, path }) {
+    const body = await bodyFromFlags(session, flags, args).catch((error: unknown) => {
+      throw runFailure(error, path, 125);
+    });
     if (body.Tty === true && session.out.isTerminal) {
       body.HostConfig!.ConsoleSize = [session.out.rows, session.out.columns];
     }

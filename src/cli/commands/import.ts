@@ -20,7 +20,7 @@ wherry import rootfs.tar base:1
 # From a pipe
 tar -C rootfs -c . | wherry import - base:1`,
   async run(session, { flags, args: [source = '', target = ''] }) {
-    const name = target === '' ? undefined : parseImageName(target);
+    if (target !== '') parseImageName(target);
     const isUrl = /^(https?|ftp):\/\//.test(source);
     if (source !== '-' && !isUrl && !existsSync(source)) {
       throw new Fault('not-found', `open ${source}: no such file or directory`);
@@ -35,7 +35,7 @@ tar -C rootfs -c . | wherry import - base:1`,
     const lines = client.images.import(
       {
         fromSrc: isUrl ? source : '-',
-        ...(name === undefined ? {} : { repo: name.repository, tag: name.tag ?? 'latest' }),
+        ...(target === '' ? {} : { repo: target }),
         message: flags.string('message'),
         changes: flags.list('change'),
         ...(flags.changed('platform') ? { platform: flags.string('platform') } : {}),

@@ -30,7 +30,7 @@ wherry run -d --name db -v data:/var/lib/postgresql/data --restart unless-stoppe
 wherry run -m 512m --cpus 1.5 busybox`,
   async run(session, { flags, args, path }) {
     try {
-      return await runContainer(session, flags, args);
+      return await runContainer(session, flags, args, path);
     } catch (error) {
       throw runFailure(error, path);
     }
@@ -48,9 +48,11 @@ function sortFlags(table: string): string {
   return entries.sort((a, b) => (name(a) < name(b) ? -1 : 1)).join('\n');
 }
 
-async function runContainer(session: Session, flags: Flags, args: readonly string[]): Promise<number> {
+async function runContainer(session: Session, flags: Flags, args: readonly string[], path: string): Promise<number> {
   const detach = flags.bool('detach');
-  const body = await bodyFromFlags(session, flags, args);
+  const body = await bodyFromFlags(session, flags, args).catch((error: unknown) => {
+    throw runFailure(error, path, 125);
+  });
   if (detach) {
     if (flags.list('attach').length > 0) {
       throw new Fault('invalid', 'conflicting options: cannot specify both --attach and --detach');

@@ -1,6 +1,6 @@
 /** `wherry tag`. */
 import { exactly, type Command } from '../command.ts';
-import { parseImageName } from '../registry/reference.ts';
+import { canonicalRepository, parseImageName } from '../registry/reference.ts';
 
 export const command: Command = {
   use: 'SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]',
@@ -10,8 +10,8 @@ export const command: Command = {
 # A second name, for a registry of your own
 wherry tag app:1 registry.example.com/app:1`,
   async run(session, { args: [source = '', target = ''] }) {
-    const { repository, tag } = parseImageName(target);
+    const name = parseImageName(target);
     const client = await session.client();
-    await client.images.tag(source, repository, tag ?? 'latest');
+    await client.images.tag(source, canonicalRepository(name), name.tag ?? 'latest');
   },
 };

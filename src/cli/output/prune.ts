@@ -28,6 +28,6 @@ export function imagesText(entries: readonly ImageDeleteEntry[] | null | undefin
   return lines.length === 0 ? '' : `Deleted Images:\n${lines.join('\n')}\n\n`;
 }
 
-export function reclaimedText(bytes: number): string {
-  return `Total reclaimed space: ${humanSize(bytes)}\n`;
+export function reclaimedText(bytes: number | undefined): string {
+  return `Total reclaimed space: ${humanSize(bytes ?? 0)}\n`;
 }

@@ -85,8 +85,7 @@ function hostConfigOf(flags: Flags, { binds, bindings, networkMode }: HostParts)
     VolumesFrom: orNull(flags.list('volumes-from')),
     ConsoleSize: [0, 0],
     ...(Object.keys(annotations).length === 0 ? {} : { Annotations: annotations }),
-    CapAdd: orNull(flags.list('cap-add')),
-    CapDrop: orNull(flags.list('cap-drop')),
+    ...capabilitiesOf(flags.list('cap-add'), flags.list('cap-drop')),
     CgroupnsMode: oneOf(flags, 'cgroupns', /^(|host|private)$/, 'CGROUP'),
     Dns: [...flags.list('dns')],
     DnsOptions: [...flags.list('dns-option')],
@@ -244,6 +243,24 @@ function splitVolumes(values: readonly string[], cwd: string): { binds: string[]
     }
   }
   return { binds: [...new Set(binds)], volumes };
+}
+
+/** "net_admin" is CAP_NET_ADMIN; ALL swallows the rest; what is both added and dropped is added. */
+function capabilitiesOf(
+  add: readonly string[],
+  drop: readonly string[],
+): { CapAdd: string[] | null; CapDrop: string[] | null } {
+  const full = (name: string): string => {
+    const upper = name.trim().toUpperCase();
+    return upper === 'ALL' || upper === 'RESET' || upper.startsWith('CAP_') ? upper : `CAP_${upper}`;
+  };
+  const setOf = (names: readonly string[]): Set<string> => {
+    const all = new Set(names.map(full));
+    return all.has('ALL') ? new Set(['ALL']) : all;
+  };
+  const added = setOf(add);
+  const dropped = [...setOf(drop)].filter((name) => !added.has(name));
+  return { CapAdd: orNull([...added].sort()), CapDrop: orNull(dropped.sort()) };
 }
 
 function logOptionsOf(flags: Flags): Record<string, string> {

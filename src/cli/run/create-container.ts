@@ -18,6 +18,10 @@ export async function bodyFromFlags(
   flags: Flags,
   args: readonly string[],
 ): Promise<ContainerCreateBody> {
+  const pull = flags.string('pull');
+  if (!['always', 'missing', 'never', ''].includes(pull)) {
+    throw new Fault('invalid', `invalid pull option: '${pull}': must be one of "always", "missing" or "never"`);
+  }
   const { endpoint } = await session.endpoint();
   return containerBody(flags, args, {
     env: session.env,
@@ -32,9 +36,6 @@ export async function createContainer(
   body: ContainerCreateBody,
 ): Promise<CreatedContainer> {
   const pull = flags.string('pull');
-  if (!['always', 'missing', 'never', ''].includes(pull)) {
-    throw new Fault('invalid', `invalid pull option: '${pull}': must be one of "always", "missing" or "never"`);
-  }
   const idFile = flags.string('cidfile');
   if (idFile !== '' && existsSync(idFile)) {
     throw new Fault(
@@ -45,6 +46,8 @@ export async function createContainer(
   if (idFile !== '') writeFileSync(idFile, '');
   try {
     const client = await session.client();
+    // Since 1.44 the address is the endpoint's.
+    if (body.MacAddress !== undefined && (await client.apiVersion()) >= 44) delete body.MacAddress;
     const platform = flags.string('platform');
     const query = { name: flags.string('name'), platform };
     const wanted = Object.fromEntries(Object.entries(query).filter(([, value]) => value !== ''));

@@ -12,7 +12,7 @@ export function parseDevice(text: string): DeviceMapping | string {
   const parts = text.split(':');
   const isMode = (mode: string): boolean => /^[rwm]{1,3}$/.test(mode) && new Set(mode).size === mode.length;
   const [host = '', second = '', third] = parts;
-  if (parts.length > 3 || host === '') return `invalid device specification: ${text}`;
+  if (parts.length > 3 || host === '') return `bad format for path: ${text}`;
   if (third !== undefined) {
     if (!isMode(third)) return `bad mode specified: ${third}`;
     return { PathOnHost: host, PathInContainer: second, CgroupPermissions: third };

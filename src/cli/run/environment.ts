@@ -4,10 +4,10 @@ import { errorCode, Fault, messageOf } from '../../std/index.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** `NAME=value` lines. A name alone is taken from `env`, or left out when it is not there. */
+/** `NAME=value` lines. A name alone is taken from `env`; when it is not there, a file's is left out, a flag's takes the image's away. */
 export function environmentOf(files: readonly string[], values: readonly string[], env: Environment): string[] {
   const fromFiles = files.flatMap((file) => readLines(file).flatMap((line) => lookup(line, env)));
-  return [...fromFiles, ...values.flatMap((value) => lookup(value, env))];
+  return [...fromFiles, ...values.map((value) => lookup(value, env)[0] ?? value)];
 }
 
 export function labelsOf(files: readonly string[], values: readonly string[]): Record<string, string> {

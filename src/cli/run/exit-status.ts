@@ -13,10 +13,7 @@ export function startErrorCode(message: string): number {
 }
 
 /** Any failure of run, as it ends the program. */
-export function runFailure(error: unknown, command: string): Error {
+export function runFailure(error: unknown, command: string, code = startErrorCode(messageOf(error))): Error {
   if (error instanceof Exit || error instanceof UsageFault) return error;
-  return new Exit(
-    startErrorCode(messageOf(error)),
-    `wherry: ${explain(error)}\n\nRun 'wherry ${command} --help' for more information`,
-  );
+  return new Exit(code, `wherry: ${explain(error)}\n\nRun 'wherry ${command} --help' for more information`);
 }

@@ -16,7 +16,7 @@ export function securityOf(given: readonly string[]): Security {
     const at = option.indexOf(separator);
     const key = at < 0 ? option : option.slice(0, at);
     const value = at < 0 ? '' : option.slice(at + 1);
-    if (at < 0 && option !== 'no-new-privileges') throw new Fault('invalid', `invalid --security-opt: "${option}"`);
+    if (at < 0 && option !== 'no-new-privileges') throw new Fault('invalid', `Invalid --security-opt: "${option}"`);
     if (key === 'systempaths' && value === 'unconfined') unconfined = true;
     else if (key === 'seccomp' && value !== 'unconfined' && value !== 'builtin')
       options.push(`seccomp=${readProfile(value)}`);
