@@ -21,10 +21,10 @@ wherry attach --no-stdin --sig-proxy=false web`,
   async run(session, { flags, args: [name = ''] }) {
     const client = await session.client();
     const { State, Config, Id } = await client.containers.inspect(name);
-    if (!State.Running) throw new Fault('conflict', 'cannot attach to a stopped container, start it first');
-    if (State.Paused) throw new Fault('conflict', 'cannot attach to a paused container, unpause it first');
+    if (!State.Running) throw new Fault('conflict', 'You cannot attach to a stopped container, start it first');
+    if (State.Paused) throw new Fault('conflict', 'You cannot attach to a paused container, unpause it first');
     if (State.Restarting)
-      throw new Fault('conflict', 'cannot attach to a restarting container, wait until it is running');
+      throw new Fault('conflict', 'You cannot attach to a restarting container, wait until it is running');
     const tty = Config.Tty === true;
     const stdin = !flags.bool('no-stdin') && Config.OpenStdin === true;
     if (stdin && tty && !session.in.isTerminal) throw new Fault('invalid', 'the input device is not a TTY');

@@ -3,6 +3,7 @@ import { noArgs, type Command } from '../command.ts';
 import { currentContext, storeOf } from '../context/describe.ts';
 import { defaultSocket } from '../context/choose-endpoint.ts';
 import { formatList, type ListShape } from '../output/list.ts';
+import { naturalOrder } from '../output/natural-order.ts';
 import { ellipsis } from '../output/short.ts';
 import { formatHelp } from '../output/format-help.ts';
 
@@ -30,7 +31,7 @@ wherry context ls`,
           Description: meta.Metadata.Description ?? '',
           DockerEndpoint: meta.Endpoints['docker']?.Host ?? '',
         })),
-    ].sort((a, b) => a.Name.localeCompare(b.Name, 'en', { numeric: true }));
+    ].sort((a, b) => naturalOrder(a.Name, b.Name));
     if (flags.bool('quiet')) {
       session.out.write(rows.map(({ Name }) => `${Name}\n`).join(''));
       return;
@@ -46,6 +47,12 @@ wherry context ls`,
     }));
     const cut = isTable ? shown.map((row) => ({ ...row, Description: ellipsis(row.Description, 60) })) : shown;
     session.out.write(await formatList(shape, cut, format));
+    const variable = ['DOCKER_HOST', 'WHERRY_HOST'].find((each) => (env[each] ?? '') !== '');
+    if (variable !== undefined && session.options.context === undefined) {
+      session.err.write(
+        `Warning: ${variable} environment variable overrides the active context. To use a context, either set the global --context flag, or unset ${variable} environment variable.\n`,
+      );
+    }
   },
 };
 

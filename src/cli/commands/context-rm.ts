@@ -21,7 +21,7 @@ wherry context rm far`,
     for (const name of args) {
       try {
         if (name === 'default') throw new Fault('invalid', 'context "default" cannot be removed');
-        if (!force) store.read(name);
+        if (!force && !store.has(name)) throw new Fault('not-found', `context "${name}" does not exist`);
         if (name === current) {
           if (!force) throw new Fault('conflict', `context "${name}" is in use, set -f flag to force remove`);
           const config = session.config();

@@ -27,7 +27,7 @@ wherry events --since 1h --until 0s -f event=die`,
     const client = await session.client();
     const time = (flag: string): string | undefined => {
       const text = flags.string(flag);
-      return text === '' ? undefined : apiTimestamp(text, session.now());
+      return text === '' ? undefined : apiTimestamp(text, session.now(), flag);
     };
     const events = client.system.events({ since: time('since'), until: time('until') }, flags.filters());
     for await (const event of events) session.out.write(`${render(event)}\n`);

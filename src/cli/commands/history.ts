@@ -56,7 +56,13 @@ wherry history --no-trunc nginx`,
         Comment: entry.Comment,
       };
     });
-    session.out.write(await formatList(shape, rows, format));
+    session.out.write(
+      await formatList(
+        human ? shape : { ...shape, headers: { ...shape.headers, CreatedSince: 'CREATED AT' } },
+        rows,
+        format,
+      ),
+    );
   },
 };
 

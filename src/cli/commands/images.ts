@@ -113,7 +113,7 @@ function imageRow(image: ImageSummary, repository: string, tag: string, digest: 
     CreatedAt: goTime(image.Created),
     Size: humanSize(total, 3),
     Containers: containers === -1 || containers === undefined ? 'N/A' : String(containers),
-    VirtualSize: humanSize(total, 3),
+    VirtualSize: humanSize(total),
     SharedSize: size(shared),
     UniqueSize: shared === -1 || shared === undefined ? 'N/A' : humanSize(total - shared, 3),
   };

@@ -25,7 +25,7 @@ wherry logs --since 10m -t web`,
     const { Config, Id } = await client.containers.inspect(name);
     const time = (flag: string): string | undefined => {
       const text = flags.string(flag);
-      return text === '' ? undefined : apiTimestamp(text, session.now());
+      return text === '' ? undefined : apiTimestamp(text, session.now(), flag);
     };
     const body = await client.containers.logs(Id, {
       follow: flags.bool('follow'),

@@ -1,6 +1,7 @@
 /** `wherry network ls`. */
 import { noArgs, type Command } from '../command.ts';
 import { formatList, type ListShape } from '../output/list.ts';
+import { naturalOrder } from '../output/natural-order.ts';
 import { labelText } from '../output/short.ts';
 import { formatHelp } from '../output/format-help.ts';
 
@@ -40,7 +41,7 @@ wherry network ls -f type=custom`,
       Internal: String(network.Internal),
       Labels: labelText(network.Labels),
       Label: (name: unknown) => network.Labels?.[String(name)] ?? '',
-      CreatedAt: network.Created,
+      CreatedAt: goTimeText(network.Created),
     }));
     session.out.write(await formatList(shape, rows, format));
   },
@@ -63,7 +64,8 @@ const shape: ListShape = {
   hidden: ['Label'],
 };
 
-/** Docker's order: runs of digits count as numbers. */
-export function naturalOrder(a: string, b: string): number {
-  return a.localeCompare(b, 'en', { numeric: true });
+/** Go's Time.String of an API time: "2026-11-24 01:19:26.84117802 +0000 UTC". */
+function goTimeText(text: string): string {
+  const match = /^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d(?:\.\d+)?)Z$/.exec(text);
+  return match === null ? text : `${match[1]} ${match[2]} +0000 UTC`;
 }

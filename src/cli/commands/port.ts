@@ -1,5 +1,6 @@
 /** `wherry port`. */
 import type { Command } from '../command.ts';
+import { naturalOrder } from '../output/natural-order.ts';
 import { Fault } from '../../std/index.ts';
 
 export const command: Command = {
@@ -22,10 +23,7 @@ wherry port web 80`,
       if (!/^\d{1,5}$/.test(number)) throw new Fault('invalid', `invalid port '${number}': invalid syntax`);
       const bindings = ports[`${number}/${protocol}`];
       if (bindings == null || bindings.length === 0) {
-        throw new Fault(
-          'not-found',
-          `no public port '${wanted.includes('/') ? wanted : `${wanted}/tcp`}' published for ${name}`,
-        );
+        throw new Fault('not-found', `Error: No public port '${wanted}' published for ${name}`);
       }
       session.out.write(bindings.map(({ HostIp, HostPort }) => `${host(HostIp, HostPort)}\n`).join(''));
       return;
@@ -33,7 +31,7 @@ wherry port web 80`,
     const lines = Object.entries(ports).flatMap(([port, bindings]) =>
       (bindings ?? []).map(({ HostIp, HostPort }) => `${port} -> ${host(HostIp, HostPort)}`),
     );
-    lines.sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
+    lines.sort(naturalOrder);
     session.out.write(lines.map((line) => `${line}\n`).join(''));
   },
 };

@@ -1,5 +1,7 @@
 /** `wherry rename`. */
 import { exactly, type Command } from '../command.ts';
+import { explain } from '../explain.ts';
+import { Exit } from '../usage-fault.ts';
 import { Fault } from '../../std/index.ts';
 
 export const command: Command = {
@@ -14,6 +16,10 @@ wherry rename web www`,
       throw new Fault('invalid', 'Error: Neither old nor new names may be empty');
     }
     const client = await session.client();
-    await client.containers.rename(from, to);
+    try {
+      await client.containers.rename(from, to);
+    } catch (error) {
+      throw new Exit(1, `${explain(error)}\nError: failed to rename container named ${from}`);
+    }
   },
 };

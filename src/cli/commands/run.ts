@@ -1,7 +1,7 @@
 /** `wherry run`: create (pulling if need be), attach, wait, start; then the exit code of the container. */
 import { atLeast, type Command } from '../command.ts';
 import type { Flags } from '../flag/parse.ts';
-import { Fault } from '../../std/index.ts';
+import { Exit } from '../usage-fault.ts';
 import { runChecks } from '../run/checks.ts';
 import { bodyFromFlags, createContainer } from '../run/create-container.ts';
 import { runFailure } from '../run/exit-status.ts';
@@ -55,11 +55,11 @@ async function runContainer(session: Session, flags: Flags, args: readonly strin
   });
   if (detach) {
     if (flags.list('attach').length > 0) {
-      throw new Fault('invalid', 'conflicting options: cannot specify both --attach and --detach');
+      throw new Exit(1, 'conflicting options: cannot specify both --attach and --detach');
     }
     Object.assign(body, { AttachStdin: false, AttachStdout: false, AttachStderr: false, StdinOnce: false });
   } else if (body.AttachStdin === true && body.Tty === true && !session.in.isTerminal) {
-    throw new Fault('invalid', 'the input device is not a TTY');
+    throw new Exit(1, 'the input device is not a TTY');
   }
   if (body.Tty === true && session.out.isTerminal)
     body.HostConfig!.ConsoleSize = [session.out.rows, session.out.columns];

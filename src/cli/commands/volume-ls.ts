@@ -3,7 +3,7 @@ import { humanSize } from '../../std/index.ts';
 import { noArgs, type Command } from '../command.ts';
 import { formatList, type ListShape } from '../output/list.ts';
 import { labelText } from '../output/short.ts';
-import { naturalOrder } from './network-ls.ts';
+import { naturalOrder } from '../output/natural-order.ts';
 import { formatHelp } from '../output/format-help.ts';
 
 export const command: Command = {

@@ -30,7 +30,7 @@ export async function inspectAll(
       found.length === 0
         ? '[]\n'
         : `[\n${found.map((text) => `    ${indentJson(text.trim(), '    ', '    ')}`).join(',\n')}\n]\n`;
-  } else if (found.length === 0) printed = '\n';
+  } else if (printed === '') printed = '\n';
   session.out.write(printed);
   if (failures.length > 0) {
     throw new Exit(1, failures.map((error) => explain(error, session.options.debug)).join('\n'));

@@ -22,7 +22,7 @@ export async function formatList(shape: ListShape, rows: readonly Row[], format:
   if (source === '' || source === 'table') return plainTable(shape, rows);
   const { compileTemplate, formatJson } = await import('../template/index.ts');
   if (source === 'json' || source === '{{json .}}') {
-    return rows.map((row) => `${formatJson(jsonRow(shape, row))}\n`).join('');
+    return rows.map((row) => `${escapeHtml(formatJson(jsonRow(shape, row)))}\n`).join('');
   }
   const isTable = /^table\b/.test(source);
   const body = unescape(isTable ? source.slice(5).trim() : format);
@@ -60,6 +60,11 @@ function titleRow(shape: ListShape): Record<string, unknown> {
   const titles: Record<string, unknown> = { ...shape.headers };
   titles['Label'] = (name: unknown) => String(name).split(/[-_]/).join(' ');
   return titles;
+}
+
+/** As Go's json.Marshal does. */
+function escapeHtml(json: string): string {
+  return json.replaceAll('<', '\\u003c').replaceAll('>', '\\u003e').replaceAll('&', '\\u0026');
 }
 
 /** `\t` and `\n` typed in a shell. */

@@ -1,14 +1,13 @@
 /** Progress of pulls, pushes and loads: one line per layer, in place on a terminal, plain lines elsewhere. */
 import type { ProgressMessage } from '../../api/index.ts';
-import { ApiFault } from '../../client/index.ts';
-import { humanSize } from '../../std/index.ts';
+import { Fault, humanSize } from '../../std/index.ts';
 import type { Output } from './stream.ts';
 
 const frameMs = 80;
 
 /**
  * Shows lines until they end. @param out undefined shows nothing. @param onAux takes what is said for programs.
- * @throws ApiFault for a line that says that the work failed.
+ * @throws Fault for a line that says that the work failed.
  */
 export async function showProgress(
   lines: AsyncIterable<ProgressMessage>,
@@ -19,7 +18,7 @@ export async function showProgress(
   try {
     for await (const line of lines) {
       if (line.error !== undefined || line.errorDetail !== undefined) {
-        throw new ApiFault(line.errorDetail?.code ?? 500, line.errorDetail?.message ?? line.error ?? 'unknown error');
+        throw new Fault('internal', line.errorDetail?.message ?? line.error ?? 'unknown error');
       }
       if (line.aux !== undefined) {
         onAux?.(line.aux);

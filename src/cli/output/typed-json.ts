@@ -65,8 +65,19 @@ export function typed(key: string, value: unknown): unknown {
   if (Object.hasOwn(object, 'Entrypoint') && Object.hasOwn(object, 'Cmd')) addAbsent(object, absentConfig);
   if (Object.hasOwn(object, 'Architecture') && Object.hasOwn(object, 'RepoTags'))
     addAbsent(object, { Variant: '', OsVersion: '' });
+  if (Object.hasOwn(object, 'NetworkMode') && Object.hasOwn(object, 'Binds')) addAbsent(object, absentHostConfig);
   return object;
 }
+
+const absentHostConfig = {
+  Init: new Nil('pointer'),
+  Annotations: new Nil('map'),
+  Mounts: new Nil('slice'),
+  StorageOpt: new Nil('map'),
+  Sysctls: new Nil('map'),
+  Tmpfs: new Nil('map'),
+  Runtime: '',
+};
 
 const absentConfig = {
   ExposedPorts: new Nil('map'),

@@ -36,7 +36,9 @@ export function formatValue(value: unknown): string {
     return `map[${keys.map((key) => `${key}:${formatValue(value.get(key))}`).join(' ')}]`;
   }
   if (typeof value === 'object') {
-    return `{${Object.values(value).map(formatValue).join(' ')}}`;
+    // Fields that JSON leaves out are there, but not enumerable.
+    const fields = Object.getOwnPropertyNames(value) as (keyof typeof value)[];
+    return `{${fields.map((field) => formatValue(value[field])).join(' ')}}`;
   }
   return typeof value === 'bigint' || typeof value === 'boolean' ? String(value) : '';
 }
