@@ -21,7 +21,11 @@ export async function list(call: Call): Promise<Reply> {
 
 export async function inspect(call: Call): Promise<Reply> {
   const image = await call.engine.images.inspect(call.name, { platform: platformOf(call, 49) });
-  return json(applyDeltas(imageDeltas, call.version, image));
+  // docker-compose 1.29 asks for the newest version and cannot recreate a container without fields that ended at 1.45.
+  const version = call.header('user-agent')?.startsWith('docker-compose/1.')
+    ? Math.min(call.version, 44)
+    : call.version;
+  return json(applyDeltas(imageDeltas, version, image));
 }
 
 export async function history(call: Call): Promise<Reply> {
