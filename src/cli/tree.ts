@@ -258,6 +258,11 @@ export const root: TreeNode = {
         },
         ls: { short: 'List volumes', aliases: ['list'], load: () => import('./commands/volume-ls.ts') },
         prune: { short: 'Remove unused local volumes', load: () => import('./commands/volume-prune.ts') },
+        restore: { short: 'Bring a removed volume back', load: () => import('./commands/volume-restore.ts') },
+        trash: {
+          short: 'List removed volumes that can be brought back',
+          load: () => import('./commands/volume-trash.ts'),
+        },
         rename: { short: 'Give a volume another name', load: () => import('./commands/volume-rename.ts') },
         rm: {
           short: 'Remove one or more volumes. You cannot remove a volume that is in use by a container.',

@@ -82,7 +82,7 @@ async function dialSsh(endpoint: Extract<Endpoint, { kind: 'ssh' }>): Promise<Du
     child.once('spawn', resolve);
     child.once('error', (error) => reject(new Fault('unavailable', `Cannot run ssh: ${messageOf(error)}`)));
   });
-  const stream = DuplexStream.from({ writable: child.stdin, readable: child.stdout }) as Duplex;
+  const stream = DuplexStream.from({ writable: child.stdin, readable: child.stdout });
   child.once('exit', (code) => {
     if (code === 0 || code === null) return;
     const why = complaint.trim() === '' ? `exit status ${code}` : complaint.trim();

@@ -26,7 +26,7 @@ export function parseEndpoint(url: string, tls?: TlsSettings): Endpoint {
     const secure = tls ?? (scheme === 'https' ? { verify: true } : undefined);
     const host = parsed.hostname.replace(/^\[|\]$/g, '');
     const port =
-      parsed.port === '' ? (/:80$/.test(rest) ? 80 : secure === undefined ? 2375 : 2376) : Number(parsed.port);
+      parsed.port === '' ? (rest.endsWith(':80') ? 80 : secure === undefined ? 2375 : 2376) : Number(parsed.port);
     return { kind: 'tcp', url: text, host, port, basePath: parsed.pathname.replace(/\/$/, ''), tls: secure };
   }
   if (scheme === 'ssh') {

@@ -19,6 +19,8 @@ export function volumeCalls(caller: Caller) {
     remove: (name: string, force: boolean) => caller.done('volumeRemove', { name, query: { force } }),
     /** Wherry's own; other daemons answer 404. */
     rename: (name: string, to: string) => caller.done('volumeRename', { name, query: { name: to } }),
+    trash: () => caller.json<{ Name: string; RemovedAt: string; Size: number }[]>('volumeTrash', {}),
+    restore: (name: string) => caller.done('volumeRestore', { name }),
     prune: (filters?: FilterValues) => caller.json<VolumesPruned>('volumePrune', { filters }),
   };
 }
