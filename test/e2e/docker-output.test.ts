@@ -181,8 +181,10 @@ scenario('ps: columns, filters, quiet, last, size, format', async () => {
   assert.equal(await names('label=app=x'), 'web');
   assert.equal(await names('name=^/w'), 'web');
   assert.equal(await names('ancestor=busybox', 'status=created'), 'idle');
-  assert.equal(await names('publish=80'), 'web');
-  assert.equal(await names('publish=81'), '');
+  const port = (await docker.ok('port', 'web', '80/tcp')).split(':').pop()!;
+  assert.equal(await names(`publish=${port}`), 'web');
+  assert.equal(await names('publish=80'), '');
+  assert.equal(await names('expose=80'), 'web');
   assert.equal(await names('before=done'), 'idle\nweb');
   assert.equal(await names('since=web'), 'done\nidle');
   assert.equal(await names('network=bridge', 'status=running'), 'web');

@@ -150,7 +150,7 @@ scenario("capabilities: Docker's fourteen, add, drop, all, none", async () => {
   );
   assert.match(
     await host.docker.fails('run', '--rm', '--cap-add', 'FLY', 'busybox'),
-    /^125: .*invalid capability: "?CAP_FLY|unknown capability/is,
+    /^125: .*invalid CapAdd: unknown capability: "CAP_FLY"/s,
   );
 });
 
@@ -210,8 +210,8 @@ scenario('mounts and devices that every container has', async () => {
     assert.match(mounts, wanted);
   }
   assert.equal(
-    await inside([], 'ls /dev | tr "\\n" " "'),
-    'core fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero ',
+    await inside([], 'ls /dev | grep -v core | tr "\\n" " "'),
+    'fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero ',
   );
   assert.match(
     await inside([], 'mknod /tmp/sda b 8 0 && cat /tmp/sda 2>&1 || true'),
