@@ -22,7 +22,7 @@ describe('capabilities', () => {
     assert.deepEqual(ask([], [], true, 1n), ['CAP_CHOWN']);
   });
   test('an unknown name is named', () => {
-    assert.throws(() => normaliseCapability('SYS_BOGUS'), { message: 'invalid capability: "SYS_BOGUS"' });
+    assert.throws(() => normaliseCapability('SYS_BOGUS'), { message: 'unknown capability: "CAP_SYS_BOGUS"' });
   });
   test('reads the mask of /proc/<pid>/status', () => {
     assert.equal(capabilityMask('Name:\tx\nCapEff:\t000001fffeffffff\n', 'CapEff'), 0x1fffeffffffn);

@@ -23,7 +23,7 @@ export interface CapabilityRequest {
 export function normaliseCapability(name: string): string {
   const plain = name.trim().toUpperCase().replace(/^CAP_/, '');
   if (plain === 'ALL') return 'ALL';
-  if (!all.includes(plain)) throw new Fault('invalid', `invalid capability: "${name}"`);
+  if (!all.includes(plain)) throw new Fault('invalid', `unknown capability: "CAP_${plain}"`);
   return `CAP_${plain}`;
 }
 

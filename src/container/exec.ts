@@ -41,7 +41,7 @@ export function createExec(context: Context, live: Live, body: ExecCreateBody): 
   if (command.length === 0) throw new Fault('invalid', 'No exec command specified');
   requireRun(live);
   if (live.run?.paused)
-    throw new Fault('conflict', `container ${live.record.id} is paused, unpause the container before exec`);
+    throw new Fault('conflict', `container ${live.record.name} is paused, unpause the container before exec`);
   parseDetachKeys(body.DetachKeys);
   warmCgroups(context.settings.cgroups);
   const id = randomId();
@@ -106,7 +106,7 @@ export async function startExec(
   }
   requireRun(live);
   if (live.run?.paused)
-    throw new Fault('conflict', `container ${live.record.id} is paused, unpause the container before exec`);
+    throw new Fault('conflict', `container ${live.record.name} is paused, unpause the container before exec`);
   exec.started = true;
   const attached =
     !options.detach && ((body.AttachStdin ?? false) || (body.AttachStdout ?? false) || (body.AttachStderr ?? false));

@@ -164,8 +164,12 @@ function matchesPorts(live: Live, filters: Filters): boolean {
     });
   };
   const published = Object.keys(hostConfig.PortBindings ?? {});
+  // As in Docker: `publish` asks for ports of the host, `expose` for those of the container.
+  const open = Object.entries(live.run?.ports ?? {}).flatMap(([port, bindings]) =>
+    (bindings ?? []).map(({ HostPort }) => `${HostPort ?? ''}/${port.split('/')[1] ?? 'tcp'}`),
+  );
   return (
-    within(filters.get('publish'), [...published, ...Object.keys(live.run?.ports ?? {})]) &&
+    within(filters.get('publish'), open) &&
     within(filters.get('expose'), [...Object.keys(config.ExposedPorts ?? {}), ...published])
   );
 }

@@ -151,7 +151,7 @@ function checkVolumeName(name: string): void {
   if (/^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/.test(name)) return;
   throw new Fault(
     'invalid',
-    `"${name}" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path`,
+    `create ${name}: "${name}" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path`,
   );
 }
 
@@ -242,7 +242,7 @@ function parseMount(input: MountPointInput, context: MountContext): ContainerMou
         'invalid',
         type === ''
           ? 'invalid mount config: mount type must be specified'
-          : `invalid mount config for type "${type}": mount type unknown: "${type}"`,
+          : `invalid mount config for type "${type}": mount type unknown`,
       );
   }
 }

@@ -97,12 +97,12 @@ describe('users', () => {
     assert.deepEqual(resolveUser('app', [], passwd, group), {
       uid: 1000,
       gid: 1001,
-      additionalGids: [50],
+      additionalGids: [50, 1001],
       home: '/home/app',
     });
-    assert.deepEqual(resolveUser('1234', [], passwd, group), { uid: 1234, gid: 0, additionalGids: [], home: '/' });
+    assert.deepEqual(resolveUser('1234', [], passwd, group), { uid: 1234, gid: 0, additionalGids: [0], home: '/' });
     assert.equal(resolveUser('app:extra', [], passwd, group).gid, 50);
-    assert.deepEqual(resolveUser('', ['extra', '77'], passwd, group).additionalGids, [50, 77]);
+    assert.deepEqual(resolveUser('', ['extra', '77'], passwd, group).additionalGids, [0, 50, 77]);
     assert.throws(() => resolveUser('nobody', [], passwd, group), {
       message: 'unable to find user nobody: no matching entries in passwd file',
     });

@@ -39,6 +39,7 @@ export function resolveUser(spec: string, groupAdd: readonly string[], passwd: s
   }
   const uid = entry?.uid ?? Number(wanted);
   let gid = entry?.gid ?? 0;
+  // The primary group, too: without it a program that changes its groups would lose what the group is denied (CVE-2022-36109).
   const additional = new Set<number>();
   if (groupPart !== '') {
     gid = groupId(groupPart, groups);
@@ -49,7 +50,7 @@ export function resolveUser(spec: string, groupAdd: readonly string[], passwd: s
   return {
     uid,
     gid,
-    additionalGids: [...additional].filter((id) => id !== gid || groupAdd.length > 0).sort((a, b) => a - b),
+    additionalGids: [...additional.add(gid)].sort((a, b) => a - b),
     home: entry?.home || '/',
   };
 }

@@ -1,7 +1,7 @@
 /** What a create or update request may not say, with Docker's words; and what it means when it says nothing. Pure. */
 import type { ContainerConfig, HostConfig, Resources, RestartPolicy } from '../api/index.ts';
 import { signalNumber } from '../linux/index.ts';
-import { Fault } from '../std/index.ts';
+import { Fault, messageOf } from '../std/index.ts';
 import { normaliseCapability } from './capabilities.ts';
 import { checkLogOptions } from './log-limits.ts';
 
@@ -167,7 +167,15 @@ export function settleConfig(
   const settled: HostConfig = { ...host };
   const warnings = checkResources(settled, facts);
   checkRestartPolicy(host.RestartPolicy, host.AutoRemove ?? false);
-  for (const capability of [...(host.CapAdd ?? []), ...(host.CapDrop ?? [])]) normaliseCapability(capability);
+  for (const key of ['CapAdd', 'CapDrop'] as const) {
+    for (const capability of host[key] ?? []) {
+      try {
+        normaliseCapability(capability);
+      } catch (error) {
+        throw new Fault('invalid', `invalid ${key}: ${messageOf(error)}`, { cause: error });
+      }
+    }
+  }
   for (const entry of config.Env ?? []) {
     if (entry === '' || entry.startsWith('=')) throw new Fault('invalid', `invalid environment variable: ${entry}`);
   }
