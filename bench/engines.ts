@@ -189,7 +189,7 @@ export async function openPodman(): Promise<Engine> {
     ],
     { stdio: ['ignore', 'pipe', 'ignore'] },
   );
-  await new Promise((done) => keeper.stdout!.once('data', done));
+  await new Promise((done) => keeper.stdout.once('data', done));
   const env = {
     ...environment(engine, packed),
     CONTAINERS_CONF: join(folder, 'containers.conf'),

@@ -77,7 +77,7 @@ await open('dockerd', () => openDockerd(docker));
 await open('podman', openPodman);
 try {
   const image = await busyboxImage();
-  for (const engine of [...engines]) {
+  for (const engine of engines.slice()) {
     try {
       await time([...engine.client, 'load', '-q', '-i', image], engine.env);
       await time([...engine.client, 'run', '--rm', 'busybox', 'true'], engine.env);

@@ -59,7 +59,9 @@ if (!fresh) {
     splitting: true,
     format: 'esm',
     // Packages that are CommonJS inside ask for require.
-    banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },
+    banner: {
+      js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+    },
   });
   writeFileSync(stamp, '');
 }

@@ -47,7 +47,7 @@ function call(
       },
     );
     message.on('error', reject);
-    if (stream) (body as NodeJS.ReadableStream).pipe(message);
+    if (stream) body.pipe(message);
     else message.end(body === undefined ? undefined : JSON.stringify(body));
   });
 }

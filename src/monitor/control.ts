@@ -14,7 +14,7 @@ async function send(bundle: string, line: string): Promise<void> {
     }
   } catch (error) {
     const code = errorCode(error);
-    if (code === 'ENOENT' || code === 'ENXIO')
+    if (code === 'ENOENT' || code === 'ENXIO' || code === 'EPIPE')
       throw new Fault('conflict', 'the process has no monitor', { cause: error });
     throw error;
   }

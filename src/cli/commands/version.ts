@@ -51,6 +51,11 @@ function ownVersion(api: number, context: string) {
   };
 }
 
+/** Templates name the field as Docker's Go type does. */
+function goNames<T extends { ApiVersion: string }>(value: T): T & { APIVersion: string } {
+  return { ...value, APIVersion: value.ApiVersion };
+}
+
 async function versionText(
   format: string,
   own: ReturnType<typeof ownVersion>,
@@ -60,7 +65,7 @@ async function versionText(
   if (format !== '') {
     const { compileTemplate } = await import('../template/index.ts');
     const { typed } = await import('../output/typed-json.ts');
-    return `${compileTemplate(format).execute(typed('', { Client: own, Server: server ?? null }))}\n`;
+    return `${compileTemplate(format).execute(typed('', { Client: goNames(own), Server: server === undefined ? null : goNames(server) }))}\n`;
   }
   const negotiated = own.ApiVersion === own.DefaultAPIVersion ? '' : ` (downgraded from ${own.DefaultAPIVersion})`;
   const lines = [
