@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, globSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -235,6 +235,9 @@ export class Daemon implements AsyncDisposable {
     for (const path of mounts.reverse()) quietly('umount', '-l', path);
     if (existsSync(`/sys/class/net/${this.bridge}`)) quietly('ip', 'link', 'del', this.bridge);
     quietly('nft', 'delete', 'table', 'inet', `wherry_${hashOf(this.dataRoot)}`);
+    for (const group of globSync(`/sys/fs/cgroup/{*/,}wherry-${hashOf(this.dataRoot)}`)) {
+      quietly('find', group, '-depth', '-type', 'd', '-exec', 'rmdir', '{}', ';');
+    }
     rmSync(this.root, { recursive: true, force: true, maxRetries: 5 });
   }
 
