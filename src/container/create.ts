@@ -14,7 +14,6 @@ import type { ContainerMount, ContainerRecord } from './record.ts';
 import { withRoot } from './rootfs.ts';
 import { parseSecurityOptions } from './security.ts';
 import { checkName, settleConfig } from './validate.ts';
-import { resolveLinks } from './network-setup.ts';
 
 export const restartUnhealthyAnnotation = 'io.wherry.restart-unhealthy';
 
@@ -49,16 +48,23 @@ export async function createContainer(
   if (command[0] === '') throw new Fault('invalid', 'no command specified');
   parseSecurityOptions(host.SecurityOpt ?? []);
   const settled = settleConfig(merged, host, context.settings.facts, id, options.apiVersion);
+  if ((settled.host.Isolation ?? '') !== '' && settled.host.Isolation !== 'default')
+    throw new Fault('invalid', `invalid isolation: "${settled.host.Isolation}" - linux only supports 'default'`);
   joinOthers(context, settled.host);
+  if (settled.host.NetworkMode === 'host' && Object.keys(settled.host.PortBindings ?? {}).length > 0)
+    settled.warnings.push('Published ports are discarded when using host network mode');
   const networks = requestedNetworks(
     settled.host,
     settled.config,
     networking?.EndpointsConfig ?? {},
     options.apiVersion,
   );
-  resolveLinks(context, host.Links);
+  for (const link of host.Links ?? []) {
+    const [ref = ''] = link.replace(/^\//, '').split(':');
+    named(context, ref, `could not get container for ${ref}: `);
+  }
   const mounts = resolveMounts(merged, settled.host, {
-    container: (ref) => find(context, ref).record,
+    container: (ref) => named(context, ref).record,
     hostPathExists: existsSync,
     volumeDriver: host.VolumeDriver ?? '',
   });
@@ -101,6 +107,17 @@ export async function createContainer(
   context.live.set(id, newLive(record));
   containerEvent(context, record, 'create');
   return { Id: id, Warnings: settled.warnings };
+}
+
+/** A container that the request names. Not there is a fault of the request: at a 404 clients would go and pull the image. */
+function named(context: Context, ref: string, prefix = ''): Live {
+  try {
+    return find(context, ref);
+  } catch (error) {
+    if (error instanceof Fault && error.kind === 'not-found')
+      throw new Fault('invalid', `${prefix}${error.message}`, { cause: error });
+    throw error;
+  }
 }
 
 export function newLive(record: ContainerRecord): Live {

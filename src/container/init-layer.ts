@@ -31,7 +31,8 @@ export async function ensureInitLayer(snapshots: Snapshots, parent: string | und
   const missing = parent === undefined ? wanted : missingIn(snapshots, parent);
   async function* entries(): AsyncGenerator<TarSource> {
     for (const [path, type, target] of missing) {
-      yield { header: tarHeader(path, type, target === undefined ? {} : { linkName: Buffer.from(target) }) };
+      const more = target === undefined ? {} : { linkName: Buffer.from(target) };
+      yield { header: tarHeader(path, type, path === '.dockerenv' ? { mode: 0o755 } : more) };
     }
   }
   const tar = await collectBytes(writeTar(entries()), 1 << 20);

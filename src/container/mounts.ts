@@ -107,6 +107,12 @@ export function parseBind(spec: string, volumeDriver: string): ContainerMount {
   }
   const words = mode === '' ? [] : mode.split(',');
   const isBind = source.startsWith('/');
+  if (posix.normalize(destination) === '/') {
+    throw new Fault(
+      'invalid',
+      `invalid volume specification: '${spec}': invalid mount config for type "${isBind ? 'bind' : 'volume'}": invalid specification: destination can't be '/'`,
+    );
+  }
   let propagation = '';
   let readOnly = false;
   let noCopy = false;

@@ -218,7 +218,7 @@ export async function containerTop(context: Context, live: Live, psArgs: string)
   const pids = new Set(cgroupPids(context.settings.cgroups, run.cgroup));
   const result = await runProgram('ps', psArgs.trim() === '' ? ['-ef'] : psArgs.trim().split(/\s+/));
   if (result.code !== 0)
-    throw new Fault('internal', `Error running ps: exit status ${result.code}: ${result.stderr.trim()}`);
+    throw new Fault('internal', `ps: ${result.stderr.trim().split('\n')[0] || `exit status ${result.code}`}`);
   const lines = result.stdout.split('\n').filter((line) => line.trim() !== '');
   const Titles = lines[0]!.trim().split(/\s+/);
   const column = Titles.indexOf('PID');

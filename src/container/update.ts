@@ -1,6 +1,6 @@
 /** `update` and `rename`. Callers hold the lock. */
 import type { ContainerUpdateBody, HostConfig, Resources } from '../api/index.ts';
-import { Fault } from '../std/index.ts';
+import { Fault, messageOf } from '../std/index.ts';
 import type { Context, Live } from './context.ts';
 import { nameTaken } from './create.ts';
 import { blockDevice } from './devices.ts';
@@ -63,11 +63,21 @@ export async function updateContainer(
   return { Warnings: warnings.length === 0 ? null : warnings };
 }
 
+/** As Docker tells it: with the slash that names have inside. */
+function newName(name: string): string {
+  try {
+    return checkName(name);
+  } catch (error) {
+    const text = messageOf(error).replace(/\((?!\/)/, '(/');
+    throw new Fault('invalid', `Error when allocating new name: ${text}`, { cause: error });
+  }
+}
+
 /** @throws Fault invalid, conflict */
 export async function renameContainer(context: Context, live: Live, name: string): Promise<void> {
   const { record } = live;
   if (name === '') throw new Fault('invalid', 'Neither old nor new names may be empty');
-  const next = checkName(name);
+  const next = newName(name);
   if (next === record.name) throw new Fault('invalid', `Renaming a container with the same name as its current name`);
   if (context.names.has(next))
     throw new Fault('conflict', `Error when allocating new name: ${nameTaken(context, next).message}`);

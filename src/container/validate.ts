@@ -105,11 +105,11 @@ export function checkResources(resources: Resources, facts: HostFacts): string[]
     if (value !== '') checkCpuset(flag, value, limit);
   }
   const weight = resources.BlkioWeight ?? 0;
-  if (weight !== 0 && (weight < 10 || weight > 1000))
-    throw new Fault('invalid', 'Range of blkio weight is from 10 to 1000');
   if (weight !== 0 && !facts.blockWeight) {
     warnings.push('Your kernel does not support Block I/O weight or the cgroup is not mounted. Weight discarded.');
     resources.BlkioWeight = 0;
+  } else if (weight !== 0 && (weight < 10 || weight > 1000)) {
+    throw new Fault('invalid', 'Range of blkio weight is from 10 to 1000');
   }
   if ((resources.BlkioWeightDevice?.length ?? 0) > 0 && !facts.blockWeight) {
     warnings.push(
@@ -205,7 +205,7 @@ export function settleConfig(
   }
   const driver = host.LogConfig?.Type || facts.logDriver;
   if (!logDrivers.includes(driver)) {
-    throw new Fault('invalid', `logger: no log driver named '${driver}' is registered`);
+    throw new Fault('invalid', `error looking up logging plugin ${driver}: plugin ${JSON.stringify(driver)} not found`);
   }
   checkLogOptions(driver, host.LogConfig?.Config ?? {});
   const network = host.NetworkMode || 'default';

@@ -4,7 +4,10 @@ import { Fault } from '../std/index.ts';
 /** @throws Fault invalid with Docker's texts */
 export function checkVolumeName(name: string): void {
   if (name.length === 1)
-    throw new Fault('invalid', 'volume name is too short, names should be at least two alphanumeric characters');
+    throw new Fault(
+      'invalid',
+      `create ${name}: volume name is too short, names should be at least two alphanumeric characters`,
+    );
   if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/.test(name)) {
     throw new Fault(
       'invalid',

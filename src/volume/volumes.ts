@@ -106,7 +106,7 @@ class LocalVolumes implements Volumes {
       if (driver !== 'local' && driver !== 'default') {
         throw new Fault(
           'not-found',
-          `error looking up volume plugin ${driver}: plugin ${JSON.stringify(driver)} not found`,
+          `create ${name}: error looking up volume plugin ${driver}: plugin ${JSON.stringify(driver)} not found`,
         );
       }
       const driverOptions = body.DriverOpts ?? {};
@@ -120,7 +120,12 @@ class LocalVolumes implements Volumes {
         }
         return showVolume(this.#directory, name, known);
       }
-      checkDriverOptions(driverOptions);
+      try {
+        checkDriverOptions(driverOptions);
+      } catch (error) {
+        if (!(error instanceof Fault)) throw error;
+        throw new Fault(error.kind, `create ${name}: ${error.message}`, { cause: error });
+      }
       const record: VolumeRecord = {
         createdAt: `${new Date().toISOString().slice(0, 19)}Z`,
         labels: anonymous ? { [ANONYMOUS]: '', ...body.Labels } : (body.Labels ?? null),

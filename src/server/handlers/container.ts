@@ -81,7 +81,12 @@ function stopOptions(call: Call): { signal: string | undefined; timeoutSeconds: 
 }
 
 export async function kill(call: Call): Promise<Reply> {
-  await call.engine.containers.kill(call.name, call.query.text('signal'));
+  try {
+    await call.engine.containers.kill(call.name, call.query.text('signal'));
+  } catch (error) {
+    if (!(error instanceof Fault) || error.kind !== 'not-found') throw error;
+    throw new Fault('not-found', `cannot kill container: ${call.name}: ${error.message}`, { cause: error });
+  }
   return empty(204);
 }
 
