@@ -14,6 +14,11 @@ export const command: Command = {
   -L, --follow-link   Always follow symbol link in SRC_PATH
   -q, --quiet         Suppress progress output during copy. Progress output is automatically suppressed if no terminal is attached
 `,
+  long: `
+Use '-' as the source to read a tar archive from stdin
+and extract it to a directory destination in a container.
+Use '-' as the destination to stream a tar archive of a
+container source to stdout.`,
   arity: exactly(2),
   completes: ['container', 'file'],
   examples: `

@@ -14,6 +14,7 @@ export const command: Command = {
       --password-stdin    Take the Password or Personal Access Token (PAT) from stdin
   -u, --username string   Username
 `,
+  long: 'Defaults to Docker Hub if no server is specified.',
   arity: atMost(1),
   completes: ['none'],
   examples: `

@@ -5,6 +5,7 @@ import { eraseCredentials } from '../registry/store-credentials.ts';
 
 export const command: Command = {
   use: '[SERVER]',
+  long: 'Defaults to Docker Hub if no server is specified.',
   arity: atMost(1),
   completes: ['none'],
   examples: `

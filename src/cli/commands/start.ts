@@ -11,10 +11,12 @@ export const command: Command = {
   use: '[OPTIONS] CONTAINER [CONTAINER...]',
   flags: `
   -a, --attach                  Attach STDOUT/STDERR and forward signals
-      --checkpoint string       Restore from this checkpoint
-      --checkpoint-dir string   Use a custom checkpoint storage directory
       --detach-keys string      Override the key sequence for detaching a container
   -i, --interactive             Attach container's STDIN
+`,
+  hidden: `
+      --checkpoint string       Restore from this checkpoint
+      --checkpoint-dir string   Use a custom checkpoint storage directory
 `,
   arity: atLeast(1),
   completes: ['stopped'],

@@ -3,7 +3,7 @@ import type { FlagSpec } from './table.ts';
 
 /** @param width columns of the terminal. */
 export function flagUsages(specs: readonly FlagSpec[], width: number): string {
-  const shown = specs.filter((spec) => !spec.hidden);
+  const shown = specs.filter((spec) => !spec.hidden && !spec.description.includes('(Windows only)'));
   const left = shown.map((spec) => {
     const short = spec.short === undefined ? '    ' : `-${spec.short}, `;
     return `  ${short}--${spec.name}${spec.type === '' ? '' : ` ${spec.type}`}`;

@@ -23,7 +23,7 @@ export function helpText({ path, node, command, width }: HelpSubject): string {
     parts.push(`Run 'wherry ${path.join(' ')} COMMAND --help' for more information on a command.\n`);
   }
   const specs = parseFlagTable(command?.flags ?? '');
-  if (specs.length > 0) parts.push(`Options:\n${flagUsages(specs, width)}`);
+  if (specs.length > 0) parts.push(`Options:\n${flagUsages(specs, width - 1)}`);
   if (command?.examples !== undefined) parts.push(`Examples:\n${indent(command.examples)}`);
   return parts.join('\n');
 }
@@ -55,7 +55,7 @@ ${commandLines(groups, entries)}
 Commands:
 ${commandLines(others, entries)}
 Global Options:
-${flagUsages(specs, width)}
+${flagUsages(specs, width - 1)}
 Examples:
 ${indent(rootExamples)}
 Run 'wherry COMMAND --help' for more information on a command.
