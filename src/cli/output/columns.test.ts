@@ -33,7 +33,7 @@ describe('columns', () => {
   });
   test('a bar fits its columns', () => {
     const bar = barText({ progressDetail: { current: 50, total: 100 } }, 120);
-    assert.match(bar, /^\[=+>\s*\]/);
+    assert.match(bar, /^ \[=+>\s*\]/);
     assert.ok(bar.length <= 120);
   });
 });
