@@ -11,6 +11,8 @@ export interface DownloadListener {
 }
 
 interface Download {
+  /** Went on from bytes that an earlier transfer left. */
+  resumed: boolean;
   done: Promise<void>;
   controller: AbortController;
   listeners: Set<DownloadListener>;
@@ -42,10 +44,12 @@ export class Downloads {
       await download.done.catch(() => {});
       download = this.#running.get(blob.digest);
     }
-    download ??= this.#start(reference, blob, options.credentials);
-    const { done, controller, listeners } = download;
+    const joined = download !== undefined;
+    const current = download ?? this.#start(reference, blob, options.credentials);
+    const { done, controller, listeners } = current;
     const listener = options.listener ?? { progress: () => {}, verifying: () => {} };
     listeners.add(listener);
+    let again = false;
     const left = Promise.withResolvers<never>();
     left.promise.catch(() => {});
     const leave = (): void => {
@@ -56,22 +60,31 @@ export class Downloads {
     signal.addEventListener('abort', leave, { once: true });
     try {
       await Promise.race([done, left.promise]);
+    } catch (error) {
+      // The wrong bytes were an earlier pull's, and are gone by now: a transfer of our own may be right.
+      const foreign = joined || current.resumed;
+      if (signal.aborted || !foreign || !(error instanceof Fault) || error.kind !== 'invalid') throw error;
+      again = true;
     } finally {
       signal.removeEventListener('abort', leave);
       listeners.delete(listener);
       // The one who stopped the transfer sees it end, so that its temporary file is closed.
       if (controller.signal.aborted) await done.catch(() => {});
     }
+    if (again) await this.fetch(reference, blob, options, signal);
   }
 
   #start(reference: Reference, blob: Descriptor, credentials: Credentials | undefined): Download {
     const controller = new AbortController();
     const listeners = new Set<DownloadListener>();
-    const done = this.#transfer(reference, blob, credentials, listeners, controller.signal).finally(() =>
+    const download: Download = { done: Promise.resolve(), controller, listeners, resumed: false };
+    const resumed = (): void => {
+      download.resumed = true;
+    };
+    download.done = this.#transfer(reference, blob, credentials, listeners, controller.signal, resumed).finally(() =>
       this.#running.delete(blob.digest),
     );
-    done.catch(() => {});
-    const download = { done, controller, listeners };
+    download.done.catch(() => {});
     this.#running.set(blob.digest, download);
     return download;
   }
@@ -82,8 +95,10 @@ export class Downloads {
     credentials: Credentials | undefined,
     listeners: ReadonlySet<DownloadListener>,
     signal: AbortSignal,
+    onResumed: () => void,
   ): Promise<void> {
     await using ingest = await this.#content.openIngest({ digest: blob.digest, size: blob.size });
+    if (ingest.offset > 0) onResumed();
     let current = ingest.offset;
     for await (const chunk of this.#registry.blob(reference, blob, ingest.offset, credentials, signal)) {
       await ingest.write(chunk);

@@ -55,7 +55,7 @@ export function containerBody(flags: Flags, args: readonly string[], context: Bo
     Labels: labelsOf(flags.list('label-file'), flags.list('label')),
     ...(flags.string('stop-signal') === '' ? {} : { StopSignal: flags.string('stop-signal') }),
     ...(flags.changed('stop-timeout') ? { StopTimeout: flags.integer('stop-timeout') } : {}),
-    HostConfig: hostConfigOf(flags, { binds, bindings, networkMode: networking.mode }),
+    HostConfig: hostConfigOf(flags, { binds, bindings, networkMode: networking.mode, cwd: context.cwd }),
     NetworkingConfig: { EndpointsConfig: networking.endpoints },
   };
 }
@@ -64,9 +64,10 @@ interface HostParts {
   binds: string[];
   bindings: HostConfig['PortBindings'];
   networkMode: string;
+  cwd: string;
 }
 
-function hostConfigOf(flags: Flags, { binds, bindings, networkMode }: HostParts): HostConfig {
+function hostConfigOf(flags: Flags, { binds, bindings, networkMode, cwd }: HostParts): HostConfig {
   const restart = restartPolicyOf(flags.string('restart'));
   if (flags.bool('rm') && restart.Name !== 'no' && restart.Name !== '') {
     throw new Fault('invalid', 'conflicting options: cannot specify both --restart and --rm');
@@ -110,7 +111,9 @@ function hostConfigOf(flags: Flags, { binds, bindings, networkMode }: HostParts)
     ...(flags.string('runtime') === '' ? {} : { Runtime: flags.string('runtime') }),
     Isolation: flags.string('isolation'),
     ...resourcesOf(flags),
-    ...(flags.list('mount').length === 0 ? {} : { Mounts: flags.list('mount').map((each) => valid(parseMount(each))) }),
+    ...(flags.list('mount').length === 0
+      ? {}
+      : { Mounts: flags.list('mount').map((each) => valid(parseMount(each, cwd))) }),
     MaskedPaths: security.maskedPaths,
     ReadonlyPaths: security.readonlyPaths,
     ...(flags.changed('init') ? { Init: flags.bool('init') } : {}),
