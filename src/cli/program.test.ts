@@ -1,0 +1,243 @@
+/** The whole command line, in this process, at a server with an engine in memory. */
+import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { withServer } from '../../test/support/server.ts';
+import { wherry } from './fixture.ts';
+
+describe('wherry', () => {
+  test('run: output, input, exit codes', async () => {
+    await withServer({}, async (place) => {
+      assert.deepEqual(await wherry(place, ['run', '--rm', 'busybox', 'echo', 'hi']), {
+        code: 0,
+        out: 'hi\n',
+        err: '',
+      });
+      const failing = await wherry(place, ['run', '--rm', 'busybox', 'sh', '-c', 'echo out; echo err >&2; exit 7']);
+      assert.deepEqual(failing, { code: 7, out: 'out\n', err: 'err\n' });
+      assert.equal((await wherry(place, ['run', '-i', '--rm', 'busybox', 'cat'], 'to and fro')).out, 'to and fro');
+      const missing = await wherry(place, ['run', '--rm', 'busybox', 'nosuch']);
+      assert.equal(missing.code, 127);
+      assert.match(
+        missing.err,
+        /^wherry: Error response from daemon: .*executable file not found in \$PATH: unknown\n\nRun 'wherry run --help' for more information\n$/,
+      );
+      const pulled = await wherry(place, ['run', '--rm', 'nosuchimage']);
+      assert.equal(pulled.code, 125);
+      assert.match(pulled.err, /^Unable to find image 'nosuchimage:latest' locally\nwherry: .*manifest unknown/);
+    });
+  });
+
+  test('the life of a container', async () => {
+    await withServer({}, async (place) => {
+      const { out: id } = await wherry(place, [
+        'run',
+        '-d',
+        '--name',
+        'web',
+        '-l',
+        'x=y',
+        'busybox',
+        'sh',
+        '-c',
+        'echo started; sleep 60',
+      ]);
+      assert.match(id, /^[0-9a-f]{64}\n$/);
+      assert.equal((await wherry(place, ['ps', '-q'])).out, `${id.slice(0, 12)}\n`);
+      assert.match(
+        (await wherry(place, ['ps'])).out,
+        /^CONTAINER ID +IMAGE +COMMAND +CREATED +STATUS +EXPOSURE +PORTS +NAMES\n/,
+      );
+      assert.equal((await wherry(place, ['ps', '--format', '{{.Names}} {{.Label "x"}}'])).out, 'web y\n');
+      assert.equal((await wherry(place, ['exec', 'web', 'echo', 'inside'])).out, 'inside\n');
+      assert.equal((await wherry(place, ['exec', '-i', 'web', 'cat'], 'in')).out, 'in');
+      assert.equal((await wherry(place, ['exec', 'web', 'sh', '-c', 'exit 4'])).code, 4);
+      assert.equal((await wherry(place, ['logs', 'web'])).out, 'started\n');
+      assert.equal(
+        (await wherry(place, ['inspect', '-f', '{{.State.Status}} {{.Name}}', 'web'])).out,
+        'running /web\n',
+      );
+      const mixed = await wherry(place, ['inspect', 'web', 'nope', 'busybox']);
+      assert.equal(mixed.code, 1);
+      assert.equal((JSON.parse(mixed.out) as unknown[]).length, 2);
+      assert.equal(mixed.err, 'Error: No such object: nope\n');
+      const taken = await wherry(place, ['create', '--name', 'web', 'busybox']);
+      assert.equal(taken.code, 1);
+      assert.match(taken.err, /already in use.*\nRemove it with 'wherry rm -f web', or choose another --name\.\n$/);
+      await wherry(place, ['rename', 'web', 'www']);
+      assert.deepEqual(await wherry(place, ['kill', 'www']), { code: 0, out: 'www\n', err: '' });
+      assert.equal((await wherry(place, ['wait', 'www'])).out, '137\n');
+      assert.equal((await wherry(place, ['rm', 'www'])).out, 'www\n');
+      const gone = await wherry(place, ['rm', 'www']);
+      assert.equal(
+        gone.err,
+        "Error response from daemon: No such container: www\nSee what is here with 'wherry ps -a'.\n",
+      );
+    });
+  });
+
+  test('images', async () => {
+    await withServer({}, async (place) => {
+      assert.match(
+        (await wherry(place, ['images'])).out,
+        /^REPOSITORY +TAG +IMAGE ID +CREATED +SIZE\nbusybox +latest +f7c8a1ccf7c8 +.+ago +1\.98MB\n<none> +<none> /,
+      );
+      const pulled = await wherry(place, ['pull', 'busybox']);
+      assert.equal(
+        pulled.out,
+        'Using default tag: latest\nlatest: Pulling from library/busybox\nStatus: Image is up to date for busybox:latest\ndocker.io/library/busybox:latest\n',
+      );
+      assert.equal((await wherry(place, ['pull', '-q', 'busybox'])).out, 'docker.io/library/busybox:latest\n');
+      assert.equal((await wherry(place, ['load'], 'tar')).out, 'Loaded image: busybox:latest\n');
+      const file = join(place.folder, 'out.tar');
+      await wherry(place, ['save', '-o', file, 'busybox']);
+      assert.ok((await readFile(file)).length >= 512);
+      assert.match((await wherry(place, ['rmi', 'busybox'])).out, /^Untagged: busybox:latest\nDeleted: sha256:/);
+      assert.match(
+        (await wherry(place, ['rmi', 'nope'])).err,
+        /No such image.*\nSee what is here with 'wherry images', or get it with 'wherry pull nope/,
+      );
+    });
+  });
+
+  test('networks and volumes', async () => {
+    await withServer({}, async (place) => {
+      const made = await wherry(place, ['network', 'create', '--label', 'a=b', 'app']);
+      assert.equal(made.code, 0, made.err);
+      assert.match((await wherry(place, ['network', 'ls'])).out, /^NETWORK ID +NAME +DRIVER +SCOPE\n[^]*app/);
+      assert.deepEqual(await wherry(place, ['network', 'rm', 'app']), { code: 0, out: 'app\n', err: '' });
+      assert.deepEqual(await wherry(place, ['volume', 'create', 'data']), { code: 0, out: 'data\n', err: '' });
+      assert.match((await wherry(place, ['volume', 'ls'])).out, /^DRIVER +VOLUME NAME\nlocal +data\n$/);
+      assert.equal((await wherry(place, ['volume', 'rm', 'data'])).out, 'data\n');
+    });
+  });
+
+  test('cp in and out', async () => {
+    await withServer({}, async (place) => {
+      await wherry(place, ['run', '-d', '--name', 'box', 'busybox', 'sh', '-c', 'sleep 60']);
+      const copied = await wherry(place, ['cp', 'box:/etc/passwd', join(place.folder, 'passwd')]);
+      assert.equal(copied.code, 0, copied.err);
+      assert.match(await readFile(join(place.folder, 'passwd'), 'utf8'), /^root:/);
+      await writeFile(join(place.folder, 'in.txt'), 'x');
+      assert.equal((await wherry(place, ['cp', join(place.folder, 'in.txt'), 'box:/root/'])).code, 0);
+      assert.match((await wherry(place, ['cp', 'a', 'b'])).err, /must specify at least one container source/);
+      await wherry(place, ['rm', '-f', 'box']);
+    });
+  });
+
+  test('prunes ask first', async () => {
+    await withServer({}, async (place) => {
+      const refused = await wherry(place, ['container', 'prune'], 'n\n');
+      assert.deepEqual([refused.code, refused.err], [1, 'operation cancelled\n']);
+      const agreed = await wherry(place, ['container', 'prune'], 'y\n');
+      assert.match(agreed.out, /\[y\/N\] Total reclaimed space: 0B\n$/);
+    });
+  });
+
+  test('credentials', async () => {
+    await withServer({}, async (place) => {
+      await writeFile(
+        join(place.folder, 'config.json'),
+        JSON.stringify({ auths: { 'r.example.com': { auth: 'YTpi' } }, kept: 1 }),
+      );
+      assert.equal(
+        (await wherry(place, ['logout', 'r.example.com'])).out,
+        'Removing login credentials for r.example.com\n',
+      );
+      assert.deepEqual(JSON.parse(await readFile(join(place.folder, 'config.json'), 'utf8')), { auths: {}, kept: 1 });
+      const hidden = await wherry(place, ['login', '--password-stdin', 'r.example.com'], 'x');
+      assert.match(hidden.err, /--password-stdin option requires --username/);
+    });
+  });
+
+  test('contexts', async () => {
+    await withServer({}, async (place) => {
+      const made = await wherry(place, [
+        'context',
+        'create',
+        'far',
+        '--description',
+        'd',
+        '--docker',
+        'host=tcp://10.0.0.1:2375',
+      ]);
+      assert.equal(made.out, 'far\n');
+      assert.match((await wherry(place, ['context', 'ls'])).out, /default \* .*\nfar +d +tcp:\/\/10\.0\.0\.1:2375/);
+      assert.equal(
+        (await wherry(place, ['context', 'inspect', '-f', '{{.Endpoints.docker.Host}}', 'far'])).out,
+        'tcp://10.0.0.1:2375\n',
+      );
+      const file = join(place.folder, 'far.tar');
+      await wherry(place, ['context', 'export', 'far', file]);
+      assert.equal((await wherry(place, ['context', 'import', 'near', file])).code, 0);
+      assert.equal((await wherry(place, ['context', 'rm', 'far', 'near'])).out, 'far\nnear\n');
+    });
+  });
+
+  test('refusals of the line', async () => {
+    await withServer({}, async (place) => {
+      assert.deepEqual(await wherry(place, ['ps', '--foo']), {
+        code: 125,
+        out: '',
+        err: "unknown flag: --foo\n\nUsage:  wherry ps [OPTIONS]\n\nRun 'wherry ps --help' for more information\n",
+      });
+      assert.deepEqual(await wherry(place, ['run']), {
+        code: 1,
+        out: '',
+        err: "wherry: 'wherry run' requires at least 1 argument\n\nUsage:  wherry run [OPTIONS] IMAGE [COMMAND] [ARG...]\n\nSee 'wherry run --help' for more information\n",
+      });
+      assert.equal((await wherry(place, ['ps', 'x'])).err.split('\n')[0], "wherry: 'wherry ps' accepts no arguments");
+      assert.equal((await wherry(place, ['nope'])).code, 1);
+      assert.equal((await wherry(place, ['build', '-t', 'x', '.'])).code, 1);
+      assert.match((await wherry(place, ['network'])).out, /^Usage: {2}wherry network COMMAND\n/);
+    });
+  });
+
+  test('where no daemon is', async () => {
+    const nowhere = { path: '/nonexistent/x.sock', folder: '/nonexistent' };
+    assert.deepEqual(await wherry(nowhere, ['ps']), {
+      code: 1,
+      out: '',
+      err: 'Cannot connect to the Docker daemon at unix:///nonexistent/x.sock. Is the docker daemon running?\n',
+    });
+  });
+});
+
+describe('completion', () => {
+  const words = async (place: { path: string; folder: string }, ...typed: string[]): Promise<string[]> =>
+    (await wherry(place, ['__complete', ...typed])).out
+      .split('\n')
+      .map((line) => line.split('\t')[0]!)
+      .slice(0, -1);
+
+  test('commands, flags, values and names', async () => {
+    await withServer({}, async (place) => {
+      assert.deepEqual(await words(place, 'rest'), ['restart']);
+      assert.deepEqual(await words(place, 'container', 'pr'), ['prune']);
+      assert.deepEqual(await words(place, 'ps', '--no-t'), ['--no-trunc']);
+      assert.deepEqual(await words(place, 'run', '--restart', 'un'), ['unless-stopped']);
+      assert.deepEqual(await words(place, 'run', '--restart=al'), ['--restart=always']);
+      assert.deepEqual(await words(place, '-H', 'x', 'rena'), ['rename']);
+      await wherry(place, ['run', '-d', '--name', 'web', 'busybox', 'sh', '-c', 'sleep 60']);
+      await wherry(place, ['create', '--name', 'idle', 'busybox']);
+      await wherry(place, ['volume', 'create', 'data']);
+      assert.deepEqual(await words(place, 'stop', ''), ['web']);
+      assert.deepEqual(await words(place, 'start', ''), ['idle']);
+      assert.deepEqual((await words(place, 'rm', '')).sort(), ['idle', 'web']);
+      assert.deepEqual(await words(place, 'rm', 'web', ''), ['idle']);
+      assert.deepEqual(await words(place, 'run', 'bus'), ['busybox']);
+      assert.deepEqual(await words(place, 'volume', 'rm', ''), ['data']);
+      await wherry(place, ['rm', '-f', 'web']);
+    });
+  });
+
+  test('scripts for three shells', async () => {
+    await withServer({}, async (place) => {
+      for (const shell of ['bash', 'zsh', 'fish']) {
+        assert.match((await wherry(place, ['completion', shell])).out, /__complete/);
+      }
+      assert.equal((await wherry(place, ['completion', 'csh'])).code, 1);
+    });
+  });
+});
