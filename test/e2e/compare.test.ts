@@ -231,7 +231,7 @@ const groups: readonly Group[] = [
   {
     name: 'states and their errors',
     commands: [
-      'run -d --name box -l a=b -l c=d -p 127.0.0.1::80 -p 81/udp -v vol:/data -e X=1 --restart on-failure:2 busybox sh -c "echo one; echo two >&2; echo three; exec sleep 1000"',
+      'run -d --name box -l a=b -l c=d -p 127.0.0.1::80 -p 81/udp -v vol:/data -e X=1 --restart on-failure:2 busybox sh -c "echo one; sleep 0.1; echo two >&2; sleep 0.1; echo three; exec sleep 1000"',
       'run -d --name box busybox',
       'create --name idle busybox true',
       'ps',
