@@ -25,8 +25,10 @@ export interface Content {
   delete(digest: Digest): Promise<void>;
   list(): Blob[];
   hold(): Hold;
-  /** Deletes every blob that is neither in `live` nor held; returns the bytes freed. */
-  collect(live: ReadonlySet<string>): Promise<number>;
+  /** Registers an owner of blobs: what `live` names when a collection runs stays. All owners must be known before the first. */
+  addOwner(live: () => Iterable<string>): void;
+  /** Deletes every blob that no owner names and nobody holds; returns the bytes freed. */
+  collect(): Promise<number>;
 }
 
 const pieceSize = 256 * 1024;
@@ -42,6 +44,7 @@ class FileContent implements Content {
   readonly #blobs: string;
   readonly #parts: string;
   readonly #holds = new Set<Set<Digest>>();
+  readonly #owners: (() => Iterable<string>)[] = [];
   readonly #busy = new Set<string>();
   #counter = 0;
 
@@ -167,7 +170,13 @@ class FileContent implements Content {
     };
   }
 
-  async collect(live: ReadonlySet<string>): Promise<number> {
+  addOwner(live: () => Iterable<string>): void {
+    this.#owners.push(live);
+  }
+
+  async collect(): Promise<number> {
+    const live = new Set<string>();
+    for (const owner of this.#owners) for (const digest of owner()) live.add(digest);
     let freed = 0;
     for (const { digest, size } of this.list()) {
       if (live.has(digest) || [...this.#holds].some((held) => held.has(digest))) continue;

@@ -185,6 +185,7 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
     loans.defer(() => removeEmptyCgroup(cgroups, settings.cgroupParent));
   loans.use(containers);
   await networking.restore(containers.running());
+  await images.collect();
 
   const lock = new KeyedMutex();
   const engine: Engine = {

@@ -59,6 +59,8 @@ export interface ImageStore extends Images {
   /** Checks credentials against their registry. @throws Fault unauthorized, unavailable */
   login(auth: RegistryAuth): Promise<{ Status: string; IdentityToken: string }>;
   count(): number;
+  /** Deletes blobs and layers that no owner needs; call it when every owner has registered. */
+  collect(): Promise<void>;
 }
 
 export interface ImageStoreOptions {

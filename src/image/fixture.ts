@@ -43,6 +43,7 @@ export async function openFixture(mirrors: string[] = []): Promise<Fixture> {
       uses: (id) => uses.get(id) ?? [],
       emit: (event) => events.push(event),
     });
+    await images.collect();
     return { images, content, snapshots };
   };
   const fixture: Fixture = {

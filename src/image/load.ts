@@ -56,7 +56,7 @@ export function loadImages(
       }
       for (const stream of text) output.push({ stream });
     } finally {
-      await shelf.collectBlobs();
+      await shelf.content.collect();
     }
   };
   return progressStream(output, work, signal);

@@ -20,16 +20,15 @@ import { parseTagTarget, tagImage } from './tag.ts';
 
 const remoteTimeoutMs = 60_000;
 
-/** Opens the store and clears blobs and layers that no image names. Containers' snapshots must be open by then. */
+/** Opens the store. Blobs and layers that no image names stay until `collect`, for other owners may need them. */
 export async function openImages(options: ImageStoreOptions): Promise<ImageStore> {
   const { content, snapshots, registry, uses, emit } = options;
   const records = await ImageRecords.open(options.root, content);
   const shelf = new Shelf({ records, content, snapshots, uses, emit, version: options.version });
   const puller = { shelf, registry, downloads: new Downloads(content, registry) };
-  await shelf.collectBlobs();
-  await shelf.collectLayers();
 
   return {
+    collect: () => shelf.collect(),
     resolve: async (ref, { platform } = {}) => describeImage(shelf, findImage(records, ref, platform)),
     get: async (id) => {
       const image = records.get(id);

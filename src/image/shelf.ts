@@ -4,7 +4,7 @@
  */
 import type { Content, Hold } from '../content/index.ts';
 import { type Digest, type ImageConfig, initChainId } from '../oci/index.ts';
-import { Fault, faultKind, gather, KeyedMutex } from '../std/index.ts';
+import { Fault, faultKind, KeyedMutex } from '../std/index.ts';
 import type { Snapshots } from '../snapshot/index.ts';
 import { decompress } from './decompress.ts';
 import type { ImageEvent, ImageUse } from './door.ts';
@@ -43,6 +43,8 @@ export class Shelf {
     this.uses = parts.uses;
     this.version = parts.version;
     this.#emit = parts.emit;
+    this.content.addOwner(() => this.#liveBlobs());
+    this.snapshots.addOwner(() => this.#liveChains());
   }
 
   /** Records change one at a time. */
@@ -121,7 +123,7 @@ export class Shelf {
       if (needed.has(chainId) || !(await this.#removeLayer(chainId))) break;
       removed.push(chainId);
     }
-    await this.collectBlobs();
+    await this.content.collect();
     return removed;
   }
 
@@ -136,29 +138,23 @@ export class Shelf {
     }
   }
 
-  /** Deletes blobs that no image names. */
-  async collectBlobs(): Promise<void> {
-    const live = new Set<string>();
-    for (const image of this.records.all()) {
-      live.add(image.id);
-      live.add(image.manifest);
-      for (const layer of image.layers) live.add(layer.digest);
-    }
-    for (const reference of this.records.allReferences())
-      if (reference.digest !== undefined) live.add(reference.digest);
-    await this.content.collect(live);
+  /** Deletes what no owner needs: blobs and unpacked layers that a crash or a forced removal left. */
+  async collect(): Promise<void> {
+    await this.snapshots.collect();
+    await this.content.collect();
   }
 
-  /** Deletes layers that no image names and nothing stands on: what a crash or a forced removal left. */
-  async collectLayers(): Promise<void> {
-    const needed = new Set<string>(this.records.all().flatMap((image) => image.chain));
-    for (let before = -1; before !== 0; ) {
-      const orphans = this.snapshots.layers().filter((chainId) => !needed.has(chainId));
-      const removed = await gather(
-        orphans.map((chainId) => () => this.#removeLayer(chainId)),
-        { limit: 1 },
-      );
-      before = removed.filter(Boolean).length;
+  *#liveBlobs(): Generator<string> {
+    for (const image of this.records.all()) {
+      yield image.id;
+      yield image.manifest;
+      for (const layer of image.layers) yield layer.digest;
     }
+    for (const reference of this.records.allReferences()) if (reference.digest !== undefined) yield reference.digest;
+  }
+
+  *#liveChains(): Generator<string> {
+    yield* this.#heldChains.keys();
+    for (const image of this.records.all()) yield* image.chain;
   }
 }

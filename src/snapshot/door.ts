@@ -20,6 +20,10 @@ export interface Snapshots {
   layers(): string[];
   /** @throws Fault conflict while another layer or a writable snapshot stands on it */
   removeLayer(chainId: string): Promise<void>;
+  /** Registers an owner of layers: what `live` names when a collection runs stays. All owners must be known before the first. */
+  addOwner(live: () => Iterable<string>): void;
+  /** Removes every layer that no owner names and nothing stands on. */
+  collect(): Promise<void>;
 
   /** Makes the writable snapshot `id` (a container's id, or another safe file name) on `parent` (undefined: empty). */
   prepare(id: string, parent: string | undefined): Promise<void>;

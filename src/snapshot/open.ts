@@ -53,6 +53,20 @@ export async function openSnapshots(options: { root: string }): Promise<Snapshot
     await work;
   };
 
+  const owners: (() => Iterable<string>)[] = [];
+  const collect = async (): Promise<void> => {
+    const live = new Set<string>();
+    for (const owner of owners) for (const chainId of owner()) live.add(chainId);
+    for (let removed = -1; removed !== 0; ) {
+      removed = 0;
+      for (const layer of layers.all()) {
+        if (live.has(layer.chainId) || layers.hasChild(layer.chainId) || writables.uses(layer.chainId)) continue;
+        await layers.remove(layer);
+        removed++;
+      }
+    }
+  };
+
   return {
     has: (chainId) => layers.get(chainId) !== undefined,
     apply,
@@ -76,6 +90,8 @@ export async function openSnapshots(options: { root: string }): Promise<Snapshot
       }
       await layers.remove(layer);
     },
+    addOwner: (live) => void owners.push(live),
+    collect,
     prepare: async (id, parent) => writables.prepare(id, parent),
     mount: (id) => writables.mount(id),
     unmount: (id) => writables.unmount(id),
