@@ -5,7 +5,7 @@ import type { ContainerSummary, DiskUsage, System, SystemInfo, SystemVersion, Vo
 import type { ContainerRoom } from '../container/index.ts';
 import { logSize } from '../container/index.ts';
 import type { ImageStore } from '../image/index.ts';
-import type { CgroupLayout } from '../linux/index.ts';
+import { type CgroupLayout, warmCgroups } from '../linux/index.ts';
 import type { RuntimeProgram } from '../runtime/index.ts';
 import { formatNanos, nowNanos } from '../std/index.ts';
 import type { Volumes } from '../volume/index.ts';
@@ -35,6 +35,8 @@ const uname: Record<string, string> = { x64: 'x86_64', arm64: 'aarch64' };
 
 export function openSystem(parts: SystemParts): System {
   return {
+    // The docker command line pings before it runs or execs.
+    expect: () => warmCgroups(parts.cgroups),
     version: () => Promise.resolve(systemVersion(parts)),
     info: () => Promise.resolve(systemInfo(parts)),
     diskUsage: (types) => diskUsage(parts, types),
