@@ -43,7 +43,7 @@ export function createExec(context: Context, live: Live, body: ExecCreateBody): 
   if (command.length === 0) throw new Fault('invalid', 'No exec command specified');
   requireRun(live);
   if (live.run?.paused)
-    throw new Fault('conflict', `container ${live.record.name} is paused, unpause the container before exec`);
+    throw new Fault('conflict', `Container ${live.record.name} is paused, unpause the container before exec`);
   parseDetachKeys(body.DetachKeys);
   const process = execProcess(context, live, body);
   warmCgroups(context.settings.cgroups);
@@ -116,7 +116,7 @@ export async function startExec(
   }
   requireRun(live);
   if (live.run?.paused)
-    throw new Fault('conflict', `container ${live.record.name} is paused, unpause the container before exec`);
+    throw new Fault('conflict', `Container ${live.record.name} is paused, unpause the container before exec`);
   exec.started = true;
   const attached = !options.detach && wantsStdio(exec);
   const session = attached

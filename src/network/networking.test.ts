@@ -1,4 +1,5 @@
 /** The room end to end, in namespaces made here: reachability, isolation, published ports, restarts, leaks. */
+import { basename } from 'node:path';
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
@@ -126,7 +127,7 @@ describe('networking', { skip: skipUnlessRoot }, () => {
         bindings: { '80/tcp': [{ HostPort: String(port) }] },
         containerName: 'late',
       }),
-      isFault('internal', `80/tcp: address already in use (by ${process.title === 'node' ? 'node' : ''}`),
+      isFault('internal', `80/tcp: address already in use (by ${basename(process.execPath)}, process ${process.pid})`),
     );
     server.close();
     await fixture.networking.closeSandbox(holder.id);

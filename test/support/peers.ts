@@ -21,8 +21,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Docker, execute, until } from './docker.ts';
 import { cacheFolder } from './images.ts';
+import { newerDebian } from './newer-debian.ts';
 
 const sets = {
+  /** From the newer suite: a current engine, its command line, Compose and buildx. Its runtime and firewall tools are this release's. */
+  newer: ['docker.io', 'docker-cli', 'containerd', 'docker-buildx', 'docker-compose'],
   engine: [
     'docker.io',
     'containerd',
@@ -94,7 +97,8 @@ async function unpack(set: keyof typeof sets): Promise<string> {
   const stamp = join(root, '.complete');
   const wanted = sets[set].join(' ');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return root;
-  const archives = join(cacheFolder(), 'debs');
+  const newer = set === 'newer' ? await newerDebian() : { env: {} };
+  const archives = join(cacheFolder(), set === 'newer' ? 'debs-newer' : 'debs');
   mkdirSync(archives, { recursive: true });
   const have = (name: string): string | undefined =>
     readdirSync(archives).find((file) => file.startsWith(`${name}_`) && file.endsWith('.deb'));
@@ -104,7 +108,8 @@ async function unpack(set: keyof typeof sets): Promise<string> {
   if (missing.length > 0) {
     const fetched = await execute('apt-get', ['-q', '-o', 'APT::Sandbox::User=root', 'download', ...missing], {
       cwd: archives,
-      timeoutMs: 120_000,
+      timeoutMs: 240_000,
+      env: newer.env,
     });
     if (fetched.code !== 0)
       throw new Error(`apt-get download failed: ${fetched.stderr.trim().split('\n').slice(-2).join(' / ')}`);
@@ -183,7 +188,7 @@ export class Service {
   }
 }
 
-/** Debian's dockerd with a containerd of its own, and nothing shared with any other. */
+/** A current dockerd from Debian's newer suite with a containerd of its own, and nothing shared with any other. */
 export class ReferenceEngine implements AsyncDisposable {
   readonly root = mkdtempSync(join(tmpdir(), 'wherry-peer-'));
   readonly bridge = `wr${randomBytes(3).toString('hex')}`;
@@ -198,10 +203,10 @@ export class ReferenceEngine implements AsyncDisposable {
   }
 
   static async open(): Promise<ReferenceEngine> {
-    const [folder, cli] = [await packages('engine'), await dockerCli()];
+    const [newer, folder, cli] = [await packages('newer'), await packages('engine'), await dockerCli()];
     const engine = new ReferenceEngine(cli);
     try {
-      await engine.#start(folder);
+      await engine.#start(newer, folder);
     } catch (error) {
       await engine[Symbol.asyncDispose]();
       throw error;
@@ -209,9 +214,11 @@ export class ReferenceEngine implements AsyncDisposable {
     return engine;
   }
 
-  async #start(folder: string): Promise<void> {
+  async #start(newer: string, folder: string): Promise<void> {
     const at = (name: string): string => join(this.root, name);
-    const programs = ['usr/bin', 'usr/sbin', 'sbin'].map((name) => join(folder, name)).join(':');
+    const programs = [newer, folder]
+      .flatMap((packed) => ['usr/bin', 'usr/sbin', 'sbin'].map((name) => join(packed, name)))
+      .join(':');
     const env = {
       PATH: `${programs}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,
       LD_LIBRARY_PATH: ['usr/lib', 'lib']
@@ -223,9 +230,9 @@ export class ReferenceEngine implements AsyncDisposable {
       at('containerd.toml'),
       `version = 2\nroot = "${at('containerd')}"\nstate = "${at('containerd-run')}"\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n[grpc]\naddress = "${at('containerd.sock')}"\n`,
     );
-    writeFileSync(at('daemon.json'), '{}');
+    writeFileSync(at('daemon.json'), JSON.stringify({ 'userland-proxy-path': join(newer, 'usr/sbin/docker-proxy') }));
     this.#containerd = new Service(
-      join(folder, 'usr/bin/containerd'),
+      join(newer, 'usr/bin/containerd'),
       ['-c', at('containerd.toml')],
       at('containerd.log'),
       env,
@@ -239,7 +246,7 @@ export class ReferenceEngine implements AsyncDisposable {
     execFileSync('ip', ['addr', 'add', `10.213.${octet}.1/24`, 'dev', this.bridge]);
     execFileSync('ip', ['link', 'set', this.bridge, 'up']);
     this.#dockerd = new Service(
-      join(folder, 'usr/sbin/dockerd'),
+      join(newer, 'usr/sbin/dockerd'),
       [
         '--config-file',
         at('daemon.json'),
