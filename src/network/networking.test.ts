@@ -1,9 +1,9 @@
 /** The room end to end, in namespaces made here: reachability, isolation, published ports, restarts, leaks. */
-import { basename } from 'node:path';
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
 import { connect } from 'node:net';
+import { basename } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { listLinks, openNetlink, openNft } from '../linux/index.ts';
 import { Fault, randomId } from '../std/index.ts';

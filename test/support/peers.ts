@@ -26,6 +26,28 @@ import { newerDebian } from './newer-debian.ts';
 const sets = {
   /** From the newer suite: a current engine, its command line, Compose and buildx. Its runtime and firewall tools are this release's. */
   newer: ['docker.io', 'docker-cli', 'containerd', 'docker-buildx', 'docker-compose'],
+  /** From the newer suite, with the libraries it needs: to be laid over /usr in a mount namespace, for it runs itself again by its paths. */
+  podman5: [
+    'podman',
+    'conmon',
+    'crun',
+    'netavark',
+    'aardvark-dns',
+    'golang-github-containers-common',
+    'libgpgme45',
+    'libassuan9',
+    'libgpg-error0',
+    'libsubid6',
+    'libblake3-0',
+    'libjson-c5',
+    'libsqlite3-0',
+    'libseccomp2',
+    'libsystemd0',
+    'libcap2',
+    'libgcc-s1',
+    'libglib2.0-0t64',
+    'libc6',
+  ],
   engine: [
     'docker.io',
     'containerd',
@@ -97,8 +119,9 @@ async function unpack(set: keyof typeof sets): Promise<string> {
   const stamp = join(root, '.complete');
   const wanted = sets[set].join(' ');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return root;
-  const newer = set === 'newer' ? await newerDebian() : { env: {} };
-  const archives = join(cacheFolder(), set === 'newer' ? 'debs-newer' : 'debs');
+  const isNewer = set === 'newer' || set === 'podman5';
+  const newer = isNewer ? await newerDebian() : { env: {} };
+  const archives = join(cacheFolder(), isNewer ? 'debs-newer' : 'debs');
   mkdirSync(archives, { recursive: true });
   const have = (name: string): string | undefined =>
     readdirSync(archives).find((file) => file.startsWith(`${name}_`) && file.endsWith('.deb'));
@@ -303,8 +326,8 @@ export class RegistryService implements AsyncDisposable {
   readonly address: string;
   readonly #service: Service;
 
-  private constructor(program: string, port: number) {
-    this.address = `127.0.0.1:${port}`;
+  private constructor(program: string, host: string, port: number) {
+    this.address = `${host}:${port}`;
     const file = join(this.root, 'config.yml');
     writeFileSync(
       file,
@@ -313,8 +336,9 @@ export class RegistryService implements AsyncDisposable {
     this.#service = new Service(program, ['serve', file], join(this.root, 'log'));
   }
 
-  static async open(): Promise<RegistryService> {
-    const registry = new RegistryService(join(await packages('registry'), 'usr/bin/docker-registry'), await freePort());
+  static async open(host = '127.0.0.1'): Promise<RegistryService> {
+    const program = join(await packages('registry'), 'usr/bin/docker-registry');
+    const registry = new RegistryService(program, host, await freePort());
     try {
       await until(
         () =>
@@ -329,6 +353,11 @@ export class RegistryService implements AsyncDisposable {
       throw error;
     }
     return registry;
+  }
+
+  /** Forgets all it holds: it keeps nothing in memory. */
+  clear(): void {
+    rmSync(join(this.root, 'data'), { recursive: true, force: true });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
