@@ -39,6 +39,8 @@ export async function openFixture(mirrors: string[] = []): Promise<Fixture> {
       content,
       snapshots,
       registry,
+      parallelDownloads: 3,
+      parallelUploads: 5,
       version: '1.2.3',
       uses: (id) => uses.get(id) ?? [],
       emit: (event) => events.push(event),

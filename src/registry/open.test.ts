@@ -6,12 +6,15 @@ import { test } from 'node:test';
 import { mediaTypes, parseReference, sha256 } from '../oci/index.ts';
 import { collectBytes } from '../std/index.ts';
 import { fakeRegistry, findRegistryProgram, realRegistry } from '../../test/support/registry.ts';
+import { systemClock } from './clock.ts';
 import { openRegistry, type Registry } from './open.ts';
 
 const signal = new AbortController().signal;
+/** Waits for nothing. */
+const clock = { ...systemClock, sleep: async () => {} };
 
 async function withRegistry(task: (registry: Registry) => Promise<void>, mirrors: string[] = []): Promise<void> {
-  const registry = openRegistry({ insecureRegistries: [], mirrors });
+  const registry = openRegistry({ mirrors, clock });
   try {
     await task(registry);
   } finally {
@@ -44,13 +47,10 @@ test('a blob comes whole through broken connections, by Range or by skipping', a
     });
     await withRegistry(async (registry) => {
       const reference = parseReference(`${fake.host}/a`);
-      const got = await collectBytes(
-        registry.blob(reference, { digest, size: blob.length }, 0, undefined, signal),
-        1 << 20,
-      );
+      const got = await collectBytes(registry.blob(reference, { digest, size: blob.length }, {}, signal), 1 << 20);
       assert.ok(got.equals(blob));
       const rest = await collectBytes(
-        registry.blob(reference, { digest, size: blob.length }, 200_000, undefined, signal),
+        registry.blob(reference, { digest, size: blob.length }, { start: 200_000 }, signal),
         1 << 20,
       );
       assert.ok(rest.equals(blob.subarray(200_000)));
@@ -78,7 +78,7 @@ test('redirects to another host carry no credentials', async () => {
     const credentials = { username: 'me', password: 'secret' };
     const reference = parseReference(`${fake.host}/a`);
     const got = await collectBytes(
-      registry.blob(reference, { digest: sha256('blob'), size: 4 }, 0, credentials, signal),
+      registry.blob(reference, { digest: sha256('blob'), size: 4 }, { credentials }, signal),
       10,
     );
     assert.equal(got.toString(), 'blob');
@@ -303,8 +303,7 @@ test('aborting ends a transfer with its reason', async () => {
     const blob = registry.blob(
       parseReference(`${fake.host}/a`),
       { digest: sha256('x'), size: 1000 },
-      0,
-      undefined,
+      {},
       controller.signal,
     );
     await assert.rejects(collectBytes(blob, 2000), /enough/);
@@ -323,16 +322,20 @@ test('push, mount and pull with docker-registry', { skip }, async () => {
     const blob = {
       digest: sha256(data),
       size: data.length,
-      open: async function* () {
-        yield data.subarray(0, 1000);
-        yield data.subarray(1000);
+      open: async function* (start: number) {
+        yield data.subarray(start, start + 1000);
+        yield data.subarray(start + 1000);
       },
+      mountFrom: [],
     };
     assert.ok(!(await registry.hasBlob(reference, blob.digest, undefined, signal)));
-    assert.equal(await registry.upload(reference, blob, undefined, signal), 'uploaded');
+    assert.deepEqual(await registry.upload(reference, blob, undefined, signal), { how: 'uploaded' });
     assert.ok(await registry.hasBlob(reference, blob.digest, undefined, signal));
     const other = parseReference(`${real.host}/c:1`);
-    assert.equal(await registry.upload(other, { ...blob, mountFrom: 'a/b' }, undefined, signal), 'mounted');
+    assert.deepEqual(await registry.upload(other, { ...blob, mountFrom: ['no/such', 'a/b'] }, undefined, signal), {
+      how: 'mounted',
+      from: 'a/b',
+    });
     const descriptor = { mediaType: mediaTypes.ociLayer, digest: blob.digest, size: blob.size };
     const manifest = Buffer.from(
       JSON.stringify({
@@ -345,7 +348,7 @@ test('push, mount and pull with docker-registry', { skip }, async () => {
     const digest = await registry.putManifest(reference, manifest, mediaTypes.ociManifest, undefined, signal);
     assert.equal((await registry.resolve(reference, undefined, signal)).descriptor.digest, digest);
     assert.deepEqual(await registry.tags(reference, undefined, signal), ['1']);
-    assert.ok((await collectBytes(registry.blob(reference, blob, 0, undefined, signal), 1 << 20)).equals(data));
+    assert.ok((await collectBytes(registry.blob(reference, blob, {}, signal), 1 << 20)).equals(data));
     await assert.rejects(registry.resolve(parseReference(`${real.host}/a/b:2`), undefined, signal), {
       kind: 'not-found',
     });
