@@ -66,6 +66,8 @@ export class RegistryDouble implements AsyncDisposable {
   readonly store: RegistryStore;
   readonly access: RegistryAccess | undefined;
   readonly seen: Seen[] = [];
+  /** `127.0.0.1:port`. */
+  host = '';
   readonly #server: Server;
   readonly #secure: boolean;
   readonly #rules: { rule: Rule; seen: number }[] = [];
@@ -101,12 +103,8 @@ export class RegistryDouble implements AsyncDisposable {
       double.#server.once('error', fail);
       double.#server.listen(port, '127.0.0.1', done);
     });
+    double.host = `127.0.0.1:${(double.#server.address() as AddressInfo).port}`;
     return double;
-  }
-
-  /** `127.0.0.1:port`. */
-  get host(): string {
-    return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
   get url(): string {
