@@ -241,7 +241,8 @@ async function send(request: IncomingMessage, response: ServerResponse, answer: 
     response.write(body.subarray(0, end), () => done());
   });
   if (rule.stallAfter !== undefined) return;
-  // What was written must leave before the connection ends.
+  // What was written must leave before the connection ends, and be read: an end drops what a client has not taken yet.
+  await sleep(20);
   await new Promise<void>((done) => {
     request.socket.end(() => done());
   });
