@@ -26,7 +26,7 @@ import {
   withTag,
 } from '../oci/index.ts';
 import type { Credentials, Registry, Resolved } from '../registry/index.ts';
-import { Channel, Fault, gather } from '../std/index.ts';
+import { Channel, Fault, faultKind, gather } from '../std/index.ts';
 import type { ImageStore } from './door.ts';
 import type { Downloads } from './downloads.ts';
 import { Meter, progressMessage, progressStream } from './progress.ts';
@@ -68,6 +68,8 @@ export async function pullImage(
           const found = target === first ? resolved! : await registry.resolve(target, credentials, inner);
           await pullOne(puller, { reference: target, resolved: found, platform, credentials, output }, inner);
         } catch (error) {
+          // What came beside wrong bytes is of no use; what came before a cut is, to the next try.
+          if (faultKind(error) === 'invalid') await puller.shelf.content.collect();
           throw pullFault(error, target);
         }
       }

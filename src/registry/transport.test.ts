@@ -179,7 +179,7 @@ test('a proxy that wants to know who we are, and one that is not there', async (
   const through = async (httpProxy: string): Promise<unknown> => {
     const proxies = { httpProxy, httpsProxy: '', noProxy: '' };
     await using client = open({ proxies, insecureRegistries });
-    return client.registry.resolve(reference, undefined, signal);
+    return await client.registry.resolve(reference, undefined, signal);
   };
   await through(`http://me:p%40ss@${proxy.host}`);
   assert.ok(proxy.seen.includes('GET http://plain.test/v2/a/manifests/1'), 'plain HTTP is asked of the proxy itself');
