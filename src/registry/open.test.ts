@@ -1,5 +1,6 @@
 /** The client against registries on loopback that misbehave in known ways, and against Debian's docker-registry. */
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import { test } from 'node:test';
 import { mediaTypes, parseReference, sha256 } from '../oci/index.ts';
@@ -159,6 +160,28 @@ test('push, mount and pull with docker-registry', { skip }, async () => {
       kind: 'not-found',
     });
   });
+});
+
+test('pieces at docker-registry', { skip }, async () => {
+  if (!('path' in program)) return;
+  await using real = await realRegistry(program.path);
+  const registry = openRegistry({ clock, pieceBytes: 1 << 20 });
+  try {
+    const data = randomBytes(3_500_000);
+    const blob = {
+      digest: sha256(data),
+      size: data.length,
+      mountFrom: [],
+      open: async function* (start: number) {
+        for (let at = start; at < data.length; at += 65_536) yield data.subarray(at, at + 65_536);
+      },
+    };
+    const reference = parseReference(`${real.host}/a:1`);
+    assert.deepEqual(await registry.upload(reference, blob, undefined, signal), { how: 'uploaded' });
+    assert.ok((await collectBytes(registry.blob(reference, blob, {}, signal), 1 << 23)).equals(data));
+  } finally {
+    await registry.close();
+  }
 });
 
 test('login at docker-registry with basic authentication', { skip }, async () => {

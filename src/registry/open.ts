@@ -83,6 +83,7 @@ export function openRegistry(options: RegistryOptions): Registry {
   const authorizer = new Authorizer(transport, clock);
   const sessions = new Sessions({ transport, hosts, authorizer, clock, log });
   const asking: RetryOptions = { attempts: askingAttempts };
+  const checking: RetryOptions = { attempts: askingAttempts, unreachable: true };
   const transferring: RetryOptions = { attempts: settings.transferAttempts, unreachable: true };
 
   const pull = <T>(
@@ -97,17 +98,9 @@ export function openRegistry(options: RegistryOptions): Registry {
       () => sessions.pull(reference.domain, { credentials, mirrors: true }, task, signal),
       signal,
     );
-  const push = async <T>(
-    reference: Reference,
-    credentials: Credentials | undefined,
-    signal: AbortSignal,
-    task: (session: Session) => Promise<T>,
-  ): Promise<T> => {
-    // A registry that was never reached is told of at once; one that was is waited for.
-    const open = (): Promise<Session> => sessions.open(reference.domain, credentials, signal);
-    const session = await withRetries(clock, asking, open, signal);
-    return withRetries(clock, transferring, () => task(session), signal);
-  };
+  /** A registry that was never reached is told of at once; one that was is waited for. */
+  const pushing = (reference: Reference, credentials: Credentials | undefined, signal: AbortSignal): Promise<Session> =>
+    withRetries(clock, asking, () => sessions.open(reference.domain, credentials, signal), signal);
 
   return {
     resolve: (reference, credentials, signal) =>
@@ -116,24 +109,21 @@ export function openRegistry(options: RegistryOptions): Registry {
       const source = blobSource({ sessions, transport }, { reference, descriptor, credentials, mirrors }, signal);
       return fetchBlob(source, descriptor, { start, attempts: settings.transferAttempts, clock, onWait }, signal);
     },
-    hasBlob: (reference, digest, credentials, signal) =>
-      push(reference, credentials, signal, async (session) => {
-        const url = session.url(`/v2/${reference.path}/blobs/${digest}`);
-        const scope = `repository:${reference.path}:pull,push`;
-        const response = await session.send({ method: 'HEAD', url, scope, signal });
-        await response.discard();
-        if (response.status === 404) return false;
-        if (response.status !== 200) throw await registryFault(response);
-        return true;
-      }),
+    hasBlob: async (reference, digest, credentials, signal) => {
+      const session = await pushing(reference, credentials, signal);
+      return withRetries(clock, checking, () => hasBlob(session, reference, digest, signal), signal);
+    },
     upload: async (reference, blob, credentials, signal) => {
       const { pieceBytes, transferAttempts: attempts } = settings;
-      const session = await sessions.open(reference.domain, credentials, signal);
+      const session = await pushing(reference, credentials, signal);
       return uploadBlob(session, reference.path, blob, { clock, pieceBytes, attempts }, signal);
     },
     hasMirrors: (reference) => hosts.hasMirrors(reference.domain),
-    putManifest: (reference, bytes, mediaType, credentials, signal) =>
-      push(reference, credentials, signal, (session) => putManifest(session, reference, { bytes, mediaType }, signal)),
+    putManifest: async (reference, bytes, mediaType, credentials, signal) => {
+      const session = await pushing(reference, credentials, signal);
+      const manifest = { bytes, mediaType };
+      return withRetries(clock, transferring, () => putManifest(session, reference, manifest, signal), signal);
+    },
     tags: (reference, credentials, signal) =>
       pull(reference, credentials, signal, (session) => listTags(session, reference, signal)),
     search: (term, limit, signal) => searchIndex(transport, hosts, term, limit, signal),
@@ -148,4 +138,13 @@ export function openRegistry(options: RegistryOptions): Registry {
     },
     close: () => transport.close(),
   };
+}
+
+async function hasBlob(session: Session, { path }: Reference, digest: Digest, signal: AbortSignal): Promise<boolean> {
+  const url = session.url(`/v2/${path}/blobs/${digest}`);
+  const response = await session.send({ method: 'HEAD', url, scope: `repository:${path}:pull,push`, signal });
+  await response.discard();
+  if (response.status === 404) return false;
+  if (response.status !== 200) throw await registryFault(response);
+  return true;
 }

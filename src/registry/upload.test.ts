@@ -107,7 +107,7 @@ test('one request that breaks goes on in pieces, once the registry has a part', 
   assert.deepEqual(blob.starts, [0, 400_000]);
 });
 
-test('a registry that keeps nothing of a broken request gets it anew, in smaller pieces', async () => {
+test('a registry that keeps nothing of a broken request gets it anew', async () => {
   await using both = await start({
     client: { pieceBytes: 1 << 22 },
     rules: [{ match: puts, times: 2, cutUploadAfter: 0 }],
@@ -195,6 +195,23 @@ test('too much at once (413): smaller pieces', async () => {
       [1, 202],
     ],
   );
+});
+
+test('too much in one request, too: a proxy that takes little at once gets pieces', async () => {
+  const large = randomBytes(3 << 20);
+  await using both = await start({ double: { mostBytes: 1 << 20 } });
+  const blob: UploadBlob = {
+    digest: sha256(large),
+    size: large.length,
+    mountFrom: [],
+    async *open(from) {
+      yield large.subarray(from);
+    },
+  };
+  await upload(both, blob);
+  assert.ok(both.double.store.blob(blob.digest)!.equals(large));
+  assert.equal(both.double.requests(puts)[0]!.status, 413);
+  assert.equal(both.double.requests(puts).at(-1)!.bytes, 0);
 });
 
 test('a registry that wants larger pieces gets them', async () => {

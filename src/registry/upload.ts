@@ -120,6 +120,8 @@ class Upload {
         broke = true;
         if (await this.#adapt(error)) continue;
         await retry.after(error, this.#signal);
+        // Smaller pieces have better chances.
+        this.#shrink();
       }
     }
   }
@@ -216,12 +218,9 @@ class Upload {
       this.#location = undefined;
       return false;
     }
-    const before = this.#offset;
     // "0-0" is how an empty upload is told, too.
     this.#offset = end === 0 ? 0 : end + 1;
     if (this.#offset > 0) this.#inPieces = true;
-    // Nothing of the last piece was kept: smaller ones have better chances.
-    if (this.#offset <= before) this.#pieceBytes = Math.max(leastPieceBytes, Math.ceil(this.#pieceBytes / 2));
     if (response.headers['location'] !== undefined) this.#move(response);
     return true;
   }
@@ -235,18 +234,27 @@ class Upload {
 
   /** Changes the way of sending after a refusal that is about the way. @returns whether there is another to try */
   async #adapt(error: unknown): Promise<boolean> {
-    if (!(error instanceof RegistryFault) || !this.#inPieces || error.status < 400 || error.status > 499) return false;
+    if (!(error instanceof RegistryFault) || this.#wholeOnly || error.status < 400 || error.status > 499) return false;
     if ([401, 403, 408, 429].includes(error.status)) return false;
-    if (error.status === 413 && this.#pieceBytes > leastPieceBytes) {
-      this.#pieceBytes = Math.max(leastPieceBytes, Math.ceil(this.#pieceBytes / 2));
+    if (error.status === 413 && this.#shrink()) {
+      this.#inPieces = true;
       return true;
     }
+    if (!this.#inPieces) return false;
     // Pieces are not understood here, or did not add up: all at once, then.
     await this.cancel();
     this.#location = undefined;
     this.#offset = 0;
     this.#inPieces = false;
     this.#wholeOnly = true;
+    return true;
+  }
+
+  /** Halves what is sent at once. @returns whether that was possible */
+  #shrink(): boolean {
+    const now = Math.min(this.#pieceBytes, this.#blob.size);
+    if (now <= leastPieceBytes) return false;
+    this.#pieceBytes = Math.max(leastPieceBytes, Math.ceil(now / 2));
     return true;
   }
 
