@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { proxiesOf } from '../registry/index.ts';
 import { errorCode, Fault, type LogLevel, parseBytes, parseGoDuration } from '../std/index.ts';
+import { checkMirror } from './mirror.ts';
 
 export interface ListenSetting {
   /** As written: unix:///run/x.sock, tcp://127.0.0.1:2376, fd:// */
@@ -467,31 +468,6 @@ function settle(values: Json, environment: NodeJS.ProcessEnv): Config {
     volumeTrashMs: trash / 1e6,
     conmon: optional('conmon'),
   };
-}
-
-/** As dockerd checks them. @throws Fault invalid in its words */
-function checkMirror(entry: string): string {
-  const address = /^[^=/]+=(.*)$/s.exec(entry)?.[1] ?? entry;
-  const wanted = "must use either 'https://' or 'http://'";
-  if (!/^[^:]+:\/\//.test(address)) {
-    throw new Fault('invalid', `invalid mirror: no scheme specified for ${JSON.stringify(address)}: ${wanted}`);
-  }
-  if (!URL.canParse(address)) {
-    throw new Fault('invalid', `invalid mirror: ${JSON.stringify(address)} is not a valid URI`);
-  }
-  const url = new URL(address);
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') {
-    const scheme = JSON.stringify(url.protocol.slice(0, -1));
-    throw new Fault('invalid', `invalid mirror: unsupported scheme ${scheme} in ${JSON.stringify(address)}: ${wanted}`);
-  }
-  if (url.search !== '' || url.hash !== '') {
-    throw new Fault('invalid', `invalid mirror: query or fragment at end of the URI ${JSON.stringify(address)}`);
-  }
-  if (url.username !== '' || url.password !== '') {
-    url.password = 'xxxxx';
-    throw new Fault('invalid', `invalid mirror: username/password not allowed in URI ${JSON.stringify(url.href)}`);
-  }
-  return entry;
 }
 
 /** A checked value as text. */

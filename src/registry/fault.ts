@@ -40,6 +40,13 @@ const kinds: Readonly<Record<string, FaultKind>> = {
   TOOMANYREQUESTS: 'unavailable',
 };
 
+const passingStatuses: ReadonlySet<number> = new Set([408, 429, 500, 502, 503, 504]);
+
+/** Whether a status says nothing about what was asked, only about this moment. */
+export function isPassing(status: number): boolean {
+  return passingStatuses.has(status);
+}
+
 const bodyLimit = 64 << 10;
 const errorsLimit = 16;
 /** Characters of a registry's own words that reach a person. */

@@ -3,7 +3,7 @@
  * an end to both attempts and time. One `Retry` is one operation's memory of its failures.
  */
 import type { Clock } from './clock.ts';
-import { RegistryFault } from './fault.ts';
+import { isPassing, RegistryFault } from './fault.ts';
 import { TransportFault } from './transport-fault.ts';
 
 export interface RetryOptions {
@@ -22,7 +22,6 @@ const longestDelayMs = 20_000;
 const longestRetryAfterMs = 60_000;
 /** All waiting of one operation without progress. */
 const budgetMs = 180_000;
-const passingStatuses: ReadonlySet<number> = new Set([408, 429, 500, 502, 503, 504]);
 
 export class Retry {
   readonly #clock: Clock;
@@ -61,7 +60,7 @@ export class Retry {
         return undefined;
       return 0;
     }
-    if (!(error instanceof RegistryFault) || !passingStatuses.has(error.status)) return undefined;
+    if (!(error instanceof RegistryFault) || !isPassing(error.status)) return undefined;
     const asked = error.retryAfterMs ?? 0;
     return asked > longestRetryAfterMs || (error.exhausted && error.retryAfterMs === undefined) ? undefined : asked;
   }

@@ -3,7 +3,7 @@ import { Fault } from '../std/index.ts';
 import type { Authorizer } from './authorizer.ts';
 import { type Challenge, parseChallenges } from './challenge.ts';
 import type { Credentials } from './credentials.ts';
-import { registryFault } from './fault.ts';
+import { isPassing, registryFault } from './fault.ts';
 import type { Base } from './hosts.ts';
 import { verb } from './transport-fault.ts';
 import type { HttpRequest, HttpResponse, Transport } from './transport.ts';
@@ -13,9 +13,6 @@ export interface Endpoint {
   /** What it wants to know of us. */
   challenges: Challenge[];
 }
-
-/** Statuses that say nothing about what was asked: they are thrown, for the caller to try again. */
-const passingStatuses: ReadonlySet<number> = new Set([408, 429, 500, 502, 503, 504]);
 
 export class Session {
   readonly base: Base;
@@ -67,7 +64,7 @@ export class Session {
       const authorization = home ? await this.#authorization(challenges, scope, refused, wanted.signal) : undefined;
       const headers = { ...wanted.headers, ...(authorization === undefined ? {} : { authorization }) };
       const response = await this.#transport.send({ ...request, headers, trust: this.base });
-      if (passingStatuses.has(response.status)) throw await registryFault(response);
+      if (isPassing(response.status)) throw await registryFault(response);
       if (response.status !== 401 || attempt > 0 || !home) return response;
       challenges = parseChallenges(response.headers['www-authenticate'] ?? '');
       const onlyBasic = challenges.length > 0 && challenges.every((challenge) => challenge.scheme === 'basic');

@@ -132,6 +132,21 @@ test('an upload that the registry forgot begins anew', async () => {
   assert.equal(both.double.requests(/^POST /).length, 2);
 });
 
+test('an upload that the registry forgot between two pieces', async () => {
+  await using both = await start({
+    client: pieces,
+    rules: [{ match: patches, skip: 2, times: 1, forgetUpload: true }],
+  });
+  const blob = blobOf();
+  await upload(both, blob);
+  arrived(both);
+  assert.deepEqual(blob.starts, [0, 300_000, 600_000, 0, 300_000, 600_000, 900_000]);
+  await using never = await start({ client: pieces, rules: [{ match: patches, skip: 1, forgetUpload: true }] });
+  await upload(never, blobOf());
+  arrived(never);
+  assert.equal(never.double.requests(puts).at(-1)!.bytes, bytes.length, 'all at once, in the end');
+});
+
 test('one that always forgets ends the push, after as many tries as allowed', async () => {
   await using both = await start({
     client: { ...pieces, transferAttempts: 3 },

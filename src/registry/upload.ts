@@ -43,9 +43,9 @@ export async function uploadBlob(
   signal: AbortSignal,
 ): Promise<UploadOutcome> {
   const upload = new Upload(session, path, blob, options, signal);
-  const from = await upload.mount();
-  if (from !== undefined) return { how: 'mounted', from };
   try {
+    const from = await upload.mount();
+    if (from !== undefined) return { how: 'mounted', from };
     await upload.send();
   } catch (error) {
     await upload.cancel();
@@ -65,6 +65,7 @@ class Upload {
   #location: string | undefined;
   #offset = 0;
   #furthest = 0;
+  #losses = 0;
   #pieceBytes: number;
   #inPieces: boolean;
   #wholeOnly = false;
@@ -241,6 +242,11 @@ class Upload {
       return true;
     }
     if (!this.#inPieces) return false;
+    if (error.status === 404 && this.#offset > 0 && ++this.#losses < this.#options.attempts) {
+      // Pieces were taken; the registry forgot the upload between two of them.
+      this.#location = undefined;
+      return true;
+    }
     // Pieces are not understood here, or did not add up: all at once, then.
     await this.cancel();
     this.#location = undefined;
