@@ -28,7 +28,9 @@ export interface Fixture extends AsyncDisposable {
 }
 
 /** Disposing fails when a mount is left. */
-export async function openFixture(options: RegistryOptions & { parallelDownloads?: number } = {}): Promise<Fixture> {
+export async function openFixture(
+  options: RegistryOptions & { parallelDownloads?: number; parallelUploads?: number } = {},
+): Promise<Fixture> {
   const root = mkdtempSync(join(tmpdir(), 'wherry-image-'));
   const registry = openRegistry(options);
   const events: ImageEvent[] = [];
@@ -42,7 +44,7 @@ export async function openFixture(options: RegistryOptions & { parallelDownloads
       snapshots,
       registry,
       parallelDownloads: options.parallelDownloads ?? 3,
-      parallelUploads: 5,
+      parallelUploads: options.parallelUploads ?? 5,
       version: '1.2.3',
       uses: (id) => uses.get(id) ?? [],
       emit: (event) => events.push(event),
