@@ -28,8 +28,8 @@ export async function benchImages(report: Report, engines: readonly Engine[], ro
     debian: await dockerArchive('bench-debian', [debian]),
     many: await dockerArchive('bench-many', [await layerOf(await manyFilesTar(60_000))]),
   };
-  await using source = await RegistryService.open(registryAddress);
-  await using target = await RegistryService.open(registryAddress);
+  await using source = await RegistryService.open({ host: registryAddress });
+  await using target = await RegistryService.open({ host: registryAddress });
   await publish(source.address, 'debian', [debian]);
   await publish(source.address, 'eight', eight);
   await publish(source.address, 'before', [debian, before]);

@@ -63,9 +63,9 @@ export async function splitTar(source: string, count: number): Promise<string[]>
   let pending = await entries.next();
   for (const name of names) {
     let written = 0;
-    const last = name === names.at(-1);
+    const limit = name === names.at(-1) ? Number.POSITIVE_INFINITY : size;
     const some = async function* (): AsyncGenerator<TarSource> {
-      while (pending.done !== true && (last || written < size)) {
+      while (pending.done !== true && written < limit) {
         const found = pending.value;
         written += found.size + 512;
         yield found.type === 'file' ? { header: found, body: found.body() } : { header: found };

@@ -22,10 +22,11 @@ const remoteTimeoutMs = 60_000;
 
 /** Opens the store. Blobs and layers that no image names stay until `collect`, for other owners may need them. */
 export async function openImages(options: ImageStoreOptions): Promise<ImageStore> {
-  const { content, snapshots, registry, uses, emit } = options;
+  const { content, snapshots, registry, uses, emit, parallelDownloads, parallelUploads } = options;
   const records = await ImageRecords.open(options.root, content);
   const shelf = new Shelf({ records, content, snapshots, uses, emit, version: options.version });
-  const puller = { shelf, registry, downloads: new Downloads(content, registry) };
+  const puller = { shelf, registry, downloads: new Downloads(content, registry, parallelDownloads), parallelDownloads };
+  const pusher = { shelf, registry, parallelUploads };
 
   return {
     collect: () => shelf.collect(),
@@ -41,7 +42,7 @@ export async function openImages(options: ImageStoreOptions): Promise<ImageStore
     inspect: async (ref, { platform }) => inspectImage(shelf, findImage(records, ref, platform)),
     history: async (ref, { platform }) => imageHistory(shelf, findImage(records, ref, platform)),
     pull: (request, signal) => pullImage(puller, request, signal),
-    push: async (request, signal) => pushImage(shelf, registry, request, signal),
+    push: async (request, signal) => pushImage(pusher, request, signal),
     import: (request, signal) => importImage(shelf, registry, request, signal),
     load: async (body, request, signal) => loadImages(shelf, body, request, signal),
     save: async (refs, { platform }, signal) => saveImages(shelf, refs, platform, signal),

@@ -16,7 +16,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Docker, execute, until } from './docker.ts';
@@ -320,34 +320,47 @@ export class ReferenceEngine implements AsyncDisposable {
   }
 }
 
-/** Debian's docker-registry on a port of loopback. */
+export interface RegistryServiceOptions {
+  /** The address it listens on; 127.0.0.1 unless told otherwise. */
+  host?: string;
+  /** Lines of its configuration under `auth:`. */
+  auth?: (root: string) => string;
+  /** Files to lay down in its folder first. */
+  files?: Record<string, string>;
+  /** Serves TLS with these two of `files`. */
+  tls?: { certificate: string; key: string };
+}
+
+/** Debian's docker-registry on a free port. */
 export class RegistryService implements AsyncDisposable {
   readonly root = mkdtempSync(join(tmpdir(), 'wherry-registry-'));
   readonly address: string;
   readonly #service: Service;
 
-  private constructor(program: string, host: string, port: number) {
-    this.address = `${host}:${port}`;
+  private constructor(program: string, port: number, options: RegistryServiceOptions) {
+    this.address = `${options.host ?? '127.0.0.1'}:${port}`;
+    for (const [name, text] of Object.entries(options.files ?? {})) writeFileSync(join(this.root, name), text);
     const file = join(this.root, 'config.yml');
+    const auth = options.auth === undefined ? '' : `auth:\n${options.auth(this.root)}\n`;
+    const { tls } = options;
+    const secure =
+      tls === undefined
+        ? ''
+        : `  tls:\n    certificate: ${join(this.root, tls.certificate)}\n    key: ${join(this.root, tls.key)}\n`;
     writeFileSync(
       file,
-      `version: 0.1\nlog:\n  level: error\nstorage:\n  filesystem:\n    rootdirectory: ${join(this.root, 'data')}\n  delete:\n    enabled: true\nhttp:\n  addr: ${this.address}\n`,
+      `version: 0.1\nlog:\n  level: error\nstorage:\n  filesystem:\n    rootdirectory: ${join(this.root, 'data')}\n  delete:\n    enabled: true\n${auth}http:\n  addr: ${this.address}\n${secure}`,
     );
     this.#service = new Service(program, ['serve', file], join(this.root, 'log'));
   }
 
-  static async open(host = '127.0.0.1'): Promise<RegistryService> {
+  static async open(options: RegistryServiceOptions = {}): Promise<RegistryService> {
     const program = join(await packages('registry'), 'usr/bin/docker-registry');
-    const registry = new RegistryService(program, host, await freePort());
+    const registry = new RegistryService(program, await freePort(), options);
     try {
-      await until(
-        () =>
-          fetch(`http://${registry.address}/v2/`).then(
-            (answer) => answer.ok,
-            () => false,
-          ),
-        { what: () => `docker-registry; its log:\n${readFileSync(join(registry.root, 'log'), 'utf8').slice(-1000)}` },
-      );
+      await until(() => answers(registry.address), {
+        what: () => `docker-registry; its log:\n${readFileSync(join(registry.root, 'log'), 'utf8').slice(-1000)}`,
+      });
     } catch (error) {
       await registry[Symbol.asyncDispose]();
       throw error;
@@ -364,4 +377,16 @@ export class RegistryService implements AsyncDisposable {
     await this.#service.end();
     rmSync(this.root, { recursive: true, force: true });
   }
+}
+
+/** Whether somebody takes connections there. */
+function answers(address: string): Promise<boolean> {
+  const [host, port] = address.split(':');
+  return new Promise((done) => {
+    const socket = connect(Number(port), host, () => {
+      socket.destroy();
+      done(true);
+    });
+    socket.on('error', () => done(false));
+  });
 }
