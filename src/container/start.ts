@@ -115,6 +115,7 @@ async function launch(context: Context, live: Live, options: { automatic: boolea
   }
   if (!(record.hostConfig.AutoRemove ?? false))
     context.background(context.lock.run(`record:${record.id}`, () => saveIfThere(context, live)));
+  context.images.used(record.image, 'started');
   containerEvent(context, record, 'start');
   forwardLogs(context, live);
   startHealth(context, live);

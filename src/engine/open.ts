@@ -85,7 +85,9 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
     uses: (imageId) => room?.imageUses(imageId) ?? [],
     emit: ({ action, id: ID, attributes }) =>
       events.emit({ Type: 'image', Action: action, Actor: { ID, Attributes: attributes } }),
+    log,
   });
+  loans.use(images);
   const volumes = await openVolumes({
     root: join(config.dataRoot),
     uses: (name) => room?.volumeUses(name) ?? [],

@@ -7,7 +7,7 @@ import { type Content, openContent } from '../content/index.ts';
 import { tarHeader, type TarSource, writeTar } from '../oci/index.ts';
 import { openRegistry, type RegistryOptions } from '../registry/index.ts';
 import { openSnapshots, type Snapshots } from '../snapshot/index.ts';
-import { collectBytes } from '../std/index.ts';
+import { collectBytes, silentLogger } from '../std/index.ts';
 import type { ImageEvent, ImageStore, ImageUse } from './door.ts';
 import { openImages } from './open.ts';
 
@@ -48,6 +48,7 @@ export async function openFixture(
       version: '1.2.3',
       uses: (id) => uses.get(id) ?? [],
       emit: (event) => events.push(event),
+      log: silentLogger,
     });
     await images.collect();
     return { images, content, snapshots };

@@ -23,7 +23,7 @@ const remoteTimeoutMs = 60_000;
 /** Opens the store. Blobs and layers that no image names stay until `collect`, for other owners may need them. */
 export async function openImages(options: ImageStoreOptions): Promise<ImageStore> {
   const { content, snapshots, registry, uses, emit, parallelDownloads, parallelUploads } = options;
-  const records = await ImageRecords.open(options.root, content);
+  const records = await ImageRecords.open(options.root, content, options.log);
   const shelf = new Shelf({ records, content, snapshots, uses, emit, version: options.version });
   const puller = { shelf, registry, downloads: new Downloads(content, registry, parallelDownloads), parallelDownloads };
   const pusher = { shelf, registry, parallelUploads };
@@ -65,6 +65,13 @@ export async function openImages(options: ImageStoreOptions): Promise<ImageStore
       ),
     login: (auth) => registry.login(auth, AbortSignal.timeout(remoteTimeoutMs)),
     count: () => records.all().length,
+    used: (id, how) => {
+      const image = records.get(id);
+      if (image === undefined) return;
+      if (how === 'started') records.usage.markRan(image.id);
+      else records.usage.markUsed(image.id);
+    },
+    [Symbol.asyncDispose]: () => records.usage[Symbol.asyncDispose](),
   };
 }
 

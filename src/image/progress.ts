@@ -1,6 +1,6 @@
 /** Progress lines exactly as Docker's jsonmessage prints them, and at most one per bar every 100 ms. */
 import type { ProgressMessage } from '../api/index.ts';
-import { type Channel, humanSize } from '../std/index.ts';
+import { type Channel, explainDiskError, humanSize } from '../std/index.ts';
 
 const intervalMs = 100;
 
@@ -56,7 +56,7 @@ export function progressStream(
   const both = AbortSignal.any([signal, controller.signal]);
   const done = work(both).then(
     () => output.close(),
-    (error: unknown) => output.fail(error),
+    (error: unknown) => output.fail(explainDiskError(error)),
   );
   return {
     async *[Symbol.asyncIterator]() {

@@ -183,7 +183,14 @@ test('a blob that is not what it should be fails the pull and leaves nothing', {
   assert.equal(fixture.images.count(), 0);
   await fixture.reopen();
   assert.deepEqual(fixture.snapshots.layers(), []);
-  assert.deepEqual(fixture.content.list(), []);
+  assert.deepEqual(
+    fixture.content.list().map(({ digest }) => digest),
+    fixture.content
+      .unfinished()
+      .filter(({ whole }) => whole)
+      .map(({ digest }) => digest),
+    'only what the next try can use is left',
+  );
 });
 
 test('refusals in Docker words, before the first line', { skip }, async () => {

@@ -1,3 +1,4 @@
 /** Filesystems made of layers, on overlayfs: unpack a layer, stand a writable snapshot on it, tell what changed. */
 export type { Snapshots } from './door.ts';
+export type { LayerHold } from './owners.ts';
 export { openSnapshots } from './open.ts';

@@ -7,6 +7,7 @@ import { type BigIntStats, closeSync, constants, lstatSync } from 'node:fs';
 import {
   changeMode,
   changeOwner,
+  descriptorPath,
   errno,
   getXattr,
   listXattrs,
@@ -18,6 +19,7 @@ import {
 } from '../linux/index.ts';
 import { Fault } from '../std/index.ts';
 import { type LowerDirectory, lookLower } from './lower.ts';
+import { isOpaque } from './whiteout.ts';
 
 export interface Directory {
   /** Path components from the root, joined by "/" in latin1: a key, never a path for the kernel. */
@@ -26,8 +28,17 @@ export interface Directory {
   lower: LowerDirectory;
 }
 
+export interface TreeListener {
+  /** A directory was made because an entry's parent was missing. */
+  implicit(directory: Directory, like: BigIntStats | undefined): void;
+  /** A directory of this layer is opened, and what is made in it will change its time. */
+  opened(directory: Directory): void;
+}
+
 const directoryFlags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 const openLimit = 256;
+/** What PATH_MAX leaves beside the path of the layer itself: whatever walks layers does it by paths. */
+export const longestPath = 4096 - 256;
 const linkLimit = 40;
 /** AT_FDCWD; the path beside it is absolute. */
 const currentDirectory = -100;
@@ -35,16 +46,12 @@ const currentDirectory = -100;
 export class Tree {
   readonly root: Directory;
   readonly #open = new Map<string, Directory>();
-  readonly #onImplicit: (directory: Directory, like: BigIntStats | undefined) => void;
+  readonly #listener: TreeListener;
 
-  /** Takes over `descriptor`. `onImplicit` hears of each directory made because an entry's parent was missing. */
-  constructor(
-    descriptor: number,
-    lower: LowerDirectory,
-    onImplicit: (directory: Directory, like: BigIntStats | undefined) => void,
-  ) {
+  /** Takes over `descriptor`. */
+  constructor(descriptor: number, lower: LowerDirectory, listener: TreeListener) {
     this.root = { key: '', descriptor, lower };
-    this.#onImplicit = onImplicit;
+    this.#listener = listener;
   }
 
   /** The directory at `components`, made where it is missing. @throws Fault invalid when something else is in the way */
@@ -86,6 +93,8 @@ export class Tree {
   /** One step down: the directory, or the target when `name` is a symlink. */
   #enter(parent: Directory, name: Buffer): Directory | Buffer {
     const key = childKey(parent, name);
+    if (key.length > longestPath)
+      throw new Fault('invalid', `Cannot unpack layer: a path of more than ${longestPath} bytes: file name too long`);
     const known = this.#lookup(key);
     if (known !== undefined) return known;
     let descriptor = openAt(parent.descriptor, name, directoryFlags);
@@ -101,7 +110,7 @@ export class Tree {
       const made = this.#remember({ key, descriptor, lower: below?.copies ?? [] });
       if (below === undefined) must('fchmod', changeMode(descriptor, 0o755), name);
       else likeLower(descriptor, below.path, below.stat);
-      this.#onImplicit(made, below?.stat);
+      this.#listener.implicit(made, below?.stat);
       return made;
     }
     if (descriptor === -errno.ELOOP || descriptor === -errno.ENOTDIR) {
@@ -110,16 +119,11 @@ export class Tree {
       throw new Fault('invalid', `Cannot unpack layer: "${Buffer.from(key, 'latin1').toString()}" is not a directory`);
     }
     must('openat', descriptor, name);
-    const lower = this.#opaque.has(key) ? [] : (below?.copies ?? []);
-    return this.#remember({ key, descriptor, lower });
-  }
-
-  /** Directories of this layer that hide what is below. */
-  readonly #opaque = new Set<string>();
-
-  hideLower(directory: Directory): void {
-    this.#opaque.add(directory.key);
-    directory.lower = [];
+    const copies = below?.copies ?? [];
+    const hides = copies.length > 0 && isOpaque(Buffer.from(`${descriptorPath(descriptor)}/.`));
+    const opened = this.#remember({ key, descriptor, lower: hides ? [] : copies });
+    this.#listener.opened(opened);
+    return opened;
   }
 
   /** Drops descriptors at and below `name` in `parent`, before it is deleted. */
@@ -132,9 +136,14 @@ export class Tree {
     }
   }
 
-  close(): void {
+  /** Closes all but the root. */
+  closeAll(): void {
     for (const directory of this.#open.values()) closeSync(directory.descriptor);
     this.#open.clear();
+  }
+
+  close(): void {
+    this.closeAll();
     closeSync(this.root.descriptor);
   }
 

@@ -1,17 +1,8 @@
 /**
  * Unpacks one layer tar into an overlayfs lower directory. File calls are synchronous, for they are ten times cheaper than
- * promises; the event loop gets its turn every few milliseconds.
+ * promises; the event loop gets its turn every few milliseconds. Memory is bounded whatever the archive holds.
  */
-import {
-  type BigIntStats,
-  closeSync,
-  constants,
-  copyFileSync,
-  ftruncateSync,
-  lstatSync,
-  rmSync,
-  writeSync,
-} from 'node:fs';
+import { type BigIntStats, closeSync, constants, fstatSync, lstatSync, readdirSync, rmSync } from 'node:fs';
 import {
   changeMode,
   changeModeAt,
@@ -28,11 +19,15 @@ import {
   setXattr,
   setXattrOf,
   symlinkAt,
+  unlinkAt,
 } from '../linux/index.ts';
 import { readTar, type TarEntry } from '../oci/index.ts';
-import { asBuffer, Fault } from '../std/index.ts';
+import { Fault } from '../std/index.ts';
+import { type ContentSink, writeContent } from './content-sink.ts';
+import { LateAttributes } from './late-attributes.ts';
 import { joinPath, type LowerDirectory, lookLower, statIfExists } from './lower.ts';
 import { childKey, type Directory, likeLower, splitPath, Tree } from './tree.ts';
+import { unpackFault } from './unpack-fault.ts';
 import {
   isWhiteout,
   opaqueName,
@@ -54,19 +49,32 @@ export interface Unpacked {
   opaque: boolean;
 }
 
-/** Unpacks `tar` into the open, empty directory `root`, which it closes. */
+export interface UnpackOptions {
+  /** Hears of bytes and files before they are written. @throws Fault when the disk is too full for them */
+  spend?: (bytes: number, inodes: number) => void;
+  /** Where contents go; into the files, if nothing else is said. */
+  sink?: ContentSink;
+  signal?: AbortSignal | undefined;
+}
+
+/** Unpacks `tar` into the open, empty directory `root`, which it closes. @throws Fault invalid naming the entry */
 export async function unpackLayer(
   root: number,
   lower: LowerDirectory,
   tar: AsyncIterable<Uint8Array>,
-  signal?: AbortSignal,
+  options: UnpackOptions = {},
 ): Promise<Unpacked> {
-  const unpacker = new Unpacker(root, lower);
+  const { spend = () => {}, sink = writeContent(spend), signal } = options;
+  const unpacker = new Unpacker(root, lower, sink);
+  let current: TarEntry | undefined;
   try {
     let turn = performance.now();
     for await (const entry of readTar(tar)) {
+      current = entry;
+      spend(0, 1);
       const descriptor = unpacker.place(entry);
       if (descriptor !== undefined) await unpacker.fill(descriptor, entry);
+      current = undefined;
       if (performance.now() - turn > turnMs) {
         await new Promise(setImmediate);
         signal?.throwIfAborted();
@@ -75,39 +83,39 @@ export async function unpackLayer(
     }
     unpacker.finish();
     return { size: unpacker.size, opaque: unpacker.opaque };
+  } catch (error) {
+    throw unpackFault(error, current?.name);
   } finally {
     unpacker.close();
   }
-}
-
-interface LateAttributes {
-  path: Buffer[];
-  mtime: bigint;
-  xattrs: ReadonlyMap<string, Buffer>;
 }
 
 class Unpacker {
   size = 0;
   opaque = false;
   readonly #tree: Tree;
-  /** Set when all is unpacked: filling a directory changes its time, and a default ACL would be inherited. */
-  readonly #late = new Map<string, LateAttributes>();
+  readonly #sink: ContentSink;
+  readonly #late = new LateAttributes({
+    descriptorOf: (key) => this.#tree.directory(splitPath(Buffer.from(key, 'latin1'))).descriptor,
+    closeAll: () => this.#tree.closeAll(),
+  });
 
-  constructor(root: number, lower: LowerDirectory) {
-    this.#tree = new Tree(root, lower, (directory, like) => this.#implicit(directory, like));
+  constructor(root: number, lower: LowerDirectory, sink: ContentSink) {
+    this.#sink = sink;
+    this.#tree = new Tree(root, lower, {
+      implicit: (directory, like) => this.#implicit(directory, like),
+      opened: (directory) =>
+        this.#late.touch(directory.key, () => fstatSync(directory.descriptor, { bigint: true }).mtimeNs),
+    });
     const below = lower[0];
     if (below === undefined) return;
     const stat = lstatSync(below, { bigint: true });
     likeLower(root, below, stat);
-    this.#setLate(this.#tree.root, stat.mtimeNs, new Map());
+    this.#late.set('', stat.mtimeNs);
   }
 
   #implicit(directory: Directory, like: BigIntStats | undefined): void {
-    if (like !== undefined) this.#setLate(directory, like.mtimeNs, new Map());
-  }
-
-  #setLate(directory: Directory, mtime: bigint, xattrs: ReadonlyMap<string, Buffer>): void {
-    this.#late.set(directory.key, { path: splitPath(Buffer.from(directory.key, 'latin1')), mtime, xattrs });
+    if (like !== undefined) this.#late.set(directory.key, like.mtimeNs);
   }
 
   /** Makes what the entry says; returns the open file when its content is to be written by `fill`. */
@@ -157,18 +165,8 @@ class Unpacker {
   /** Writes the content, sets owner, mode, xattrs and time, and closes. */
   async fill(descriptor: number, entry: TarEntry): Promise<void> {
     try {
-      const now = entry.extents === undefined ? entry.storedNow() : undefined;
-      if (now !== undefined) writeAll(descriptor, now, null);
-      else if (entry.extents === undefined) {
-        let turn = performance.now();
-        for await (const chunk of entry.stored()) {
-          writeAll(descriptor, asBuffer(chunk), null);
-          if (performance.now() - turn > turnMs) {
-            await new Promise(setImmediate);
-            turn = performance.now();
-          }
-        }
-      } else await fillSparse(descriptor, entry);
+      const filled = this.#sink.fill(descriptor, entry);
+      if (filled !== undefined) await filled;
       this.size += entry.size;
       must('fchown', changeOwner(descriptor, entry.uid, entry.gid), entry.name);
       must('fchmod', changeMode(descriptor, entry.mode), entry.name);
@@ -183,12 +181,7 @@ class Unpacker {
   }
 
   finish(): void {
-    const deepestFirst = [...this.#late.entries()].sort(([a], [b]) => (a < b ? 1 : a > b ? -1 : 0));
-    for (const [key, late] of deepestFirst) {
-      const { descriptor } = this.#tree.directory(late.path);
-      for (const [name, value] of late.xattrs) tolerate(setXattrOf(descriptor, name, value), name, Buffer.from(key));
-      must('futimens', setTimes(descriptor, late.mtime), key);
-    }
+    this.#late.finish();
   }
 
   close(): void {
@@ -214,11 +207,16 @@ class Unpacker {
     this.#dress(directory, entry);
   }
 
+  /** A default ACL waits for the end, else what comes into the directory would inherit it; so does the time. */
   #dress(directory: Directory, entry: TarEntry): void {
     must('fchown', changeOwner(directory.descriptor, entry.uid, entry.gid), entry.name);
     must('fchmod', changeMode(directory.descriptor, entry.mode), entry.name);
-    const xattrs = new Map([...entry.xattrs].filter(([key]) => !isOurs(key)));
-    this.#setLate(directory, entry.mtime, xattrs);
+    let defaultAcl: Buffer | undefined;
+    for (const [key, value] of entry.xattrs) {
+      if (key === defaultAclXattr) defaultAcl = value;
+      else if (!isOurs(key)) tolerate(setXattrOf(directory.descriptor, key, value), key, entry.name);
+    }
+    this.#late.set(directory.key, entry.mtime, defaultAcl);
   }
 
   #hardlink(parent: Directory, name: Buffer, entry: TarEntry): void {
@@ -243,7 +241,7 @@ class Unpacker {
     const below = lookLower(parent.lower, name);
     if (below === undefined || !below.stat.isFile()) return;
     const path = this.#path(parent, name);
-    copyFileSync(below.path, path, constants.COPYFILE_EXCL);
+    this.#sink.copyUp(below.path, path, below.stat);
     const descriptor = must('openat', openAt(parent.descriptor, name, constants.O_WRONLY | constants.O_NOFOLLOW), name);
     try {
       likeLower(descriptor, below.path, below.stat);
@@ -281,7 +279,7 @@ class Unpacker {
     if (directory === this.#tree.root) this.opaque = true;
     if (directory.lower.length === 0) return;
     must('fsetxattr', setXattrOf(directory.descriptor, opaqueXattr, opaqueValue), directory.key);
-    this.#tree.hideLower(directory);
+    directory.lower = [];
   }
 
   /** Runs `make`; what was unpacked earlier under that name gives way. */
@@ -295,10 +293,17 @@ class Unpacker {
   }
 
   #remove(parent: Directory, name: Buffer): void {
-    const key = childKey(parent, name);
-    for (const each of this.#late.keys()) if (each === key || each.startsWith(`${key}/`)) this.#late.delete(each);
+    const path = this.#path(parent, name);
     this.#tree.forget(parent, name);
-    rmSync(this.#path(parent, name), { recursive: true, force: true });
+    this.#sink.removed?.(path);
+    const removed = unlinkAt(parent.descriptor, name);
+    if (removed !== -errno.EISDIR && removed !== -errno.EPERM) {
+      must('unlinkat', removed, name);
+      return;
+    }
+    const filled = readdirSync(path).length > 0;
+    rmSync(path, { recursive: true, force: true });
+    this.#late.delete(childKey(parent, name), filled);
   }
 
   /** Owner, mode, xattrs and time of a symlink or special file just made. */
@@ -322,9 +327,17 @@ function isOurs(key: string): boolean {
   return key.startsWith('trusted.overlay.') || key.startsWith('user.overlay.');
 }
 
+const defaultAclXattr = 'system.posix_acl_default';
+
 /** Filesystems and kernels without a kind of xattr lose it quietly, as in Docker. */
 function tolerate(result: number, key: string, name: Buffer): void {
   if (result === -errno.ENOTSUP || (result === -errno.EPERM && key.startsWith('user.'))) return;
+  // ext4 has no other word for an inode whose xattrs are full; the disk may be as empty as can be.
+  if (result === -errno.ENOSPC || result === -errno.E2BIG || result === -errno.ERANGE)
+    throw new Fault(
+      'invalid',
+      `Cannot unpack layer: the extended attributes of ${JSON.stringify(name.toString())} are too large: ${key}`,
+    );
   must(`setxattr ${key}`, result, name);
 }
 
@@ -338,36 +351,4 @@ function resolveDots(path: Buffer): Buffer[] {
     }
   }
   return clean;
-}
-
-async function fillSparse(descriptor: number, entry: TarEntry): Promise<void> {
-  const extents = entry.extents ?? [];
-  let index = 0;
-  let within = 0;
-  let turn = performance.now();
-  for await (const chunk of entry.stored()) {
-    let rest = asBuffer(chunk);
-    while (rest.length > 0) {
-      const extent = extents[index]!;
-      const piece = rest.subarray(0, extent.length - within);
-      writeAll(descriptor, piece, extent.offset + within);
-      within += piece.length;
-      rest = rest.subarray(piece.length);
-      if (within === extent.length) {
-        index++;
-        within = 0;
-      }
-    }
-    if (performance.now() - turn > turnMs) {
-      await new Promise(setImmediate);
-      turn = performance.now();
-    }
-  }
-  ftruncateSync(descriptor, entry.size);
-}
-
-function writeAll(descriptor: number, data: Buffer, position: number | null): void {
-  for (let at = 0; at < data.length; ) {
-    at += writeSync(descriptor, data, at, data.length - at, position === null ? null : position + at);
-  }
 }
