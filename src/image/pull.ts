@@ -129,11 +129,10 @@ async function recordReferences(shelf: Shelf, pull: Pull, manifest: Manifest): P
   if (image === undefined)
     throw new Fault('conflict', `Cannot pull ${familiarReference(reference)}: the image was removed meanwhile`);
   const canonical = withDigest(reference, resolved.descriptor.digest);
-  let changed = (await shelf.records.point(canonical, id)) !== id;
   // With a digest given, a tag beside it says nothing about what the registry means by that tag.
-  if (reference.tag !== undefined && reference.digest === undefined)
-    changed = (await shelf.records.point(withTag(reference, reference.tag), id)) !== id;
-  return changed;
+  const named = reference.tag !== undefined && reference.digest === undefined;
+  const before = await shelf.records.pointAll([canonical, ...(named ? [withTag(reference, reference.tag!)] : [])], id);
+  return before.at(-1) !== id;
 }
 
 interface FoundManifest {
@@ -173,6 +172,8 @@ async function storeManifest(
   { bytes, descriptor }: { bytes: Buffer; descriptor: Descriptor },
   hold: ImageHold,
 ): Promise<Digest> {
+  hold.blobs.add(descriptor.digest);
+  if (shelf.content.has(descriptor.digest)) return descriptor.digest;
   async function* once(): AsyncGenerator<Uint8Array> {
     yield bytes;
   }
