@@ -38,7 +38,8 @@ export async function addImage(
   return shelf.exclusive(() => shelf.records.put({ id, manifest, layers, parent: options.parent }, config));
 }
 
-async function putManifest(
+/** A manifest of our making. */
+export async function putManifest(
   shelf: Shelf,
   hold: ImageHold,
   config: { id: Digest; size: number },

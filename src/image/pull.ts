@@ -131,7 +131,7 @@ async function recordReferences(shelf: Shelf, pull: Pull, manifest: Manifest): P
   const canonical = withDigest(reference, resolved.descriptor.digest);
   // With a digest given, a tag beside it says nothing about what the registry means by that tag.
   const named = reference.tag !== undefined && reference.digest === undefined;
-  const before = await shelf.records.pointAll([canonical, ...(named ? [withTag(reference, reference.tag!)] : [])], id);
+  const before = await shelf.records.pointAll([canonical, ...(named ? [withTag(reference, reference.tag)] : [])], id);
   return before.at(-1) !== id;
 }
 

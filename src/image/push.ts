@@ -15,6 +15,7 @@ import {
 } from '../oci/index.ts';
 import type { Registry } from '../registry/index.ts';
 import { Channel, Fault, gather } from '../std/index.ts';
+import { compressLayers } from './compress-layers.ts';
 import type { ImageStore } from './door.ts';
 import { Meter, progressMessage, progressStream } from './progress.ts';
 import type { StoredImage } from './records.ts';
@@ -67,15 +68,18 @@ async function pushOne(
   signal: AbortSignal,
 ): Promise<void> {
   const { shelf, registry, parallelUploads } = pusher;
-  const image = shelf.records.get(shelf.records.lookup(reference)!)!;
+  const found = shelf.records.get(shelf.records.lookup(reference)!)!;
   using hold = shelf.hold();
+  const ids = found.config.rootfs.diff_ids.map((diffId) => digestHex(diffId).slice(0, 12));
+  for (const id of ids) output.push(progressMessage(id, 'Preparing'));
+  const meters = ids.map((id) => new Meter(output, id, 'Preparing'));
+  const onRead = (index: number, current: number, total: number): void => meters[index]!.report(current, total);
+  const image = await compressLayers(shelf, hold, found, onRead, signal);
   const bytes = await shelf.content.read(image.manifest);
   const parsed = parseManifest(bytes, '');
   if (parsed.kind !== 'manifest')
     throw new Fault('internal', `Cannot push ${familiarReference(reference)}: its manifest is an index`);
   holdImage(hold, image, parsed.manifest.config);
-  const ids = image.config.rootfs.diff_ids.map((diffId) => digestHex(diffId).slice(0, 12));
-  for (const id of ids) output.push(progressMessage(id, 'Preparing'));
   for (const id of ids.slice(parallelUploads)) output.push(progressMessage(id, 'Waiting'));
   await gather(
     image.layers.map(

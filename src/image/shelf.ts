@@ -52,6 +52,11 @@ export class Shelf {
   }
 
   /** Disposing deletes what of it no image has got: what is left of work that failed. */
+  /** Work under one name is done one at a time. */
+  alone<T>(name: string, task: () => Promise<T>): Promise<T> {
+    return this.#mutex.run(name, task);
+  }
+
   hold(): ImageHold {
     const blobs = this.content.hold();
     const layers = this.snapshots.hold();
