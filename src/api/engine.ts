@@ -161,6 +161,12 @@ export interface Execs {
   tty(id: string): Promise<boolean>;
 }
 
+/** An archive on its way out; `size` is what `tar` will come to in bytes. */
+export interface SavedArchive {
+  size: number;
+  tar: Bytes;
+}
+
 export interface Images {
   list(options: { all: boolean; filters: Filters; sharedSize: boolean }): Promise<ImageSummary[]>;
   inspect(ref: string, options: { platform?: string | undefined }): Promise<ImageInspect>;
@@ -192,9 +198,18 @@ export interface Images {
     options: { quiet: boolean; platform: string | undefined },
     signal: AbortSignal,
   ): Promise<AsyncIterable<ProgressMessage>>;
-  save(refs: string[], options: { platform: string | undefined }, signal: AbortSignal): Promise<Bytes>;
+  /** Wherry's own: without the layers that the images `since` have, for a machine that has those. @throws Fault not-found */
+  save(
+    refs: string[],
+    options: { platform: string | undefined; since: readonly string[] },
+    signal: AbortSignal,
+  ): Promise<SavedArchive>;
   tag(ref: string, options: { repo: string; tag: string | undefined }): Promise<void>;
-  remove(ref: string, options: { force: boolean; noPrune: boolean }): Promise<ImageDeleteEntry[]>;
+  /** With `platforms`, only an image that is for one of them. */
+  remove(
+    ref: string,
+    options: { force: boolean; noPrune: boolean; platforms?: readonly string[] },
+  ): Promise<ImageDeleteEntry[]>;
   prune(filters: Filters): Promise<{ deleted: ImageDeleteEntry[]; reclaimed: number }>;
   search(options: { term: string; limit: number; filters: Filters }): Promise<object[]>;
   distribution(ref: string, auth: RegistryAuth | undefined, signal: AbortSignal): Promise<object>;

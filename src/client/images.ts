@@ -72,10 +72,18 @@ export function imageCalls(caller: Caller) {
         stream: body,
         headers: { 'Content-Type': 'application/x-tar' },
       }),
-    save: async (names: readonly string[], platform?: string): Promise<AsyncIterable<Uint8Array>> =>
-      (await caller.call('imageSaveMany', { query: { names, platform } })).body,
+    /** `size` is undefined where the daemon does not tell. `since`: without the layers of those images (Wherry only). */
+    save: async (
+      names: readonly string[],
+      options: { platform?: string | undefined; since?: readonly string[] } = {},
+    ): Promise<{ size: number | undefined; tar: AsyncIterable<Uint8Array> }> => {
+      const { platform, since } = options;
+      const answer = await caller.call('imageSaveMany', { query: { names, platform, since } });
+      const size = Number(answer.headers['x-wherry-archive-size'] ?? Number.NaN);
+      return { size: Number.isNaN(size) ? undefined : size, tar: answer.body };
+    },
     tag: (name: string, repo: string, tag: string) => caller.done('imageTag', { name, query: { repo, tag } }),
-    remove: (name: string, query: { force?: boolean; noprune?: boolean; platforms?: string | undefined } = {}) =>
+    remove: (name: string, query: { force?: boolean; noprune?: boolean; platforms?: readonly string[] } = {}) =>
       caller.json<ImageDeleteEntry[]>('imageRemove', { name, query }),
     prune: (filters?: FilterValues) => caller.json<ImagesPruned>('imagePrune', { filters }),
     search: (term: string, options: { limit?: number | undefined; filters?: FilterValues; auth?: string }) =>

@@ -44,7 +44,7 @@ export async function openImages(options: ImageStoreOptions): Promise<ImageStore
     push: async (request, signal) => pushImage(shelf, registry, request, signal),
     import: (request, signal) => importImage(shelf, registry, request, signal),
     load: async (body, request, signal) => loadImages(shelf, body, request, signal),
-    save: async (refs, { platform }, signal) => saveImages(shelf, refs, platform, signal),
+    save: (refs, request, signal) => saveImages(shelf, refs, request, signal),
     tag: async (ref, { repo, tag }) => {
       await tagImage(shelf, findImage(records, ref), parseTagTarget(repo, tag));
     },

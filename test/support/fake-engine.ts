@@ -370,7 +370,10 @@ export function createFakeEngine(): FakeEngine {
         for await (const chunk of body) void chunk;
         return chunks({ stream: 'Loaded image: busybox:latest\n' });
       },
-      save: async () => chunks(tarOf('manifest.json', Buffer.from('[]'))),
+      save: async () => {
+        const archive = tarOf('manifest.json', Buffer.from('[]'));
+        return { size: archive.length, tar: chunks(archive) };
+      },
       tag: async (ref) => {
         image(ref);
       },

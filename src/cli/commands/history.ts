@@ -4,6 +4,7 @@ import { humanDuration, humanSize } from '../../std/index.ts';
 import { formatList, type ListShape } from '../output/list.ts';
 import { ellipsis, shortId, zoneOffset } from '../output/short.ts';
 import { formatHelp } from '../output/format-help.ts';
+import { platformJson } from '../registry/platform.ts';
 
 export const command: Command = {
   use: '[OPTIONS] IMAGE',
@@ -22,16 +23,7 @@ wherry history --no-trunc nginx`,
   async run(session, { flags, args: [name = ''] }) {
     const client = await session.client();
     const platform = flags.optional('platform');
-    const entries = await client.images.history(
-      name,
-      platform === undefined
-        ? undefined
-        : JSON.stringify(
-            Object.fromEntries(
-              ['os', 'architecture', 'variant'].map((key, index) => [key, platform.split('/')[index]]),
-            ),
-          ),
-    );
+    const entries = await client.images.history(name, platform === undefined ? undefined : platformJson(platform));
     const full = flags.bool('no-trunc');
     const human = flags.bool('human');
     const format = flags.string('format');

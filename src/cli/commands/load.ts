@@ -3,6 +3,7 @@ import { createReadStream, statSync } from 'node:fs';
 import { Fault, messageOf } from '../../std/index.ts';
 import { noArgs, type Command } from '../command.ts';
 import { showProgress } from '../output/progress.ts';
+import { platformJson } from '../registry/platform.ts';
 import type { Session } from '../session.ts';
 
 export const command: Command = {
@@ -21,10 +22,11 @@ ssh host docker save nginx | wherry load`,
   async run(session, { flags }) {
     const path = flags.string('input');
     const quiet = flags.bool('quiet');
+    const platform = flags.optional('platform');
     const client = await session.client();
     const lines = client.images.load(path === '' ? fromInput(session) : fromFile(path), {
       quiet: quiet || !session.out.isTerminal,
-      platform: flags.optional('platform'),
+      platform: platform === undefined ? undefined : platformJson(platform),
     });
     await showProgress(lines, session.out);
   },

@@ -1,6 +1,7 @@
 /** `wherry save`. */
 import { atLeast, type Command } from '../command.ts';
 import { writeStream } from '../output/write-file.ts';
+import { platformJson } from '../registry/platform.ts';
 
 export const command: Command = {
   use: '[OPTIONS] IMAGE [IMAGE...]',
@@ -15,6 +16,12 @@ export const command: Command = {
 wherry save -o images.tar nginx busybox`,
   async run(session, { flags, args }) {
     const client = await session.client();
-    await writeStream(session, flags.string('output'), () => client.images.save(args, flags.optional('platform')));
+    const platform = flags.optional('platform');
+    await writeStream(session, flags.string('output'), async () => {
+      const { tar } = await client.images.save(args, {
+        platform: platform === undefined ? undefined : platformJson(platform),
+      });
+      return tar;
+    });
   },
 };
