@@ -50,6 +50,8 @@ export interface Command {
   examples?: string;
   /** What arguments name, in order; the last repeats. */
   completes?: readonly ArgumentKind[];
+  /** What a flag's value names, or the values it takes. */
+  completesFlags?: Readonly<Record<string, ArgumentKind | readonly string[]>>;
   /** @returns the exit code; nothing is 0. */
   run(session: Session, invocation: Invocation): Promise<number | void>;
 }

@@ -93,6 +93,44 @@ describe('wherry', () => {
       const file = join(place.folder, 'out.tar');
       await wherry(place, ['save', '-o', file, 'busybox']);
       assert.ok((await readFile(file)).length >= 512);
+      for (const [name, flags, magic] of [
+        ['a.tar.gz', [], [0x1f, 0x8b]],
+        ['a.tzst', [], [0x28, 0xb5, 0x2f, 0xfd]],
+        ['a.gz', ['--compress', 'none'], [...Buffer.from('manifest.json')]],
+        ['a.tar', ['--compress', 'gzip'], [0x1f, 0x8b]],
+      ] as const) {
+        const target = join(place.folder, name);
+        assert.equal((await wherry(place, ['save', ...flags, '-o', target, 'busybox'])).err, '');
+        assert.deepEqual([...(await readFile(target)).subarray(0, magic.length)], [...magic], name);
+        assert.equal((await wherry(place, ['load', '-i', target])).out, 'Loaded image: busybox:latest\n');
+      }
+      await wherry(place, ['save', '--since', 'base', '--since=other:1', '-o', file, 'busybox']);
+      assert.deepEqual((place.engine.calls.at(-1)!.args[1] as { since: string[] }).since, ['base', 'other:1']);
+      const bars = await wherry(place, ['save', '-o', file, 'busybox'], '', { terminal: true });
+      assert.match(bars.err, /out\.tar: Saving +2\.048kB\/2\.048kB\r\n[^]*out\.tar: Saved 2\.05kB\r\n$/);
+      const loading = await wherry(place, ['load', '-i', file], '', { terminal: true });
+      assert.match(loading.out, /out\.tar: Reading +2\.048kB\/2\.048kB\r\nLoaded image: busybox:latest\n$/);
+      const refused: [words: string[], err: RegExp][] = [
+        [
+          ['save', '-o', join(place.folder, 'a.tar.xz'), 'busybox'],
+          /^cannot compress as \.xz: name the output \.gz or/,
+        ],
+        [['save', '--compress', 'rar', 'busybox'], /^unknown compression "rar": must be one of "gzip", "zstd", "none"/],
+        [
+          ['save', '--platform', 'a/b/c/d', 'busybox'],
+          /^invalid platform: "a\/b\/c\/d": cannot parse platform specifier/,
+        ],
+        [
+          ['load', '-i', place.folder],
+          /^Cannot load \S+: it is a directory\. Pack it: tar -C \S+ -c \. \| wherry load/,
+        ],
+        [['load', '-i', '/nonexistent'], /^open \/nonexistent: no such file or directory/],
+      ];
+      for (const [line, err] of refused) {
+        const outcome = await wherry(place, line);
+        assert.equal(outcome.code, 1);
+        assert.match(outcome.err, err);
+      }
       assert.match((await wherry(place, ['rmi', 'busybox'])).out, /^Untagged: busybox:latest\nDeleted: sha256:/);
       assert.match(
         (await wherry(place, ['rmi', 'nope'])).err,
@@ -227,6 +265,10 @@ describe('completion', () => {
       assert.deepEqual((await words(place, 'rm', '')).sort(), ['idle', 'web']);
       assert.deepEqual(await words(place, 'rm', 'web', ''), ['idle']);
       assert.deepEqual(await words(place, 'run', 'bus'), ['busybox']);
+      assert.deepEqual(await words(place, 'save', '--since', 'bus'), ['busybox']);
+      assert.deepEqual(await words(place, 'save', '--compress=g'), ['--compress=gzip']);
+      assert.deepEqual(await words(place, 'save', '--platform', 'linux/arm'), ['linux/arm64', 'linux/arm/v7']);
+      assert.deepEqual(await words(place, 'logs', '--since', ''), []);
       assert.deepEqual(await words(place, 'volume', 'rm', ''), ['data']);
       await wherry(place, ['rm', '-f', 'web']);
     });
