@@ -3,21 +3,11 @@
  * that no symlink, `..` or hard link in the archive can lead outside. Symlinks on the way are resolved by hand, inside the root.
  * What a parent lacks here it takes from the layers below, as if the archive had been unpacked on the merged view.
  */
-import { type BigIntStats, closeSync, constants, lstatSync } from 'node:fs';
-import {
-  changeMode,
-  changeOwner,
-  errno,
-  getXattr,
-  listXattrs,
-  makeDirectoryAt,
-  must,
-  openAt,
-  readLinkAt,
-  setXattrOf,
-} from '../linux/index.ts';
+import { type BigIntStats, closeSync, constants } from 'node:fs';
+import { changeMode, errno, makeDirectoryAt, must, openAt, readLinkAt, setXattrOf, unlinkAt } from '../linux/index.ts';
 import { Fault } from '../std/index.ts';
-import { type LowerDirectory, lookLower } from './lower.ts';
+import { joinPath, type LowerDirectory, lookLower, statIfExists } from './lower.ts';
+import { isWhiteout, opaqueValue, opaqueXattr } from './whiteout.ts';
 
 export interface Directory {
   /** Path components from the root, joined by "/" in latin1: a key, never a path for the kernel. */
@@ -35,13 +25,13 @@ const currentDirectory = -100;
 export class Tree {
   readonly root: Directory;
   readonly #open = new Map<string, Directory>();
-  readonly #onImplicit: (directory: Directory, like: BigIntStats | undefined) => void;
+  readonly #onImplicit: (directory: Directory, path: Buffer, stat: BigIntStats) => void;
 
-  /** Takes over `descriptor`. `onImplicit` hears of each directory made because an entry's parent was missing. */
+  /** Takes over `descriptor`. `onImplicit` dresses each directory made because an entry's parent was missing, as the one below. */
   constructor(
     descriptor: number,
     lower: LowerDirectory,
-    onImplicit: (directory: Directory, like: BigIntStats | undefined) => void,
+    onImplicit: (directory: Directory, path: Buffer, stat: BigIntStats) => void,
   ) {
     this.root = { key: '', descriptor, lower };
     this.#onImplicit = onImplicit;
@@ -100,18 +90,33 @@ export class Tree {
       descriptor = must('openat', openAt(parent.descriptor, name, directoryFlags), name);
       const made = this.#remember({ key, descriptor, lower: below?.copies ?? [] });
       if (below === undefined) must('fchmod', changeMode(descriptor, 0o755), name);
-      else likeLower(descriptor, below.path, below.stat);
-      this.#onImplicit(made, below?.stat);
+      else this.#onImplicit(made, below.path, below.stat);
       return made;
     }
     if (descriptor === -errno.ELOOP || descriptor === -errno.ENOTDIR) {
       const target = readLinkAt(parent.descriptor, name);
       if (target !== undefined) return target;
+      const replaced = this.#replaceWhiteout(parent, name, key);
+      if (replaced !== undefined) return replaced;
       throw new Fault('invalid', `Cannot unpack layer: "${Buffer.from(key, 'latin1').toString()}" is not a directory`);
     }
     must('openat', descriptor, name);
     const lower = this.#opaque.has(key) ? [] : (below?.copies ?? []);
     return this.#remember({ key, descriptor, lower });
+  }
+
+  /** The layer says that the name is gone from below, and then puts something under it: a directory that hides the one below. */
+  #replaceWhiteout(parent: Directory, name: Buffer, key: string): Directory | undefined {
+    const stat = statIfExists(joinPath(Buffer.from(`/proc/self/fd/${parent.descriptor}`), name));
+    if (stat === undefined || !isWhiteout(stat)) return undefined;
+    must('unlinkat', unlinkAt(parent.descriptor, name), name);
+    must('mkdirat', makeDirectoryAt(parent.descriptor, name, 0o755), name);
+    const descriptor = must('openat', openAt(parent.descriptor, name, directoryFlags), name);
+    const made = this.#remember({ key, descriptor, lower: [] });
+    must('fchmod', changeMode(descriptor, 0o755), name);
+    must('fsetxattr', setXattrOf(descriptor, opaqueXattr, opaqueValue), name);
+    this.hideLower(made);
+    return made;
   }
 
   /** Directories of this layer that hide what is below. */
@@ -165,19 +170,4 @@ export function splitPath(path: Buffer): Buffer[] {
     at = end + 1;
   }
   return parts;
-}
-
-/** Gives an open directory the owner, mode and xattrs of one in a layer below. */
-export function likeLower(
-  descriptor: number,
-  path: Buffer,
-  stat: BigIntStats = lstatSync(path, { bigint: true }),
-): void {
-  must('fchown', changeOwner(descriptor, Number(stat.uid), Number(stat.gid)), path);
-  must('fchmod', changeMode(descriptor, Number(stat.mode) & 0o7777), path);
-  for (const key of listXattrs(path)) {
-    if (key.startsWith('trusted.overlay.')) continue;
-    const value = getXattr(path, key);
-    if (value !== undefined) setXattrOf(descriptor, key, value);
-  }
 }

@@ -2,16 +2,7 @@
  * Unpacks one layer tar into an overlayfs lower directory. File calls are synchronous, for they are ten times cheaper than
  * promises; the event loop gets its turn every few milliseconds.
  */
-import {
-  type BigIntStats,
-  closeSync,
-  constants,
-  copyFileSync,
-  ftruncateSync,
-  lstatSync,
-  rmSync,
-  writeSync,
-} from 'node:fs';
+import { type BigIntStats, closeSync, constants, lstatSync, openSync, readlinkSync, rmSync } from 'node:fs';
 import {
   changeMode,
   changeModeAt,
@@ -30,9 +21,11 @@ import {
   symlinkAt,
 } from '../linux/index.ts';
 import { readTar, type TarEntry } from '../oci/index.ts';
-import { asBuffer, Fault } from '../std/index.ts';
+import { Fault } from '../std/index.ts';
+import { deviceOf, xattrsOf } from './attributes.ts';
+import { copyContent, writeContent } from './file-content.ts';
 import { joinPath, type LowerDirectory, lookLower, statIfExists } from './lower.ts';
-import { childKey, type Directory, likeLower, splitPath, Tree } from './tree.ts';
+import { childKey, type Directory, splitPath, Tree } from './tree.ts';
 import {
   isWhiteout,
   opaqueName,
@@ -92,18 +85,20 @@ class Unpacker {
   readonly #tree: Tree;
   /** Set when all is unpacked: filling a directory changes its time, and a default ACL would be inherited. */
   readonly #late = new Map<string, LateAttributes>();
+  /** Names that are here only because a hard link wanted them: keys as in `#late`. */
+  readonly #borrowed = new Set<string>();
 
   constructor(root: number, lower: LowerDirectory) {
-    this.#tree = new Tree(root, lower, (directory, like) => this.#implicit(directory, like));
+    this.#tree = new Tree(root, lower, (directory, path, stat) => this.#implicit(directory, path, stat));
     const below = lower[0];
-    if (below === undefined) return;
-    const stat = lstatSync(below, { bigint: true });
-    likeLower(root, below, stat);
-    this.#setLate(this.#tree.root, stat.mtimeNs, new Map());
+    if (below !== undefined) this.#implicit(this.#tree.root, below, lstatSync(below, { bigint: true }));
   }
 
-  #implicit(directory: Directory, like: BigIntStats | undefined): void {
-    if (like !== undefined) this.#setLate(directory, like.mtimeNs, new Map());
+  /** A directory that the layer has no entry for, or not yet, takes after the one below. */
+  #implicit(directory: Directory, below: Buffer, stat: BigIntStats): void {
+    must('fchown', changeOwner(directory.descriptor, Number(stat.uid), Number(stat.gid)), below);
+    must('fchmod', changeMode(directory.descriptor, Number(stat.mode) & 0o7777), below);
+    this.#setLate(directory, stat.mtimeNs, xattrsOf(below));
   }
 
   #setLate(directory: Directory, mtime: bigint, xattrs: ReadonlyMap<string, Buffer>): void {
@@ -157,18 +152,7 @@ class Unpacker {
   /** Writes the content, sets owner, mode, xattrs and time, and closes. */
   async fill(descriptor: number, entry: TarEntry): Promise<void> {
     try {
-      const now = entry.extents === undefined ? entry.storedNow() : undefined;
-      if (now !== undefined) writeAll(descriptor, now, null);
-      else if (entry.extents === undefined) {
-        let turn = performance.now();
-        for await (const chunk of entry.stored()) {
-          writeAll(descriptor, asBuffer(chunk), null);
-          if (performance.now() - turn > turnMs) {
-            await new Promise(setImmediate);
-            turn = performance.now();
-          }
-        }
-      } else await fillSparse(descriptor, entry);
+      await writeContent(descriptor, entry);
       this.size += entry.size;
       must('fchown', changeOwner(descriptor, entry.uid, entry.gid), entry.name);
       must('fchmod', changeMode(descriptor, entry.mode), entry.name);
@@ -227,10 +211,12 @@ class Unpacker {
     if (targetName === undefined) throw new Fault('invalid', `Cannot unpack layer: hard link to the root`);
     const target = this.#tree.directory(path);
     if (childKey(target, targetName) === childKey(parent, name)) return;
-    if (statIfExists(this.#path(target, targetName)) === undefined) this.#copyUp(target, targetName);
+    const there = statIfExists(this.#path(target, targetName));
+    if (there === undefined) this.#copyUp(target, targetName);
     const link = (): number => linkAt(target.descriptor, targetName, parent.descriptor, name);
     this.#make(parent, name, 'linkat', () => {
-      const result = link();
+      // A whiteout is a device on disk, and must not become another one by another name.
+      const result = there !== undefined && isWhiteout(there) ? -errno.ENOENT : link();
       if (result === -errno.ENOENT) {
         throw new Fault('invalid', `Cannot unpack layer: hard link to missing "${entry.linkName.toString()}"`);
       }
@@ -238,20 +224,39 @@ class Unpacker {
     });
   }
 
-  /** Brings a file of a layer below into this one, so that it can be hard linked. */
+  /** Brings what a layer below has under that name into this one, so that it can be hard linked. */
   #copyUp(parent: Directory, name: Buffer): void {
     const below = lookLower(parent.lower, name);
-    if (below === undefined || !below.stat.isFile()) return;
-    const path = this.#path(parent, name);
-    copyFileSync(below.path, path, constants.COPYFILE_EXCL);
-    const descriptor = must('openat', openAt(parent.descriptor, name, constants.O_WRONLY | constants.O_NOFOLLOW), name);
-    try {
-      likeLower(descriptor, below.path, below.stat);
-      must('futimens', setTimes(descriptor, below.stat.mtimeNs), name);
-    } finally {
-      closeSync(descriptor);
+    if (below === undefined || below.stat.isDirectory()) return;
+    const { path, stat } = below;
+    if (stat.isFile()) {
+      const from = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+      try {
+        const to = must('openat', openAt(parent.descriptor, name, fileFlags, 0o600), name);
+        try {
+          copyContent(from, to);
+        } finally {
+          closeSync(to);
+        }
+      } finally {
+        closeSync(from);
+      }
+      this.size += Number(stat.size);
+    } else if (stat.isSymbolicLink()) {
+      const target = readlinkSync(path, { encoding: 'buffer' });
+      must('symlinkat', symlinkAt(target, parent.descriptor, name), name);
+      this.size += target.length;
+    } else {
+      const mode = Number(stat.mode) & 0o170600;
+      must('mknodat', makeNodeAt(parent.descriptor, name, mode, deviceOf(stat.rdev)), name);
     }
-    this.size += Number(below.stat.size);
+    must('fchownat', changeOwnerAt(parent.descriptor, name, Number(stat.uid), Number(stat.gid)), name);
+    if (!stat.isSymbolicLink()) {
+      must('fchmodat', changeModeAt(parent.descriptor, name, Number(stat.mode) & 0o7777), name);
+    }
+    for (const [key, value] of xattrsOf(path)) tolerate(setXattr(this.#path(parent, name), key, value), key, name);
+    must('utimensat', setTimesAt(parent.descriptor, name, stat.mtimeNs), name);
+    this.#borrowed.add(childKey(parent, name));
   }
 
   #whiteout(parent: Directory, name: Buffer): void {
@@ -268,6 +273,11 @@ class Unpacker {
     const made = makeNodeAt(parent.descriptor, hidden, 0o020000, { major: 0, minor: 0 });
     if (made !== -errno.EEXIST) {
       must('mknodat', made, hidden);
+      return;
+    }
+    if (this.#borrowed.has(childKey(parent, hidden))) {
+      this.#remove(parent, hidden);
+      must('mknodat', makeNodeAt(parent.descriptor, hidden, 0o020000, { major: 0, minor: 0 }), hidden);
       return;
     }
     // The layer has both the whiteout and the name: the whiteout speaks of the layers below only.
@@ -297,6 +307,7 @@ class Unpacker {
   #remove(parent: Directory, name: Buffer): void {
     const key = childKey(parent, name);
     for (const each of this.#late.keys()) if (each === key || each.startsWith(`${key}/`)) this.#late.delete(each);
+    this.#borrowed.delete(key);
     this.#tree.forget(parent, name);
     rmSync(this.#path(parent, name), { recursive: true, force: true });
   }
@@ -338,36 +349,4 @@ function resolveDots(path: Buffer): Buffer[] {
     }
   }
   return clean;
-}
-
-async function fillSparse(descriptor: number, entry: TarEntry): Promise<void> {
-  const extents = entry.extents ?? [];
-  let index = 0;
-  let within = 0;
-  let turn = performance.now();
-  for await (const chunk of entry.stored()) {
-    let rest = asBuffer(chunk);
-    while (rest.length > 0) {
-      const extent = extents[index]!;
-      const piece = rest.subarray(0, extent.length - within);
-      writeAll(descriptor, piece, extent.offset + within);
-      within += piece.length;
-      rest = rest.subarray(piece.length);
-      if (within === extent.length) {
-        index++;
-        within = 0;
-      }
-    }
-    if (performance.now() - turn > turnMs) {
-      await new Promise(setImmediate);
-      turn = performance.now();
-    }
-  }
-  ftruncateSync(descriptor, entry.size);
-}
-
-function writeAll(descriptor: number, data: Buffer, position: number | null): void {
-  for (let at = 0; at < data.length; ) {
-    at += writeSync(descriptor, data, at, data.length - at, position === null ? null : position + at);
-  }
 }
