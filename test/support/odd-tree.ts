@@ -22,26 +22,31 @@ const second = 1_000_000_000n;
 export const netBindCapability = Buffer.from('0100000200040000000000000000000000000000', 'hex');
 
 export interface OddTreeOptions {
-  /** What Go's tar writer cannot say: xattr names with "=". Default true. */
-  oddXattrNames?: boolean;
+  /**
+   * Only what Docker and podman keep, too. Not: names of attributes with "%" or "=", attributes without a value, times before 1970
+   * and after 2262, capabilities of a file with several names, default access lists (they let what is unpacked inherit them).
+   * Default false.
+   */
+  portable?: boolean;
   /** Devices and pipes with several names, which GNU tar archives one by one. Default true. */
   linkedNodes?: boolean;
-  /** Fractions of seconds, which dockerd drops when it makes a layer. Default true. */
+  /** Default true. */
   fractions?: boolean;
 }
 
 /** Fills the empty directory `root`. */
 export function makeOddTree(root: string, options: OddTreeOptions = {}): void {
   const tree = new Tree(root);
+  const { portable = false, linkedNodes = true, fractions = true } = options;
   chmodSync(root, 0o751);
   modes(tree);
   owners(tree);
   names(tree);
-  links(tree);
-  extendedAttributes(tree, options.oddXattrNames ?? true);
+  links(tree, portable);
+  extendedAttributes(tree, portable);
   holes(tree);
-  nodes(tree, options.linkedNodes ?? true);
-  times(tree, options.fractions ?? true);
+  nodes(tree, linkedNodes);
+  times(tree, fractions, portable);
 }
 
 function modes(tree: Tree): void {
@@ -89,9 +94,9 @@ function names(tree: Tree): void {
   tree.file(`names/${'h'.repeat(154)}/${'i'.repeat(100)}`, 'fits the prefix of ustar to the byte');
 }
 
-function links(tree: Tree): void {
+function links(tree: Tree, portable: boolean): void {
   tree.file('links/one', 'three names', 0o4755);
-  setXattr(tree.path('links/one'), 'security.capability', netBindCapability);
+  if (!portable) tree.xattr('links/one', 'security.capability', netBindCapability);
   tree.link('links/one', 'links/two');
   tree.link('links/one', 'a/far/away');
   tree.file(`links/${'l'.repeat(110)}`, 'long name');
@@ -104,21 +109,23 @@ function links(tree: Tree): void {
   tree.symlink('links/nowhere', 'no/such/thing');
   tree.symlink('links/up', '../../../../../etc/passwd');
   tree.symlink('links/long', 't/'.repeat(150));
-  tree.symlink('links/longest', `${'t'.repeat(4000)}`);
+  tree.symlink('links/longest', 't'.repeat(4000));
   tree.symlink('links/bytes', Buffer.from('\xff\xfe/\x80', 'latin1'));
   tree.link('links/nowhere', 'links/hard-symlink');
 }
 
-function extendedAttributes(tree: Tree, oddNames: boolean): void {
+function extendedAttributes(tree: Tree, portable: boolean): void {
   const binary = Buffer.from([0, 1, 10, 61, 255, 0, 32]);
   tree.file('xattrs/file', 'x');
   tree.directory('xattrs/directory');
   for (const path of ['xattrs/file', 'xattrs/directory']) {
     tree.xattr(path, 'user.binary', binary);
-    tree.xattr(path, 'user.empty', Buffer.alloc(0));
     tree.xattr(path, 'user.text', Buffer.from('with\nline breaks\n'));
-    tree.xattr(path, 'user.100%', Buffer.from('percent'));
-    if (oddNames) tree.xattr(path, 'user.a=b', Buffer.from('=c='));
+    if (!portable) {
+      tree.xattr(path, 'user.empty', Buffer.alloc(0));
+      tree.xattr(path, 'user.100%', Buffer.from('percent'));
+      tree.xattr(path, 'user.a=b', Buffer.from('=c='));
+    }
     tree.xattr(path, 'trusted.root', binary);
     tree.xattr(path, 'user.large', Buffer.alloc(1500, 7));
   }
@@ -129,7 +136,7 @@ function extendedAttributes(tree: Tree, oddNames: boolean): void {
   tree.directory('xattrs/inherited', 0o750);
   tree.file('xattrs/inherited/before', 'made before the default list', 0o600);
   tree.directory('xattrs/inherited/below');
-  tree.xattr('xattrs/inherited', 'system.posix_acl_default', acl(0o7, 0o5, 0));
+  if (!portable) tree.xattr('xattrs/inherited', 'system.posix_acl_default', acl(0o7, 0o5, 0));
   makeNode(tree, 'xattrs/device', 0o020600, { major: 1, minor: 5 });
   tree.xattr('xattrs/device', 'trusted.device', binary);
   tree.symlink('xattrs/symlink', 'file');
@@ -158,19 +165,19 @@ function acl(owner: number, user: number, others: number): Buffer {
 
 function holes(tree: Tree): void {
   const mib = 1 << 20;
-  tree.sparse('sparse/front', 4 * mib, [[4 * mib - 10, 'last bytes']]);
-  tree.sparse('sparse/back', 4 * mib, [[0, 'first bytes']]);
-  tree.sparse('sparse/middle', 8 * mib, [
+  tree.sparse('sparse/front', mib, [[mib - 10, 'last bytes']]);
+  tree.sparse('sparse/back', mib, [[0, 'first bytes']]);
+  tree.sparse('sparse/middle', 2 * mib, [
     [0, 'start'],
-    [3 * mib + 17, 'odd place'],
-    [5 * mib, 'x'.repeat(100_000)],
-    [8 * mib - 1, '!'],
+    [mib / 2 + 17, 'odd place'],
+    [mib, 'x'.repeat(100_000)],
+    [2 * mib - 1, '!'],
   ]);
-  tree.sparse('sparse/nothing', 16 * mib, []);
+  tree.sparse('sparse/nothing', 2 * mib, []);
   tree.sparse(
     'sparse/many',
-    8 * mib,
-    Array.from({ length: 60 }, (_, index) => [index * 131_072, `run ${index}`]),
+    3 * mib,
+    Array.from({ length: 24 }, (_, index) => [index * 131_072, `run ${index}`]),
   );
   tree.file('sparse/dense', 'y'.repeat(300_000));
 }
@@ -194,22 +201,27 @@ function makeNode(tree: Tree, name: string, mode: number, device: { major: numbe
 }
 
 /** Of everything, deepest first; some of them chosen to be hard. */
-function times(tree: Tree, fractions: boolean): void {
+function times(tree: Tree, fractions: boolean, portable: boolean): void {
   const fraction = (nanos: bigint): bigint => (fractions ? nanos : 0n);
-  const chosen: [name: string, at: bigint][] = [
-    ['times/now', 1_795_000_000n * second + fraction(123_456_789n)],
-    ['times/one-nano', 1n * second + fraction(1n)],
-    ['times/epoch', 0n],
+  const far: [name: string, at: bigint][] = [
+    ['times/2300', 10_413_792_000n * second],
     ['times/before', -1n * second - fraction(500_000_000n)],
     ['times/just-before', fractions ? -1n : -second],
     ['times/1902', -2_140_000_000n * second + fraction(999_999_999n)],
-    ['times/2300', 10_413_792_000n * second],
-    ['times/directory', -86_400n * second + fraction(1n)],
+  ];
+  const files: [name: string, at: bigint][] = [
+    ['times/now', 1_795_000_000n * second + fraction(123_456_789n)],
+    ['times/one-nano', 1n * second + fraction(1n)],
+    ['times/epoch', 0n],
+    ...(portable ? [] : far),
+  ];
+  const others: [name: string, at: bigint][] = [
+    ['times/directory', 86_400n * (portable ? 1n : -1n) * second + fraction(1n)],
     ['times/symlink', 86_400n * second + fraction(999_999_999n)],
   ];
   tree.directory('times/directory');
   tree.symlink('times/symlink', 'now');
-  for (const [name] of chosen.slice(0, -2)) tree.file(name, 'x');
+  for (const [name] of files) tree.file(name, 'x');
   let counter = 0n;
   const set = (path: Buffer): void => {
     const stat = lstatSync(path, { bigint: true });
@@ -219,10 +231,10 @@ function times(tree: Tree, fractions: boolean): void {
     }
     // The same for every name of an inode.
     const at = 1_500_000_000n * second + (stat.isDirectory() ? ++counter : stat.ino % 1000n) * second;
-    must('utimensat', setTimesAt(AT_FDCWD, path, at + fraction(BigInt(stat.mode) * 7919n)), path);
+    must('utimensat', setTimesAt(AT_FDCWD, path, at + fraction(stat.mode * 7919n)), path);
   };
   set(Buffer.from(tree.root));
-  for (const [name, at] of chosen) must('utimensat', setTimesAt(AT_FDCWD, tree.path(name), at), name);
+  for (const [name, at] of [...files, ...others]) must('utimensat', setTimesAt(AT_FDCWD, tree.path(name), at), name);
 }
 
 class Tree {

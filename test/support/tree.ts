@@ -91,9 +91,9 @@ function dataOf(path: Buffer, size: number): string {
   const runs: string[] = [];
   try {
     for (let at = 0; at < size; ) {
-      const start = Number(seek(descriptor, at, SEEK_DATA));
+      const start = seek(descriptor, at, SEEK_DATA);
       if (start < 0) break;
-      at = Number(seek(descriptor, start, SEEK_HOLE));
+      at = seek(descriptor, start, SEEK_HOLE);
       runs.push(`${start}-${at}`);
     }
   } finally {
