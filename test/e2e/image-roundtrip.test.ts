@@ -221,7 +221,8 @@ async function makeOddImage(): Promise<{ archive: string; source: string }> {
 }
 
 const oddName = 'example.test/odd:1';
-const odd = cannotRun() === undefined ? await makeOddImage() : { archive: '', source: '' };
+let made: Promise<{ archive: string; source: string }> | undefined;
+const oddImage = (): Promise<{ archive: string; source: string }> => (made ??= makeOddImage());
 
 /** What containers do that layers must tell. */
 const script = `
@@ -237,6 +238,7 @@ rm /bin/vi; mkdir /bin/vi; touch /bin/vi/file; touch '/odd/names/made here'
 
 host.scenario('an image made by GNU tar is the same in Wherry as on disk, holes included', async () => {
   const own = wherry();
+  const odd = await oddImage();
   await own.load(odd.archive);
   const skip = (path: string): boolean => path !== '' && !/^odd(\/(names|xattrs|sparse|times)(\/|$)|$)/.test(path);
   const inside = (tree: ReadonlyMap<string, string>): Map<string, string> =>
@@ -260,6 +262,7 @@ for (const { name, peer: open, reason } of peers) {
     `archives between ${name} and Wherry`,
     async () => {
       const [own, other] = [wherry(), open!()];
+      const odd = await oddImage();
       assert.equal(await other.load(odd.archive), await own.load(odd.archive));
       await sameTree(other, own, oddName);
 
@@ -282,6 +285,7 @@ for (const { name, peer: open, reason } of peers) {
     async () => {
       const [own, other] = [wherry(), open!()];
       const at = (image: string): string => `${registry.peer!.address}/${name}/${image}:1`;
+      const odd = await oddImage();
       await Promise.all([own.load(odd.archive), other.load(odd.archive)]);
       const pushed = `${script}\necho pushed > /by`;
       const theirs = await other.change(oddName, pushed, named('theirs-pushed'));
@@ -312,7 +316,7 @@ host.scenario(
   'what skopeo copies: both kinds of archive, a layout packed by tar',
   async () => {
     const own = wherry();
-    const id = await own.load(odd.archive);
+    const id = await own.load((await oddImage()).archive);
     const saved = join(work, 'saved.tar');
     await own.save(oddName, saved);
     const wanted = await filesOf(own, oddName);
@@ -345,6 +349,7 @@ host.scenario(
   'what skopeo pushes: gzip and zstd layers, both kinds of manifest',
   async () => {
     const own = wherry();
+    const odd = await oddImage();
     await own.load(odd.archive);
     const wanted = await filesOf(own, oddName);
     await host.docker.ok('image', 'prune', '-af');
@@ -386,6 +391,7 @@ host.scenario(
   'save --since: dockerd loads it where the base is, and so does Wherry with the base compressed otherwise',
   async () => {
     const own = wherry();
+    const odd = await oddImage();
     await own.load(odd.archive);
     const id = await own.change(oddName, 'echo small > /small', 'example.test/small:1');
     const cli = host.daemon.cli(join(repository, 'bin/wherry'));
