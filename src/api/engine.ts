@@ -21,6 +21,7 @@ import type {
   ImageDeleteEntry,
   ImageHistoryEntry,
   ImageInspect,
+  ImageLayer,
   ImageSummary,
   NetworkCreateBody,
   NetworkInspect,
@@ -168,9 +169,12 @@ export interface SavedArchive {
 }
 
 export interface Images {
-  list(options: { all: boolean; filters: Filters; sharedSize: boolean }): Promise<ImageSummary[]>;
+  /** With `manifests`, each image tells of its platforms. */
+  list(options: { all: boolean; filters: Filters; sharedSize: boolean; manifests: boolean }): Promise<ImageSummary[]>;
   inspect(ref: string, options: { platform?: string | undefined }): Promise<ImageInspect>;
   history(ref: string, options: { platform?: string | undefined }): Promise<ImageHistoryEntry[]>;
+  /** Wherry's own (GET /wherry/images/{name}/layers), bottom first. */
+  layers(ref: string, options: { platform?: string | undefined }): Promise<ImageLayer[]>;
   /** Throws before the first message when nothing was found; a later failure is thrown by the iterator. */
   pull(
     options: { image: string; tag: string | undefined; platform: string | undefined; auth: RegistryAuth | undefined },

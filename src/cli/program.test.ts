@@ -139,6 +139,45 @@ describe('wherry', () => {
     });
   });
 
+  test('images for people: layers and the tree', async () => {
+    await withServer({}, async (place) => {
+      const layers = await wherry(place, ['history', '--layers', 'busybox']);
+      assert.equal(
+        layers.out,
+        `LAYER          DIFF ID        SIZE     STORED   FROM                                         SHARED WITH    CREATED BY
+111111111111   222222222222   1.98MB   1MB      busybox:latest (docker.io/library/busybox)   app:1, app:2   COPY busybox /bin/ # and a very long explanation of what this step is good for
+
+1 layer: 1.98MB unpacked, 1MB stored; 1.98MB of it shared with other images
+`,
+      );
+      const narrow = await wherry(place, ['history', '--layers', 'busybox'], '', { terminal: true });
+      const lines = narrow.out.split('\n').slice(0, 2);
+      assert.ok(
+        lines.every((line) => line.length <= 80),
+        narrow.out,
+      );
+      assert.match(lines[1]!, /^1{12} +2{12} +1\.98MB +1MB +busybox… +app:1, a… +COPY bus…$/);
+      assert.equal((await wherry(place, ['history', '--layers', '-q', '--no-trunc', 'busybox'])).out.length, 72);
+      assert.equal(
+        (await wherry(place, ['history', '--layers', '-H=false', '--format', '{{.Size}} {{.Origin}}', 'busybox'])).out,
+        '1984162 registry\n',
+      );
+      await wherry(place, ['create', '--name', 'one', 'busybox']);
+      await wherry(place, ['create', '--name', 'two', 'busybox']);
+      assert.equal(
+        (await wherry(place, ['images', '--tree'])).out,
+        `IMAGE               ID             UNPACKED   STORED   IN USE
+busybox:latest      f7c8a1ccf7c8   1.98MB     1MB      one, two
+├─ other:name
+├─ linux/amd64      aaaaaaaaaaaa   1.98MB     1MB      one, two
+└─ linux/arm64/v8   bbbbbbbbbbbb   not here
+<untagged>          000000000000   1B
+`,
+      );
+      assert.deepEqual((place.engine.calls.at(-2)!.args[0] as { manifests: boolean }).manifests, true);
+    });
+  });
+
   test('networks and volumes', async () => {
     await withServer({}, async (place) => {
       const made = await wherry(place, ['network', 'create', '--label', 'a=b', 'app']);

@@ -1,5 +1,12 @@
 /** The image calls. Streams of progress end with the work; a line with `error` says that it failed. */
-import type { ImageDeleteEntry, ImageHistoryEntry, ImageInspect, ImageSummary, ProgressMessage } from '../api/index.ts';
+import type {
+  ImageDeleteEntry,
+  ImageHistoryEntry,
+  ImageInspect,
+  ImageLayer,
+  ImageSummary,
+  ProgressMessage,
+} from '../api/index.ts';
 import type { Caller, FilterValues } from './caller.ts';
 
 export interface ImagesPruned {
@@ -44,6 +51,9 @@ export function imageCalls(caller: Caller) {
     inspectText: (name: string, platform?: string) => caller.text('imageInspect', { name, query: { platform } }),
     history: (name: string, platform?: string) =>
       caller.json<ImageHistoryEntry[]>('imageHistory', { name, query: { platform } }),
+    /** Wherry only: another daemon answers 404. */
+    layers: (name: string, platform?: string) =>
+      caller.json<ImageLayer[]>('imageLayers', { name, query: { platform } }),
     pull: (
       query: { fromImage: string; tag?: string; platform?: string | undefined },
       auth?: string,

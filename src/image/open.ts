@@ -6,8 +6,10 @@ import type { ImageStore, ImageStoreOptions } from './door.ts';
 import { Downloads } from './downloads.ts';
 import { findImage } from './find.ts';
 import { importImage } from './import.ts';
+import { imageLayers } from './layers.ts';
 import { listImages } from './list.ts';
 import { loadImages } from './load.ts';
+import { imagePlatforms } from './platforms.ts';
 import { pruneImages } from './prune.ts';
 import { pullImage } from './pull.ts';
 import { pushImage } from './push.ts';
@@ -34,12 +36,18 @@ export async function openImages(options: ImageStoreOptions): Promise<ImageStore
       const image = records.get(id);
       return image === undefined ? undefined : describeImage(shelf, image);
     },
-    list: async ({ all, filters, sharedSize }) => {
+    list: async ({ all, filters, sharedSize, manifests }) => {
       const rows = listImages(shelf, { all, filters });
-      return sharedSize ? rows.map((row) => ({ ...row, SharedSize: sharedSizeOf(shelf, row.Id) })) : rows;
+      for (const row of rows) {
+        if (sharedSize) row.SharedSize = sharedSizeOf(shelf, row.Id);
+        const image = records.get(row.Id);
+        if (manifests && image !== undefined) row.Manifests = await imagePlatforms(shelf, image);
+      }
+      return rows;
     },
     inspect: async (ref, { platform }) => inspectImage(shelf, findImage(records, ref, platform)),
     history: async (ref, { platform }) => imageHistory(shelf, findImage(records, ref, platform)),
+    layers: async (ref, { platform }) => imageLayers(shelf, findImage(records, ref, platform)),
     pull: (request, signal) => pullImage(puller, request, signal),
     push: async (request, signal) => pushImage(shelf, registry, request, signal),
     import: (request, signal) => importImage(shelf, registry, request, signal),
@@ -59,7 +67,6 @@ export async function openImages(options: ImageStoreOptions): Promise<ImageStore
         (image): ImageSummary => ({
           ...summarizeImage(shelf, image),
           SharedSize: sharedSizeOf(shelf, image.id),
-          Containers: uses(image.id).length,
         }),
       ),
     login: (auth) => registry.login(auth, AbortSignal.timeout(remoteTimeoutMs)),

@@ -144,6 +144,8 @@ const peers: { name: string; peer?: () => Peer; reason?: string | undefined }[] 
 ];
 const wherry = (): Peer => dockerPeer('wherry', host.docker);
 
+const ownCli = (): Docker => host.daemon.cli(join(repository, 'bin/wherry'));
+
 /** Other engines write zeros where a file had holes, and make the root as they like. */
 const common: TreeOptions = { holes: false };
 
@@ -375,6 +377,8 @@ host.scenario(
       for (const layer of layers) assert.match(layer.mediaType, mediaType);
       assert.equal(await own.pull(target), await idAt(`docker://${target}`));
       assert.deepEqual(compareTrees(wanted, await filesOf(own, target)), [], target);
+      const from = (await ownCli().ok('history', '--layers', '--format', '{{.From}}', target)).split('\n');
+      assert.deepEqual(new Set(from), new Set([`${target} (${target.replace(/:\d+$/, '')})`]));
       // And out again, as it came.
       const archive = join(work, 'pulled.tar');
       await own.save(target, archive);
@@ -394,7 +398,7 @@ host.scenario(
     const odd = await oddImage();
     await own.load(odd.archive);
     const id = await own.change(oddName, 'echo small > /small', 'example.test/small:1');
-    const cli = host.daemon.cli(join(repository, 'bin/wherry'));
+    const cli = ownCli();
     const [part, whole] = [join(work, 'part.tar'), join(work, 'whole.tar.zst')];
     await cli.ok('save', '--since', oddName, '-o', part, 'example.test/small:1');
     await cli.ok('save', '-o', whole, 'example.test/small:1');

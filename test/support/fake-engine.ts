@@ -9,6 +9,7 @@ import type {
   ExecInspect,
   Filters,
   ImageInspect,
+  ImageManifestSummary,
   NetworkInspect,
   PathStat,
   StdioFrame,
@@ -322,17 +323,18 @@ export function createFakeEngine(): FakeEngine {
       tty: async (id) => execs.get(id)?.info.ProcessConfig.tty ?? false,
     },
     images: {
-      list: async () => [
+      list: async ({ manifests }) => [
         {
           Id: imageId,
           ParentId: '',
-          RepoTags: ['busybox:latest'],
+          RepoTags: manifests ? ['busybox:latest', 'other:name'] : ['busybox:latest'],
           RepoDigests: [],
           Created: 1795462655,
           Size: 1984162,
           SharedSize: -1,
           Labels: null,
           Containers: 3,
+          ...(manifests ? { Manifests: [platform('amd64', 'a'), platform('arm64', 'b', 'v8')] } : {}),
         },
         {
           Id: `sha256:${'0'.repeat(64)}`,
@@ -351,6 +353,24 @@ export function createFakeEngine(): FakeEngine {
         image(ref);
         return [
           { Id: imageId, Created: 1795463358, CreatedBy: 'CMD ["sh"]', Tags: ['busybox:latest'], Size: 0, Comment: '' },
+        ];
+      },
+      layers: async (ref) => {
+        image(ref);
+        return [
+          {
+            Digest: `sha256:${'1'.repeat(64)}`,
+            DiffId: `sha256:${'2'.repeat(64)}`,
+            MediaType: 'application/vnd.oci.image.layer.v1.tar+gzip',
+            Size: 1984162,
+            StoredSize: 1000000,
+            Created: '2026-11-23T19:20:36.100399448Z',
+            CreatedBy: 'COPY busybox /bin/ # and a very long explanation of what this step is good for',
+            From: { Id: imageId, Name: 'busybox:latest' },
+            Repositories: ['docker.io/library/busybox'],
+            Origin: 'registry',
+            SharedWith: ['app:1', 'app:2'],
+          },
         ];
       },
       pull: async ({ image: ref }, signal) => {
@@ -766,6 +786,23 @@ function fakeImage(): ImageInspect {
     GraphDriver: { Data: null, Name: 'overlay2' },
     RootFS: { Type: 'layers', Layers: [] },
     Metadata: { LastTagTime: zeroTime },
+  };
+}
+
+function platform(architecture: string, digit: string, variant?: string): ImageManifestSummary {
+  const here = variant === undefined;
+  const digest = `sha256:${digit.repeat(64)}`;
+  return {
+    ID: digest,
+    Descriptor: { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest, size: 500 },
+    Available: here,
+    Size: here ? { Content: 1000000, Total: 2984162 } : { Content: 0, Total: 0 },
+    Kind: 'image',
+    ImageData: {
+      Platform: { os: 'linux', architecture, ...(here ? {} : { variant }) },
+      Containers: [],
+      Size: { Unpacked: here ? 1984162 : 0 },
+    },
   };
 }
 

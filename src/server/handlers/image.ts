@@ -18,6 +18,7 @@ export async function list(call: Call): Promise<Reply> {
     all: call.query.boolean('all'),
     filters: call.query.filters(listFilters),
     sharedSize: call.version >= 42 && call.query.boolean('shared-size'),
+    manifests: call.version >= 47 && call.query.boolean('manifests'),
   });
   return json(summaries.map((summary) => applyDeltas(imageSummaryDeltas, call.version, summary)));
 }
@@ -33,6 +34,10 @@ export async function inspect(call: Call): Promise<Reply> {
 
 export async function history(call: Call): Promise<Reply> {
   return json(await call.engine.images.history(call.name, { platform: platformOf(call, 48) }));
+}
+
+export async function layers(call: Call): Promise<Reply> {
+  return json(await call.engine.images.layers(call.name, { platform: platformOf(call, 0) }));
 }
 
 /** Pull with `fromImage`, import with `fromSrc`. */
