@@ -19,6 +19,7 @@ import type {
   FilesystemChange,
   Filters,
   ImageDeleteEntry,
+  ImageDifference,
   ImageHistoryEntry,
   ImageInspect,
   ImageLayer,
@@ -175,6 +176,13 @@ export interface Images {
   history(ref: string, options: { platform?: string | undefined }): Promise<ImageHistoryEntry[]>;
   /** Wherry's own (GET /wherry/images/{name}/layers), bottom first. */
   layers(ref: string, options: { platform?: string | undefined }): Promise<ImageLayer[]>;
+  /** Wherry's own (GET /wherry/image-diff?from=&to=): streamed, and told without running or mounting anything. @throws Fault not-found */
+  diff(
+    from: string,
+    to: string,
+    options: { platform?: string | undefined },
+    signal: AbortSignal,
+  ): Promise<AsyncIterable<ImageDifference>>;
   /** Throws before the first message when nothing was found; a later failure is thrown by the iterator. */
   pull(
     options: { image: string; tag: string | undefined; platform: string | undefined; auth: RegistryAuth | undefined },

@@ -472,6 +472,67 @@ export interface ImageInspect {
   Metadata: { LastTagTime: string };
 }
 
+/**
+ * Wherry's own: one line of what differs between two images, in this order: `images`, then `config`, `package` and `file` lines as far
+ * as anything differs, then `summary`.
+ */
+export type ImageDifference =
+  | { Kind: 'images'; From: ComparedImage; To: ComparedImage; SharedLayers: number }
+  | {
+      Kind: 'config';
+      /** "User", "Env.PATH", "Labels.a", "ExposedPorts.80/tcp". */
+      Key: string;
+      /** null where it is not set. */
+      From: string | null;
+      To: string | null;
+    }
+  | { Kind: 'package'; Manager: string; Name: string; From: string | null; To: string | null }
+  | {
+      Kind: 'file';
+      /** Absolute. Bytes that are no UTF-8 show as U+FFFD; then PathBytes has them all. */
+      Path: string;
+      /** Base64. */
+      PathBytes?: string;
+      Change: 'added' | 'removed' | 'changed';
+      /** What changed: type, content, mode, owner, target, device, attributes. */
+      Fields?: string[];
+      From?: ComparedFile;
+      To?: ComparedFile;
+    }
+  | {
+      Kind: 'summary';
+      Config: number;
+      Packages: number;
+      /** Of files, directories and the rest. */
+      Added: number;
+      Removed: number;
+      Changed: number;
+      /** Bytes of content that came, and that went. */
+      AddedSize: number;
+      RemovedSize: number;
+    };
+
+export interface ComparedImage {
+  Id: string;
+  /** As it was asked for. */
+  Name: string;
+  /** Unpacked, in bytes. */
+  Size: number;
+  Layers: number;
+}
+
+export interface ComparedFile {
+  Type: 'file' | 'directory' | 'symlink' | 'fifo' | 'character' | 'block' | 'socket';
+  /** As chmod takes it: "0644". */
+  Mode: string;
+  Uid: number;
+  Gid: number;
+  /** Of a file's content. */
+  Size: number;
+  /** Of a symlink. */
+  Target?: string;
+}
+
 /** Wherry's own: a layer of an image, bottom first. Sizes in bytes. */
 export interface ImageLayer {
   /** Of the blob, as it is stored and pushed. */

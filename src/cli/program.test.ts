@@ -178,6 +178,72 @@ busybox:latest      f7c8a1ccf7c8   1.98MB     1MB      one, two
     });
   });
 
+  test('image diff: text, JSON, exit codes', async () => {
+    await withServer({}, async (place) => {
+      const text = await wherry(place, ['image', 'diff', 'busybox', 'busybox:latest']);
+      assert.deepEqual(text, {
+        code: 1,
+        err: '',
+        out: `--- busybox  f7c8a1ccf7c8  1.98MB in 2 layers
++++ busybox:latest  f7c8a1ccf7c8  1.98MB in 3 layers, 1 of them shared
+
+Configuration:
+  ~ Cmd ["sh"] → ["app"]
+  + Env.NEW with \\x1b[31mred
+  - Labels.old
+
+Packages:
+  ~ curl 7.88 → 8.0
+  - nano 7.2
+
+Files:
+  A /app/  1 file, 3kB
+  A /app2  → app
+  D /gone\\n  2kB
+  C /bin/tool  10B → 20B, mode 0644 → 4755, owner 0:0 → 1:2
+  C /etc/conf  content
+
+Different: 3 settings, 2 packages, 3 files added, 1 removed, 2 changed; 3kB more
+`,
+      });
+      const every = await wherry(place, ['image', 'diff', '-a', '--only', 'files', 'busybox', 'busybox:latest']);
+      assert.match(every.out, /\n\nFiles:\n {2}A \/app\/\n {2}A \/app\/a {2}3kB\n/);
+      assert.match(every.out, /\n\nDifferent: 3 files added, 1 removed, 2 changed; 3kB more\n$/);
+      const json = await wherry(place, ['image', 'diff', '--format', 'json', 'busybox', 'busybox:latest']);
+      const lines = json.out.trim().split('\n');
+      assert.deepEqual(
+        lines.map((line) => (JSON.parse(line) as { Kind: string }).Kind),
+        [
+          'images',
+          ...Array.from({ length: 3 }, () => 'config'),
+          'package',
+          'package',
+          ...Array.from({ length: 6 }, () => 'file'),
+          'summary',
+        ],
+      );
+      assert.deepEqual(await wherry(place, ['image', 'diff', '-q', 'busybox', 'busybox:latest']), {
+        code: 1,
+        out: '',
+        err: '',
+      });
+      const same = await wherry(place, ['image', 'diff', 'busybox', 'busybox']);
+      assert.deepEqual(
+        [same.code, same.out.split('\n').at(-2)],
+        [0, 'No difference in configuration, packages or files.'],
+      );
+      for (const [words, err] of [
+        [['nope', 'busybox'], /No such image: nope/],
+        [['--only', 'x', 'busybox', 'busybox'], /^unknown part "x": must be one of "config", "packages", "files"/],
+        [['--format', 'table', 'busybox', 'busybox'], /^unknown format "table": must be "json"/],
+      ] as const) {
+        const outcome = await wherry(place, ['image', 'diff', ...words]);
+        assert.equal(outcome.code, 2);
+        assert.match(outcome.err, err);
+      }
+    });
+  });
+
   test('networks and volumes', async () => {
     await withServer({}, async (place) => {
       const made = await wherry(place, ['network', 'create', '--label', 'a=b', 'app']);

@@ -1,6 +1,7 @@
 /** The image calls. Streams of progress end with the work; a line with `error` says that it failed. */
 import type {
   ImageDeleteEntry,
+  ImageDifference,
   ImageHistoryEntry,
   ImageInspect,
   ImageLayer,
@@ -54,6 +55,9 @@ export function imageCalls(caller: Caller) {
     /** Wherry only: another daemon answers 404. */
     layers: (name: string, platform?: string) =>
       caller.json<ImageLayer[]>('imageLayers', { name, query: { platform } }),
+    /** Wherry only. A line with `error` says that the comparison failed. */
+    diff: (from: string, to: string, platform?: string, signal?: AbortSignal) =>
+      caller.lines<ImageDifference | { error: string }>('imageDiff', { query: { from, to, platform }, signal }),
     pull: (
       query: { fromImage: string; tag?: string; platform?: string | undefined },
       auth?: string,

@@ -3,6 +3,7 @@ import type { ImageSummary } from '../api/index.ts';
 import { commitImage } from './commit.ts';
 import { describeImage, imageHistory, inspectImage, summarizeImage } from './describe.ts';
 import type { ImageStore, ImageStoreOptions } from './door.ts';
+import { diffImages } from './diff.ts';
 import { Downloads } from './downloads.ts';
 import { findImage } from './find.ts';
 import { importImage } from './import.ts';
@@ -48,6 +49,7 @@ export async function openImages(options: ImageStoreOptions): Promise<ImageStore
     inspect: async (ref, { platform }) => inspectImage(shelf, findImage(records, ref, platform)),
     history: async (ref, { platform }) => imageHistory(shelf, findImage(records, ref, platform)),
     layers: async (ref, { platform }) => imageLayers(shelf, findImage(records, ref, platform)),
+    diff: async (from, to, { platform }, signal) => diffImages(shelf, { from, to }, platform, signal),
     pull: (request, signal) => pullImage(puller, request, signal),
     push: async (request, signal) => pushImage(shelf, registry, request, signal),
     import: (request, signal) => importImage(shelf, registry, request, signal),

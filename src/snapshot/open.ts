@@ -5,11 +5,13 @@ import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { mountOverlay, spreadDirectories, unmount } from '../linux/index.ts';
 import { Fault } from '../std/index.ts';
+import { compareStacks } from './compare.ts';
 import { treeSize } from './disk-usage.ts';
 import type { Snapshots } from './door.ts';
 import { filesystemChanges } from './filesystem-changes.ts';
 import { layerTar } from './layer-tar.ts';
 import { Layers } from './layers.ts';
+import { stackFiles } from './stack-files.ts';
 import { mountPoints, Writables } from './writables.ts';
 
 /** Opens the store and clears what a crash left: half-unpacked layers, half-deleted snapshots, mounted views. */
@@ -112,6 +114,8 @@ export async function openSnapshots(options: { root: string }): Promise<Snapshot
       filesystemChanges(Buffer.from(writables.path(id, 'fs')), layers.lower(writables.get(id).parent)),
     diff: (id, signal) =>
       layerTar(Buffer.from(writables.path(id, 'fs')), layers.lower(writables.get(id).parent), signal),
+    compare: (from, to, signal) => compareStacks(layers.lower(from), layers.lower(to), signal),
+    files: (chainId) => stackFiles(layers.lower(chainId)),
     view: (chainId) => {
       const lower = layers.stack(chainId);
       const path = join(viewRoot, randomBytes(6).toString('hex'));

@@ -8,6 +8,7 @@ import type {
   EventMessage,
   ExecInspect,
   Filters,
+  ImageDifference,
   ImageInspect,
   ImageManifestSummary,
   NetworkInspect,
@@ -354,6 +355,11 @@ export function createFakeEngine(): FakeEngine {
         return [
           { Id: imageId, Created: 1795463358, CreatedBy: 'CMD ["sh"]', Tags: ['busybox:latest'], Size: 0, Comment: '' },
         ];
+      },
+      diff: async (from, to) => {
+        image(from);
+        if (from === to) return chunks<ImageDifference>(compared(from, to), summaryOf(0));
+        return chunks<ImageDifference>(compared(from, to), ...fakeDifferences, summaryOf(1));
       },
       layers: async (ref) => {
         image(ref);
@@ -788,6 +794,53 @@ function fakeImage(): ImageInspect {
     Metadata: { LastTagTime: zeroTime },
   };
 }
+
+function compared(from: string, to: string): ImageDifference {
+  const side = { Id: imageId, Size: 1984162, Layers: 2 };
+  return { Kind: 'images', From: { ...side, Name: from }, To: { ...side, Name: to, Layers: 3 }, SharedLayers: 1 };
+}
+
+function summaryOf(times: number): ImageDifference {
+  return {
+    Kind: 'summary',
+    Config: 3 * times,
+    Packages: 2 * times,
+    Added: 3 * times,
+    Removed: times,
+    Changed: 2 * times,
+    AddedSize: 5000 * times,
+    RemovedSize: 2000 * times,
+  };
+}
+
+const state = { Mode: '0644', Uid: 0, Gid: 0 };
+const fakeDifferences: readonly ImageDifference[] = [
+  { Kind: 'config', Key: 'Cmd', From: '["sh"]', To: '["app"]' },
+  { Kind: 'config', Key: 'Env.NEW', From: null, To: 'with \u001b[31mred' },
+  { Kind: 'config', Key: 'Labels.old', From: '', To: null },
+  { Kind: 'package', Manager: 'dpkg', Name: 'curl', From: '7.88', To: '8.0' },
+  { Kind: 'package', Manager: 'dpkg', Name: 'nano', From: '7.2', To: null },
+  { Kind: 'file', Path: '/app', Change: 'added', To: { ...state, Type: 'directory', Size: 0 } },
+  { Kind: 'file', Path: '/app/a', Change: 'added', To: { ...state, Type: 'file', Size: 3000 } },
+  { Kind: 'file', Path: '/app2', Change: 'added', To: { ...state, Type: 'symlink', Size: 0, Target: 'app' } },
+  { Kind: 'file', Path: '/gone\n', Change: 'removed', From: { ...state, Type: 'file', Size: 2000 } },
+  {
+    Kind: 'file',
+    Path: '/bin/tool',
+    Change: 'changed',
+    Fields: ['content', 'mode', 'owner'],
+    From: { ...state, Type: 'file', Size: 10 },
+    To: { Type: 'file', Mode: '4755', Uid: 1, Gid: 2, Size: 20 },
+  },
+  {
+    Kind: 'file',
+    Path: '/etc/conf',
+    Change: 'changed',
+    Fields: ['content'],
+    From: { ...state, Type: 'file', Size: 10 },
+    To: { ...state, Type: 'file', Size: 10 },
+  },
+];
 
 function platform(architecture: string, digit: string, variant?: string): ImageManifestSummary {
   const here = variant === undefined;

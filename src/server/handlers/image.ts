@@ -1,5 +1,5 @@
 /** Images: local ones, and their ways to and from registries and tar files. */
-import type { ProgressMessage } from '../../api/index.ts';
+import type { ImageDifference, ProgressMessage } from '../../api/index.ts';
 import { Fault, messageOf } from '../../std/index.ts';
 import { decodePlatform } from '../body/platform.ts';
 import { parseRegistryAuth } from '../body/registry-auth.ts';
@@ -38,6 +38,15 @@ export async function history(call: Call): Promise<Reply> {
 
 export async function layers(call: Call): Promise<Reply> {
   return json(await call.engine.images.layers(call.name, { platform: platformOf(call, 0) }));
+}
+
+export async function diff(call: Call): Promise<Reply> {
+  const from = call.query.text('from');
+  const to = call.query.text('to');
+  if (from === undefined || to === undefined) {
+    throw new Fault('invalid', 'Cannot compare images: want query parameters "from" and "to"');
+  }
+  return progress(await call.engine.images.diff(from, to, { platform: platformOf(call, 0) }, call.signal));
 }
 
 /** Pull with `fromImage`, import with `fromSrc`. */
@@ -138,12 +147,12 @@ function platformOf(call: Call, since: number): string | undefined {
   return platforms[0] === undefined ? undefined : decodePlatform(platforms[0]);
 }
 
-function progress(messages: AsyncIterable<ProgressMessage>): Reply {
+function progress(messages: AsyncIterable<ProgressMessage | ImageDifference>): Reply {
   return stream({ 'Content-Type': 'application/json' }, progressLines(messages));
 }
 
 /** The head is out with status 200, so a failure is the last line. */
-async function* progressLines(messages: AsyncIterable<ProgressMessage>): AsyncGenerator<string> {
+async function* progressLines(messages: AsyncIterable<ProgressMessage | ImageDifference>): AsyncGenerator<string> {
   try {
     for await (const message of messages) yield `${goJson(message)}\r\n`;
   } catch (error) {
