@@ -56,10 +56,12 @@ export function parseSince(text: string | undefined): BaseImage[] {
     return [];
   }
   const strings = (list: unknown): string[] => (Array.isArray(list) ? list.map(String) : []);
+  // They are shown: what is no reference may be an attempt on the terminal.
+  const isName = (text: string): boolean => /^[\w./:@-]{1,400}$/.test(text);
   return (Array.isArray(value) ? value : []).flatMap((item: Partial<Record<keyof BaseImage, unknown>> | null) => {
     const id = item?.id;
     if (typeof id !== 'string' || !isDigest(id)) return [];
-    return [{ id, names: strings(item?.names), layers: strings(item?.layers).filter(isDigest) }];
+    return [{ id, names: strings(item?.names).filter(isName), layers: strings(item?.layers).filter(isDigest) }];
   });
 }
 

@@ -256,6 +256,27 @@ host.scenario('an image made by GNU tar is the same in Wherry as on disk, holes 
   );
 });
 
+host.scenario('export and import: a file system goes through a pipe and stays what it was', async () => {
+  const own = wherry();
+  await own.load((await oddImage()).archive);
+  const archive = join(work, 'exported.tar');
+  await host.docker.ok('create', '--name', 'exported', oddName);
+  await host.docker.ok('export', '-o', archive, 'exported');
+  await host.docker.ok('rm', 'exported');
+  await host.docker.ok('import', archive, 'example.test/imported:1');
+  // The container's own files come along; attributes that only root may see do not.
+  const added = /^(\.dockerenv|dev|etc|proc|sys)(\/|$)/;
+  const portable = (tree: ReadonlyMap<string, string>): Map<string, string> =>
+    new Map(
+      [...tree]
+        .filter(([path]) => !added.test(path))
+        .map(([path, text]) => [path, text.replaceAll(/ trusted\.\w+=\S+/g, '')]),
+    );
+  const wanted = portable(await filesOf(own, oddName));
+  assert.ok(wanted.size > 200);
+  assert.deepEqual(compareTrees(wanted, portable(await filesOf(own, 'example.test/imported:1'))), []);
+});
+
 for (const { name, peer: open, reason } of peers) {
   const skip = open === undefined ? `no ${name}: ${reason}` : undefined;
   const named = (image: string): string => `example.test/${name}/${image}:1`;

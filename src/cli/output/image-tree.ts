@@ -2,6 +2,7 @@
 import type { ContainerSummary, ImageManifestSummary, ImageSummary } from '../../api/index.ts';
 import { humanSize } from '../../std/index.ts';
 import { fitTable } from './fit-table.ts';
+import { printable } from './printable.ts';
 import { shortId } from './short.ts';
 
 type Row = [name: string, id: string, unpacked: string, stored: string, use: string];
@@ -33,7 +34,7 @@ export function imageTree(
 
 function platformRow({ ID, Available, Size, ImageData }: ImageManifestSummary, use: string): Row {
   const { os, architecture, variant } = ImageData.Platform;
-  const name = [os, architecture, variant].filter(Boolean).join('/');
+  const name = printable([os, architecture, variant].filter(Boolean).join('/'));
   if (!Available) return [name, shortId(ID), 'not here', '', ''];
   return [name, shortId(ID), humanSize(ImageData.Size.Unpacked, 3), humanSize(Size.Content, 3), use];
 }

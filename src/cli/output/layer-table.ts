@@ -3,6 +3,7 @@ import type { ImageLayer } from '../../api/index.ts';
 import { humanSize } from '../../std/index.ts';
 import { fitTable } from './fit-table.ts';
 import type { Row } from './list.ts';
+import { printable } from './printable.ts';
 import { shortId } from './short.ts';
 
 export interface LayerRules {
@@ -32,7 +33,7 @@ export function layerRows(layers: readonly ImageLayer[], { human, full }: LayerR
     Stored: layer.StoredSize === 0 ? 'not here' : size(layer.StoredSize),
     From: sourceOf(layer),
     SharedWith: layer.SharedWith.join(', '),
-    CreatedBy: layer.CreatedBy.replaceAll(/\s+/g, ' '),
+    CreatedBy: printable(layer.CreatedBy.replaceAll(/\s+/g, ' ')),
     MediaType: layer.MediaType,
     Created: layer.Created,
     Origin: layer.Origin,
