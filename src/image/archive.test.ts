@@ -247,6 +247,21 @@ test('platforms side by side in index.json under one name are one image', { skip
   assert.equal(fixture.images.count(), 1);
 });
 
+test('of an index that is only partly here, what is here is loaded', { skip }, async () => {
+  await using fixture = await openFixture();
+  const layout = new Layout();
+  const here = await layout.image({ files: { x: '1' }, architecture: 'riscv64' });
+  const digest = sha256('elsewhere');
+  const elsewhere = { mediaType: mediaTypes.ociManifest, digest, size: 9 };
+  layout.name({ ...elsewhere, platform: { os: 'linux', architecture: hostArchitecture } }, 'docker.io/me/part:1');
+  await assert.rejects(load(fixture, await layout.archive()), {
+    kind: 'invalid',
+    message: `Cannot load image: blob ${digest} is missing from the archive`,
+  });
+  layout.name({ ...here, platform: { os: 'linux', architecture: 'riscv64' } }, 'docker.io/me/part:1');
+  assert.deepEqual(await load(fixture, await layout.archive()), [{ stream: 'Loaded image: me/part:1\n' }]);
+});
+
 test('names that only manifest.json gives are kept', { skip }, async () => {
   await using fixture = await openFixture();
   const layout = new Layout();

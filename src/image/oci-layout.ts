@@ -7,7 +7,6 @@ import {
   Digester,
   formatReference,
   hostPlatform,
-  type Index,
   isImageConfigType,
   parseImageConfig,
   parseManifest,
@@ -48,7 +47,11 @@ export async function readOciLayout(reading: Reading): Promise<FoundLayout> {
   const parsed = parseManifest((await archive.read('index.json'))!, '');
   if (parsed.kind !== 'index') throw new Fault('invalid', 'Cannot load image: index.json is not an index');
   const images = new Map<Digest, FoundImage>();
-  for (const descriptor of suitable(parsed.index, platform)) {
+  const present = parsed.index.manifests.filter((each) => archive.has(blobPath(each.digest)));
+  const [missing] = parsed.index.manifests;
+  if (present.length === 0 && missing !== undefined)
+    throw new Fault('invalid', `Cannot load image: blob ${missing.digest} is missing from the archive`);
+  for (const descriptor of suitable(present, platform)) {
     const found = await readDescriptor(reading, descriptor, 0);
     if (found === undefined) continue;
     const image = images.get(found.digest) ?? found.image;
@@ -69,7 +72,7 @@ function addReferences(image: FoundImage, references: readonly Reference[]): voi
 }
 
 /** Of descriptors that share a name and tell their platforms, those that fit best: they are one image for many machines. */
-function suitable({ manifests }: Index, platform: Platform | undefined): Descriptor[] {
+function suitable(manifests: readonly Descriptor[], platform: Platform | undefined): Descriptor[] {
   const wanted = platform ?? hostPlatform();
   const distance = (each: Descriptor): number => platformDistance(wanted, each.platform!) ?? Number.POSITIVE_INFINITY;
   const groups = Map.groupBy(manifests, (each) => (each.platform === undefined ? each : nameText(each)));
