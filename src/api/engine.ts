@@ -260,6 +260,8 @@ export interface TrashedVolume {
 }
 
 export interface System {
+  /** A client has come: what the kernel is slow to begin may begin. Cheap, and without a promise. */
+  expect(): void;
   version(): Promise<SystemVersion>;
   info(): Promise<SystemInfo>;
   diskUsage(types: ReadonlySet<'container' | 'image' | 'volume' | 'build-cache'>): Promise<DiskUsage>;

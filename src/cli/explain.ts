@@ -1,9 +1,11 @@
 /** What a person reads when something failed: whose refusal it is, in whose words, and what to type next. */
 import { ApiFault } from '../client/index.ts';
 import { Fault, messageOf } from '../std/index.ts';
+import { AdvisedFault } from './advised-fault.ts';
 
 /** @param debug adds the stack. */
 export function explain(error: unknown, debug = false): string {
+  if (error instanceof AdvisedFault) return `${explain(error.failure, debug)}\n${error.advice}`;
   const text = error instanceof ApiFault ? `Error response from daemon: ${error.message}` : messageOf(error);
   const advice = adviceFor(error);
   const stack = debug && error instanceof Error ? `\n${error.stack ?? ''}` : '';

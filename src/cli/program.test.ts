@@ -4,6 +4,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { withServer } from '../../test/support/server.ts';
+import { Fault } from '../std/index.ts';
 import { wherry } from './fixture.ts';
 
 describe('wherry', () => {
@@ -266,6 +267,30 @@ Different: 3 settings, 2 packages, 3 files added, 1 removed, 2 changed; 3kB more
       assert.equal((await wherry(place, ['cp', join(place.folder, 'in.txt'), 'box:/root/'])).code, 0);
       assert.match((await wherry(place, ['cp', 'a', 'b'])).err, /must specify at least one container source/);
       await wherry(place, ['rm', '-f', 'box']);
+    });
+  });
+
+  test('an image that is here stays usable when its registry does not answer', async () => {
+    await withServer({}, async (place) => {
+      const refusal = 'Get "https://registry-1.docker.io/v2/": dial tcp: lookup registry-1.docker.io: no such host';
+      place.engine.images.pull = async () => {
+        throw new Fault('internal', refusal);
+      };
+      const pulled = await wherry(place, ['pull', 'busybox']);
+      assert.equal(pulled.code, 1);
+      assert.match(
+        pulled.err,
+        /^Error response from daemon: Get .*no such host\nThe image busybox:latest(, made .* ago,)? is still here: use it with 'wherry run busybox:latest'\.\n$/,
+      );
+      const run = await wherry(place, ['run', '--rm', '--pull', 'always', 'busybox', 'echo', 'hi']);
+      assert.equal(run.code, 125);
+      assert.match(
+        run.err,
+        /no such host\nThe image busybox:latest.* is still here: leave out '--pull always' to use it\./,
+      );
+      assert.equal((await wherry(place, ['run', '--rm', 'busybox', 'echo', 'hi'])).out, 'hi\n', 'nobody is asked');
+      const unknown = await wherry(place, ['pull', 'nothere']);
+      assert.equal(unknown.err, `Error response from daemon: ${refusal}\n`);
     });
   });
 

@@ -88,6 +88,7 @@ export async function openContainers(options: ContainerRoomOptions): Promise<Con
     records: await Records.open<ContainerRecord>(`${settings.dataRoot}/records`, broken),
     runs: await Records.open<RunState>(`${settings.runRoot}/runs`),
     live: new Map(),
+    creating: new Map(),
     names: new Map(),
     lock: new KeyedMutex(),
     execs: new Map(),
@@ -193,13 +194,13 @@ export async function openContainers(options: ContainerRoomOptions): Promise<Con
     connect: (network, ref, endpoint) => locked(ref, (live) => connectNetwork(context, live, network, endpoint)),
     disconnect: (network, ref, force) => locked(ref, (live) => disconnectNetwork(context, live, network, force)),
     imageUses: (imageId) =>
-      [...context.live.values()]
+      [...[...context.live.values()].map(({ record }) => record), ...context.creating.values()]
         .filter(
-          ({ record }) =>
+          (record) =>
             record.image === imageId ||
             record.mounts.some((mount) => mount.type === 'image' && mount.source === imageId),
         )
-        .map((live) => ({ containerId: live.record.id, running: live.run !== undefined }))
+        .map(({ id }) => ({ containerId: id, running: context.live.get(id)?.run !== undefined }))
         .sort((a, b) => Number(b.running) - Number(a.running)),
     volumeUses: (name) =>
       [...context.live.values()]

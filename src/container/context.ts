@@ -72,6 +72,8 @@ export interface Context {
   records: Records<ContainerRecord>;
   runs: Records<RunState>;
   live: Map<string, Live>;
+  /** Containers that are being made: what they stand on is in use already. */
+  creating: Map<string, ContainerRecord>;
   /** Name (no slash) to id. */
   names: Map<string, string>;
   lock: KeyedMutex;

@@ -2,6 +2,7 @@
 import { closeSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import type { ContainerConfig, ContainerCreateBody, EndpointConfig, HostConfig } from '../api/index.ts';
 import { descriptorPath, openFlags, openInRoot, warmCgroups } from '../linux/index.ts';
+import { initChainId } from '../oci/index.ts';
 import { errorCode, Fault, faultKind, formatNanos, nowNanos, randomId, zeroTime } from '../std/index.ts';
 import { type Context, containerDirectory, type Live } from './context.ts';
 import { containerEvent } from './event.ts';
@@ -49,7 +50,7 @@ export async function createContainer(
   parseSecurityOptions(host.SecurityOpt ?? []);
   const settled = settleConfig(merged, host, context.settings.facts, id, options.apiVersion);
   if ((settled.host.Isolation ?? '') !== '' && settled.host.Isolation !== 'default')
-    throw new Fault('invalid', `invalid isolation: "${settled.host.Isolation}" - linux only supports 'default'`);
+    throw new Fault('invalid', `invalid isolation (${settled.host.Isolation}): linux only supports 'default'`);
   joinOthers(context, settled.host);
   if (settled.host.NetworkMode === 'host' && Object.keys(settled.host.PortBindings ?? {}).length > 0)
     settled.warnings.push('Published ports are discarded when using host network mode');
@@ -96,6 +97,12 @@ export async function createContainer(
     wasRunning: false,
     restartUnhealthy: host.Annotations?.[restartUnhealthyAnnotation] === 'true' || context.settings.restartUnhealthy,
   };
+  // From here on the image is in use, though the container is not there yet.
+  context.creating.set(id, record);
+  undo.defer(() => void context.creating.delete(id));
+  using hold = context.snapshots.hold();
+  if (image.chainId !== undefined) hold.add(image.chainId);
+  hold.add(initChainId(image.chainId));
   await context.snapshots.prepare(id, await ensureInitLayer(context.snapshots, image.chainId));
   undo.defer(() => context.snapshots.remove(id));
   const directory = containerDirectory(context, id);
@@ -105,6 +112,8 @@ export async function createContainer(
   await context.records.put(id, record);
   undo.move();
   context.live.set(id, newLive(record));
+  context.creating.delete(id);
+  context.images.used(image.id, 'created');
   containerEvent(context, record, 'create');
   return { Id: id, Warnings: settled.warnings };
 }

@@ -1,7 +1,7 @@
 /** A blob on its way in: bytes are hashed as they are written, and get a blob's name only when they are that blob. */
 import { type FileHandle, rm } from 'node:fs/promises';
 import type { Digest, Digester } from '../oci/index.ts';
-import { asBuffer, Fault } from '../std/index.ts';
+import { asBuffer, Fault, isDiskFull } from '../std/index.ts';
 
 export interface Blob {
   digest: Digest;
@@ -33,34 +33,33 @@ export interface Ingest extends AsyncDisposable {
   discard(): Promise<void>;
 }
 
-/** Gives a verified, synced file its name. */
-export type Adopt = (path: string, digest: Digest, hold: Hold | undefined) => Promise<void>;
+/** What the store lends to a writer. */
+export interface IngestPlace {
+  path: string;
+  /** Bytes are about to be written. @throws Fault when the disk is too full for them */
+  spend(bytes: number): void;
+  /** A write failed for want of space. */
+  full(): void;
+  /** Gives the verified, synced file its name. */
+  adopt(blob: Blob): Promise<void>;
+  /** The file is closed, under its new name or its old one, or deleted. */
+  release(): void;
+}
 
 export class PartWriter implements Ingest {
   readonly offset: number;
-  readonly #adopt: Adopt;
-  readonly #path: string;
+  readonly #place: IngestPlace;
   readonly #options: IngestOptions;
   readonly #digester: Digester;
-  readonly #release: () => void;
   #file: FileHandle | undefined;
+  #released = false;
 
-  constructor(
-    adopt: Adopt,
-    path: string,
-    file: FileHandle,
-    options: IngestOptions,
-    digester: Digester,
-    offset: number,
-    release: () => void = () => {},
-  ) {
-    this.#adopt = adopt;
-    this.#path = path;
+  constructor(place: IngestPlace, file: FileHandle, options: IngestOptions, digester: Digester) {
+    this.#place = place;
     this.#file = file;
     this.#options = options;
     this.#digester = digester;
-    this.offset = offset;
-    this.#release = release;
+    this.offset = digester.size;
   }
 
   async write(chunk: Uint8Array): Promise<void> {
@@ -74,13 +73,21 @@ export class PartWriter implements Ingest {
       );
     }
     const data = asBuffer(chunk);
+    try {
+      this.#place.spend(data.length);
+      for (let at = 0; at < data.length; ) at += (await this.#file.write(data, at)).bytesWritten;
+    } catch (error) {
+      // What the file holds is no longer what the digester has seen; and a full disk wants its bytes back.
+      await this.discard();
+      if (isDiskFull(error)) this.#place.full();
+      throw error;
+    }
     this.#digester.update(data);
-    for (let at = 0; at < data.length; ) at += (await this.#file.write(data, at)).bytesWritten;
   }
 
   async commit(): Promise<Blob> {
     if (this.#file === undefined) throw new Fault('internal', 'Cannot store blob: it is closed');
-    const { digest: wanted, size: wantedSize, hold } = this.#options;
+    const { digest: wanted, size: wantedSize } = this.#options;
     const size = this.#digester.size;
     const digest = this.#digester.digest();
     const wrongSize = wantedSize !== undefined && size !== wantedSize;
@@ -89,25 +96,41 @@ export class PartWriter implements Ingest {
       const detail = wrongSize ? `expected ${wantedSize} bytes, got ${size}` : `its content is ${digest}`;
       throw new Fault('invalid', `Cannot store blob ${wanted ?? digest}: ${detail}`);
     }
-    await this.#file.datasync();
-    await this.#close();
-    await this.#adopt(this.#path, digest, hold);
+    try {
+      await this.#file.datasync();
+      await this.#closeFile();
+      await this.#place.adopt({ digest, size });
+    } catch (error) {
+      await this.discard();
+      throw error;
+    }
+    this.#release();
     return { digest, size };
   }
 
   async discard(): Promise<void> {
-    await this.#close();
-    await rm(this.#path, { force: true });
+    if (this.#released) return;
+    await this.#closeFile();
+    await rm(this.#place.path, { force: true });
+    this.#release();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#close();
+    if (this.#digester.size === 0) return this.discard();
+    await this.#closeFile();
+    this.#release();
   }
 
-  async #close(): Promise<void> {
+  /** Once: the next ingest of the same blob may have the place already. */
+  #release(): void {
+    if (this.#released) return;
+    this.#released = true;
+    this.#place.release();
+  }
+
+  async #closeFile(): Promise<void> {
     const file = this.#file;
     this.#file = undefined;
     await file?.close();
-    this.#release();
   }
 }

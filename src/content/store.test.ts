@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { type Digest, sha256 } from '../oci/index.ts';
 import { collectBytes } from '../std/index.ts';
-import { type Content, openContent } from './store.ts';
+import type { Content } from './door.ts';
+import type { Hold } from './ingest.ts';
+import { openContent } from './store.ts';
 
 async function store(t: TestContext): Promise<{ root: string; content: Content }> {
   const root = mkdtempSync(join(tmpdir(), 'wherry-content-'));
@@ -102,8 +104,134 @@ test('opening clears what a crash left, but keeps young parts', async (t) => {
   const { root } = await store(t);
   const ingest = join(root, 'ingest');
   mkdirSync(ingest, { recursive: true });
-  for (const name of ['1-0.tmp', 'sha256-young.part', 'sha256-old.part']) writeFileSync(join(ingest, name), 'x');
-  utimesSync(join(ingest, 'sha256-old.part'), 1, 1);
+  const part = (text: string): string => `${sha256(text).replace(':', '-')}.part`;
+  for (const name of ['1-0.tmp', 'junk.part', part('young'), part('old')]) writeFileSync(join(ingest, name), 'x');
+  utimesSync(join(ingest, part('old')), 1, 1);
   await openContent({ root });
-  assert.deepEqual(readdirSync(ingest), ['sha256-young.part']);
+  assert.deepEqual(readdirSync(ingest), [part('young')]);
+});
+
+/** Downloads `text` as a pull does. */
+async function download(content: Content, text: string, hold?: Hold): Promise<Digest> {
+  const digest = sha256(text);
+  await using ingest = await content.openIngest({ digest, size: text.length, hold });
+  await ingest.write(Buffer.from(text));
+  await ingest.commit();
+  return digest;
+}
+
+const day = 24 * 3600 * 1000;
+
+test('the end of a hold deletes what only it kept, but not what a download brought', async (t) => {
+  const root = mkdtempSync(join(tmpdir(), 'wherry-content-'));
+  t.after(() => rmSync(root, { recursive: true, force: true }));
+  let now = Date.now();
+  const content = await openContent({ root, now: () => now });
+  const live = new Set<string>();
+  content.addOwner(() => live);
+  await content.collect();
+  const hold = content.hold();
+  const named = await content.put(Buffer.from('named'), hold);
+  const loose = await content.put(Buffer.from('loose'), hold);
+  const fetched = await download(content, 'fetched', hold);
+  live.add(named);
+  hold[Symbol.dispose]();
+  assert.deepEqual([content.has(named), content.has(loose), content.has(fetched)], [true, false, true]);
+  assert.deepEqual(
+    content.unfinished().map(({ digest, size, whole }) => ({ digest, size, whole })),
+    [{ digest: fetched, size: 7, whole: true }],
+  );
+  const reopened = await openContent({ root, now: () => now });
+  reopened.addOwner(() => live);
+  await reopened.collect();
+  assert.ok(reopened.has(fetched), 'a restart keeps it');
+  now += day + 1000;
+  assert.equal(await reopened.collect(), 7);
+  assert.deepEqual(reopened.list(), [{ digest: named, size: 5 }]);
+  assert.deepEqual(readdirSync(join(root, 'ingest')), []);
+});
+
+test('a download that got an owner is deleted as any blob once the owner lets go', async (t) => {
+  const { root, content } = await store(t);
+  const live = new Set<string>();
+  content.addOwner(() => live);
+  const fetched = await download(content, 'fetched');
+  live.add(fetched);
+  await content.collect();
+  live.clear();
+  assert.equal(await content.collect([fetched]), 7);
+  assert.deepEqual(readdirSync(join(root, 'ingest')), []);
+});
+
+test('a full disk gets back what the downloads of now have brought', async (t) => {
+  const { root, content } = await store(t);
+  await content.collect();
+  const hold = content.hold();
+  const fetched = await download(content, 'fetched', hold);
+  content.outOfSpace();
+  hold[Symbol.dispose]();
+  assert.ok(!content.has(fetched));
+  assert.deepEqual(content.unfinished(), []);
+  assert.ok(!readdirSync(join(root, 'ingest')).some((name) => name.endsWith('.whole')));
+});
+
+test('unfinished downloads can be thrown away, but not those that go on', async (t) => {
+  const { content } = await store(t);
+  await content.collect();
+  await download(content, 'whole');
+  {
+    await using ended = await content.openIngest({ digest: sha256('ended'), size: 5 });
+    await ended.write(Buffer.from('end'));
+  }
+  await using going = await content.openIngest({ digest: sha256('going'), size: 5 });
+  await going.write(Buffer.from('go'));
+  assert.equal(content.unfinished().length, 2);
+  assert.equal(await content.discardUnfinished(), 8);
+  assert.deepEqual(content.unfinished(), []);
+  await going.write(Buffer.from('ing'));
+  await going.commit();
+  assert.ok(content.has(sha256('going')));
+});
+
+test('a blob that comes again while its deletion goes on stays', async (t) => {
+  const { root, content } = await store(t);
+  const digest = await content.put(Buffer.from('again'));
+  const collected = content.collect();
+  using hold = content.hold();
+  await content.put(Buffer.from('again'), hold);
+  await collected;
+  assert.equal((await content.read(digest)).toString(), 'again');
+  assert.deepEqual(readdirSync(join(root, 'ingest')), []);
+});
+
+test('a blob whose file was deleted behind our back is not there', async (t) => {
+  const { root, content } = await store(t);
+  const [read, streamed] = [await content.put(Buffer.from('read')), await content.put(Buffer.from('streamed'))];
+  rmSync(join(root, 'blobs'), { recursive: true });
+  await assert.rejects(content.read(read), { kind: 'not-found' });
+  await assert.rejects(collectBytes(content.open(streamed), 10), { kind: 'not-found' });
+  assert.ok(!content.has(read) && !content.has(streamed));
+});
+
+test('check names what is damaged, unneeded and foreign', async (t) => {
+  const { root, content } = await store(t);
+  const [good, bad, loose] = (await Promise.all(
+    ['good', 'bad', 'loose'].map((text) => content.put(Buffer.from(text))),
+  )) as [Digest, Digest, Digest];
+  content.addOwner(() => [good, bad]);
+  const path = (digest: Digest): string => join(root, 'blobs/sha256', digest.slice(7));
+  writeFileSync(path(bad), 'BAD');
+  writeFileSync(join(root, 'blobs/sha256/readme'), 'hi');
+  writeFileSync(join(root, 'blobs/stray'), 'hi');
+  writeFileSync(join(root, 'ingest/stray'), 'hi');
+  const found = async (quick: boolean): Promise<string[]> => {
+    const problems: string[] = [];
+    for await (const { kind, path: where } of content.check({ quick }, new AbortController().signal))
+      problems.push(`${kind} ${where.slice(root.length + 1)}`);
+    return problems.sort();
+  };
+  const strays = ['foreign blobs/sha256/readme', 'foreign blobs/stray', 'foreign ingest/stray'];
+  const unneeded = `unneeded ${path(loose).slice(root.length + 1)}`;
+  assert.deepEqual(await found(true), [...strays, unneeded]);
+  assert.deepEqual(await found(false), [`damaged ${path(bad).slice(root.length + 1)}`, ...strays, unneeded]);
 });

@@ -1,62 +1,62 @@
 /**
  * Blobs by digest under `<root>/blobs/<algorithm>/<hex>`. A blob is verified while its bytes land in `<root>/ingest`, synced and
- * then renamed: what has a blob's name has a blob's content.
+ * then renamed: what has a blob's name has a blob's content. Which blobs there are is read once; deletion is decided in one
+ * turn of the event loop, by renaming out of the way, so that no ingest or hold can come in between.
  */
-import { createReadStream, existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { createReadStream, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Digest, digestAlgorithm, Digester, digestHex, isDigest } from '../oci/index.ts';
-import { Fault, syncDirectory } from '../std/index.ts';
-import { type Adopt, type Blob, type Hold, type Ingest, type IngestOptions, PartWriter } from './ingest.ts';
-
-export interface Content {
-  has(digest: Digest): boolean;
-  /** The blob's size; undefined when it is not there. */
-  size(digest: Digest): number | undefined;
-  /** The bytes from `start` on. @throws Fault not-found */
-  open(digest: Digest, options?: { start?: number; signal?: AbortSignal | undefined }): AsyncIterable<Uint8Array>;
-  /** The whole of a small blob. @throws Fault not-found; invalid beyond `limit` (8 MiB) */
-  read(digest: Digest, limit?: number): Promise<Buffer>;
-  ingest(bytes: AsyncIterable<Uint8Array>, options?: IngestOptions, signal?: AbortSignal): Promise<Blob>;
-  /** Stores a small blob. */
-  put(bytes: Uint8Array, hold?: Hold): Promise<Digest>;
-  /** Opens, or resumes, the ingest of a blob whose digest is known. One at a time per digest. */
-  openIngest(options: { digest: Digest; size: number; hold?: Hold | undefined }): Promise<Ingest>;
-  delete(digest: Digest): Promise<void>;
-  list(): Blob[];
-  hold(): Hold;
-  /** Registers an owner of blobs: what `live` names when a collection runs stays. All owners must be known before the first. */
-  addOwner(live: () => Iterable<string>): void;
-  /** Deletes every blob that no owner names and nobody holds; returns the bytes freed. */
-  collect(): Promise<number>;
-}
+import { Background, errorCode, Fault, SpaceGuard, syncDirectory } from '../std/index.ts';
+import { type BlobProblem, checkBlobs } from './check.ts';
+import type { Content, Unfinished } from './door.ts';
+import { type Blob, type Hold, type Ingest, type IngestOptions, type IngestPlace, PartWriter } from './ingest.ts';
+import { isDownload, keptMs, UnfinishedDownloads } from './unfinished.ts';
 
 const pieceSize = 256 * 1024;
 const readLimit = 8 << 20;
-/** A part left by a crash is of use for a day. */
-const partAgeMs = 24 * 3600 * 1000;
 
 export async function openContent(options: { root: string; now?: () => number }): Promise<Content> {
-  return new FileContent(options.root, (options.now ?? Date.now)());
+  return new FileContent(options.root, options.now ?? Date.now);
+}
+
+interface HeldBlobs {
+  digests: Set<Digest>;
+  /** A disk ran full while it was held: unfinished downloads are given back. */
+  givesBack: boolean;
 }
 
 class FileContent implements Content {
   readonly #blobs: string;
-  readonly #parts: string;
-  readonly #holds = new Set<Set<Digest>>();
+  readonly #ingest: string;
+  readonly #now: () => number;
+  /** Every blob with its size, -1 until somebody asks for it. */
+  readonly #sizes = new Map<Digest, number>();
+  readonly #holds = new Set<HeldBlobs>();
   readonly #owners: (() => Iterable<string>)[] = [];
+  /** Files of the ingest folder that are being written, or deleted. */
   readonly #busy = new Set<string>();
+  readonly #unfinished: UnfinishedDownloads;
+  readonly #guard: SpaceGuard;
+  /** A file that cannot be deleted now is deleted by the next daemon, which clears the folder. */
+  readonly #background = new Background(() => {});
+  #collects = false;
   #counter = 0;
 
-  constructor(root: string, now: number) {
+  constructor(root: string, now: () => number) {
     this.#blobs = join(root, 'blobs');
-    this.#parts = join(root, 'ingest');
+    this.#ingest = join(root, 'ingest');
+    this.#now = now;
     mkdirSync(join(this.#blobs, 'sha256'), { recursive: true, mode: 0o700 });
-    mkdirSync(this.#parts, { recursive: true, mode: 0o700 });
-    for (const name of readdirSync(this.#parts)) {
-      const path = join(this.#parts, name);
-      if (!name.endsWith('.part') || now - statSync(path).mtimeMs > partAgeMs) rmSync(path, { force: true });
+    mkdirSync(this.#ingest, { recursive: true, mode: 0o700 });
+    for (const algorithm of readdirSync(this.#blobs)) {
+      for (const hex of namesIn(join(this.#blobs, algorithm))) {
+        const digest = `${algorithm}:${hex}`;
+        if (isDigest(digest)) this.#sizes.set(digest, -1);
+      }
     }
+    this.#unfinished = new UnfinishedDownloads(this.#ingest, (digest) => this.has(digest), now());
+    this.#guard = new SpaceGuard(root);
   }
 
   #path(digest: Digest): string {
@@ -64,11 +64,16 @@ class FileContent implements Content {
   }
 
   has(digest: Digest): boolean {
-    return existsSync(this.#path(digest));
+    return this.#sizes.has(digest);
   }
 
   size(digest: Digest): number | undefined {
-    return statSync(this.#path(digest), { throwIfNoEntry: false })?.size;
+    const known = this.#sizes.get(digest);
+    if (known !== -1) return known;
+    const size = statSync(this.#path(digest), { throwIfNoEntry: false })?.size;
+    if (size === undefined) this.#sizes.delete(digest);
+    else this.#sizes.set(digest, size);
+    return size;
   }
 
   open(digest: Digest, options: { start?: number; signal?: AbortSignal | undefined } = {}): AsyncIterable<Uint8Array> {
@@ -78,21 +83,44 @@ class FileContent implements Content {
       start: options.start ?? 0,
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     };
+    const path = this.#path(digest);
     // Opened by the first read: a stream that nobody reads must not keep a descriptor.
-    return { [Symbol.asyncIterator]: () => createReadStream(this.#path(digest), settings)[Symbol.asyncIterator]() };
+    return { [Symbol.asyncIterator]: () => this.#stream(digest, path, settings) };
+  }
+
+  async *#stream(
+    digest: Digest,
+    path: string,
+    settings: { highWaterMark: number; start: number; signal?: AbortSignal },
+  ): AsyncGenerator<Uint8Array, void, void> {
+    try {
+      for await (const chunk of createReadStream(path, settings)) yield chunk as Buffer;
+    } catch (error) {
+      throw this.#lost(digest, error);
+    }
   }
 
   async read(digest: Digest, limit = readLimit): Promise<Buffer> {
     const size = this.size(digest);
     if (size === undefined) throw missing(digest);
     if (size > limit) throw new Fault('invalid', `Cannot read blob ${digest}: ${size} bytes are more than ${limit}`);
-    return readFile(this.#path(digest));
+    try {
+      return await readFile(this.#path(digest));
+    } catch (error) {
+      throw this.#lost(digest, error);
+    }
+  }
+
+  /** Somebody deleted the file behind our back. */
+  #lost(digest: Digest, error: unknown): unknown {
+    if (errorCode(error) !== 'ENOENT') return error;
+    this.#sizes.delete(digest);
+    return missing(digest);
   }
 
   async ingest(bytes: AsyncIterable<Uint8Array>, options: IngestOptions = {}, signal?: AbortSignal): Promise<Blob> {
-    const path = join(this.#parts, `${process.pid}-${this.#counter++}.tmp`);
-    const file = await open(path, 'wx', 0o600);
-    const writer = new PartWriter(this.#adopt, path, file, options, new Digester(algorithmOf(options.digest)), 0);
+    const algorithm = options.digest === undefined ? 'sha256' : digestAlgorithm(options.digest);
+    await using writer = await this.#writer(this.#temporary(), options, new Digester(algorithm), false);
     try {
       for await (const chunk of bytes) {
         signal?.throwIfAborted();
@@ -113,7 +141,7 @@ class FileContent implements Content {
   }
 
   async openIngest(options: { digest: Digest; size: number; hold?: Hold | undefined }): Promise<Ingest> {
-    const path = join(this.#parts, `${options.digest.replace(':', '-')}.part`);
+    const path = this.#unfinished.partPath(options.digest);
     if (this.#busy.has(path)) throw new Fault('conflict', `Cannot fetch blob ${options.digest}: it is being fetched`);
     this.#busy.add(path);
     try {
@@ -123,49 +151,63 @@ class FileContent implements Content {
       else if (partial > 0)
         for await (const chunk of createReadStream(path, { highWaterMark: pieceSize }))
           digester.update(chunk as Buffer);
-      const file = await open(path, 'a', 0o600);
-      const release = (): void => {
-        this.#busy.delete(path);
-      };
-      return new PartWriter(this.#adopt, path, file, options, digester, digester.size, release);
+      return await this.#writer(path, options, digester, true);
     } catch (error) {
       this.#busy.delete(path);
       throw error;
     }
   }
 
-  readonly #adopt: Adopt = async (path, digest, hold) => {
+  async #writer(path: string, options: IngestOptions, digester: Digester, download: boolean): Promise<PartWriter> {
+    const place: IngestPlace = {
+      path,
+      spend: (bytes) => this.#guard.spend(bytes),
+      full: () => this.outOfSpace(),
+      adopt: (blob) => this.#adopt(path, blob, options.hold, download),
+      release: () => void this.#busy.delete(path),
+    };
+    this.#busy.add(path);
+    try {
+      return new PartWriter(place, await open(path, download ? 'a' : 'wx', 0o600), options, digester);
+    } catch (error) {
+      this.#busy.delete(path);
+      throw error;
+    }
+  }
+
+  async #adopt(path: string, { digest, size }: Blob, hold: Hold | undefined, download: boolean): Promise<void> {
     hold?.add(digest);
     const target = this.#path(digest);
     const directory = join(this.#blobs, digestAlgorithm(digest));
     mkdirSync(directory, { recursive: true, mode: 0o700 });
+    if (download) this.#unfinished.add(digest, this.#now());
     await rename(path, target);
+    this.#sizes.set(digest, size);
     await syncDirectory(directory);
-  };
+  }
 
   async delete(digest: Digest): Promise<void> {
-    await rm(this.#path(digest), { force: true });
+    const path = this.#moveAway(digest);
+    if (path !== undefined) await this.#drop(path);
   }
 
   list(): Blob[] {
-    return readdirSync(this.#blobs).flatMap((algorithm) =>
-      readdirSync(join(this.#blobs, algorithm)).flatMap((hex) => {
-        const digest = `${algorithm}:${hex}`;
-        const size = statSync(join(this.#blobs, algorithm, hex), { throwIfNoEntry: false })?.size;
-        return isDigest(digest) && size !== undefined ? [{ digest, size }] : [];
-      }),
-    );
+    return [...this.#sizes.keys()].flatMap((digest) => {
+      const size = this.size(digest);
+      return size === undefined ? [] : [{ digest, size }];
+    });
   }
 
   hold(): Hold {
-    const held = new Set<Digest>();
+    const held: HeldBlobs = { digests: new Set(), givesBack: false };
     this.#holds.add(held);
     return {
-      add: (digest) => {
-        held.add(digest);
-      },
+      add: (digest) => void held.digests.add(digest),
       [Symbol.dispose]: () => {
-        this.#holds.delete(held);
+        if (!this.#holds.delete(held) || !this.#collects) return;
+        if (held.givesBack) for (const digest of held.digests) this.#forsake(digest);
+        const { paths } = this.#sweep(held.digests);
+        for (const path of paths) this.#background.run(this.#drop(path));
       },
     };
   }
@@ -174,21 +216,142 @@ class FileContent implements Content {
     this.#owners.push(live);
   }
 
-  async collect(): Promise<number> {
-    const live = new Set<string>();
-    for (const owner of this.#owners) for (const digest of owner()) live.add(digest);
+  needs(digest: Digest): boolean {
+    return this.#isHeld(digest) || this.#live().has(digest);
+  }
+
+  async collect(digests?: Iterable<Digest>): Promise<number> {
+    this.#collects = true;
+    const { paths, freed } = this.#sweep(digests ?? this.#sizes.keys());
+    if (digests === undefined) await this.#expireParts();
+    for (const path of paths) await this.#drop(path);
+    return freed;
+  }
+
+  unfinished(): Unfinished[] {
+    const parts = this.#unfinished
+      .parts()
+      .filter(({ path }) => !this.#busy.has(path))
+      .map(({ digest, size, at }) => ({ digest, size, at, whole: false }));
+    const live = this.#live();
+    const whole = [...this.#unfinished.whole()].flatMap(([digest, at]) => {
+      const size = live.has(digest) || this.#isHeld(digest) ? undefined : this.size(digest);
+      return size === undefined ? [] : [{ digest, size, at, whole: true }];
+    });
+    return [...parts, ...whole].sort((a, b) => a.at - b.at);
+  }
+
+  async discardUnfinished(digests?: Iterable<Digest>): Promise<number> {
+    const chosen = digests === undefined ? undefined : new Set(digests);
     let freed = 0;
-    for (const { digest, size } of this.list()) {
-      if (live.has(digest) || [...this.#holds].some((held) => held.has(digest))) continue;
-      rmSync(this.#path(digest), { force: true });
-      freed += size;
+    for (const { digest, size, whole } of this.unfinished()) {
+      if (chosen !== undefined && !chosen.has(digest)) continue;
+      if (whole) {
+        this.#forsake(digest);
+        freed += await this.collect([digest]);
+      } else {
+        rmSync(this.#unfinished.partPath(digest), { force: true });
+        freed += size;
+      }
     }
     return freed;
   }
+
+  outOfSpace(): void {
+    for (const held of this.#holds) held.givesBack = true;
+  }
+
+  check(
+    options: { quick: boolean; progress?: (bytes: number) => void },
+    signal: AbortSignal,
+  ): AsyncIterable<BlobProblem> {
+    const live = this.#live();
+    const places = {
+      blobs: this.#blobs,
+      ingest: this.#ingest,
+      needs: (digest: Digest) => live.has(digest) || this.#unfinished.keeps(digest, this.#now()) || this.needs(digest),
+      knows: (name: string) => this.#busy.has(join(this.#ingest, name)) || isDownload(name),
+    };
+    return checkBlobs(places, options, signal);
+  }
+
+  #live(): Set<string> {
+    const live = new Set<string>();
+    for (const owner of this.#owners) for (const digest of owner()) live.add(digest);
+    return live;
+  }
+
+  #isHeld(digest: Digest): boolean {
+    for (const { digests } of this.#holds) if (digests.has(digest)) return true;
+    return false;
+  }
+
+  /** An unfinished download whose bytes are not worth keeping: its part, or the mark of the whole blob. */
+  #forsake(digest: Digest): void {
+    this.#unfinished.remove(digest);
+    const part = this.#unfinished.partPath(digest);
+    if (!this.#busy.has(part)) rmSync(part, { force: true });
+  }
+
+  /** Takes away, in one turn, what of `digests` nobody needs. The files are still to be deleted. */
+  #sweep(digests: Iterable<Digest>): { paths: string[]; freed: number } {
+    const live = this.#live();
+    const now = this.#now();
+    const paths: string[] = [];
+    let freed = 0;
+    for (const digest of digests) {
+      if (!this.#sizes.has(digest)) continue;
+      if (live.has(digest)) this.#unfinished.remove(digest);
+      else if (!this.#isHeld(digest) && !this.#unfinished.keeps(digest, now)) {
+        freed += this.size(digest) ?? 0;
+        const path = this.#moveAway(digest);
+        if (path !== undefined) paths.push(path);
+      }
+    }
+    return { paths, freed };
+  }
+
+  /** Out of the store, into the folder that the next daemon clears. */
+  #moveAway(digest: Digest): string | undefined {
+    this.#unfinished.remove(digest);
+    if (!this.#sizes.delete(digest)) return undefined;
+    const path = this.#temporary();
+    try {
+      renameSync(this.#path(digest), path);
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT') return undefined;
+      throw error;
+    }
+    this.#busy.add(path);
+    return path;
+  }
+
+  async #drop(path: string): Promise<void> {
+    try {
+      await rm(path, { force: true });
+    } finally {
+      this.#busy.delete(path);
+    }
+  }
+
+  async #expireParts(): Promise<void> {
+    const now = this.#now();
+    for (const { path, at } of this.#unfinished.parts())
+      if (now - at > keptMs && !this.#busy.has(path)) await rm(path, { force: true });
+  }
+
+  #temporary(): string {
+    return join(this.#ingest, `${process.pid}-${this.#counter++}.tmp`);
+  }
 }
 
-function algorithmOf(digest: Digest | undefined): string {
-  return digest === undefined ? 'sha256' : digestAlgorithm(digest);
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    if (errorCode(error) === 'ENOTDIR') return [];
+    throw error;
+  }
 }
 
 function missing(digest: Digest): Fault {

@@ -73,13 +73,21 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
     registry: openRegistry({
       insecureRegistries: config.insecureRegistries,
       mirrors: config.registryMirrors,
+      certificateFolders: config.registryCertificates,
+      proxies: config.proxies,
+      transferAttempts: config.maxDownloadAttempts,
       env: process.env,
+      log,
     }),
+    parallelDownloads: config.maxConcurrentDownloads,
+    parallelUploads: config.maxConcurrentUploads,
     version: productVersion,
     uses: (imageId) => room?.imageUses(imageId) ?? [],
     emit: ({ action, id: ID, attributes }) =>
       events.emit({ Type: 'image', Action: action, Actor: { ID, Attributes: attributes } }),
+    log,
   });
+  loans.use(images);
   const volumes = await openVolumes({
     root: join(config.dataRoot),
     uses: (name) => room?.volumeUses(name) ?? [],

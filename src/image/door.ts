@@ -3,6 +3,7 @@ import type { ContainerConfig, ImageDeleteEntry, ImageSummary, Images, RegistryA
 import type { Content } from '../content/index.ts';
 import type { Registry } from '../registry/index.ts';
 import type { Snapshots } from '../snapshot/index.ts';
+import type { Logger } from '../std/index.ts';
 
 export interface Image {
   /** sha256:… of the config. */
@@ -32,7 +33,7 @@ export interface ImageEvent {
 }
 
 /** The API's image verbs and a few inner ones. Rules that need containers come in as `uses`. */
-export interface ImageStore extends Images {
+export interface ImageStore extends Images, AsyncDisposable {
   /** Finds by reference, id, id prefix or digest. @throws Fault not-found "No such image: x:latest" */
   resolve(ref: string, options?: { platform?: string | undefined }): Promise<Image>;
   /** By exact image id; undefined when it is gone. */
@@ -59,6 +60,8 @@ export interface ImageStore extends Images {
   /** Checks credentials against their registry. @throws Fault unauthorized, unavailable */
   login(auth: RegistryAuth): Promise<{ Status: string; IdentityToken: string }>;
   count(): number;
+  /** A container was made from the image, or started. */
+  used(id: string, how: 'created' | 'started'): void;
   /** Deletes blobs and layers that no owner needs; call it when every owner has registered. */
   collect(): Promise<void>;
 }
@@ -68,11 +71,16 @@ export interface ImageStoreOptions {
   content: Content;
   snapshots: Snapshots;
   registry: Registry;
+  /** Layers fetched at once, over all pulls. */
+  parallelDownloads: number;
+  /** Layers sent at once per push. */
+  parallelUploads: number;
   /** Goes into `docker_version` of images made here. */
   version: string;
   /** Containers that use this image id, running ones first. */
   uses: (imageId: string) => ImageUse[];
   emit: (event: ImageEvent) => void;
+  log: Logger;
 }
 
 export type { ImageDeleteEntry };

@@ -1,13 +1,13 @@
 /** What the room's tests share: an image store on throw-away folders, and small images to put in. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ProgressMessage } from '../api/index.ts';
 import { type Content, openContent } from '../content/index.ts';
 import { tarHeader, type TarSource, writeTar } from '../oci/index.ts';
-import { openRegistry } from '../registry/index.ts';
+import { openRegistry, type RegistryOptions } from '../registry/index.ts';
 import { openSnapshots, type Snapshots } from '../snapshot/index.ts';
-import { collectBytes } from '../std/index.ts';
+import { collectBytes, silentLogger } from '../std/index.ts';
 import type { ImageEvent, ImageStore, ImageUse } from './door.ts';
 import { openImages } from './open.ts';
 
@@ -21,14 +21,18 @@ export interface Fixture extends AsyncDisposable {
   events: ImageEvent[];
   /** What `uses` answers, by image id. */
   uses: Map<string, ImageUse[]>;
+  /** Parts of blobs that transfers left. */
+  partialBlobs(): { name: string; size: number }[];
   /** Another daemon on the same folders. */
   reopen(): Promise<void>;
 }
 
 /** Disposing fails when a mount is left. */
-export async function openFixture(mirrors: string[] = []): Promise<Fixture> {
+export async function openFixture(
+  options: RegistryOptions & { parallelDownloads?: number; parallelUploads?: number } = {},
+): Promise<Fixture> {
   const root = mkdtempSync(join(tmpdir(), 'wherry-image-'));
-  const registry = openRegistry({ insecureRegistries: [], mirrors });
+  const registry = openRegistry(options);
   const events: ImageEvent[] = [];
   const uses = new Map<string, ImageUse[]>();
   const open = async (): Promise<Pick<Fixture, 'images' | 'content' | 'snapshots'>> => {
@@ -39,9 +43,12 @@ export async function openFixture(mirrors: string[] = []): Promise<Fixture> {
       content,
       snapshots,
       registry,
+      parallelDownloads: options.parallelDownloads ?? 3,
+      parallelUploads: options.parallelUploads ?? 5,
       version: '1.2.3',
       uses: (id) => uses.get(id) ?? [],
       emit: (event) => events.push(event),
+      log: silentLogger,
     });
     await images.collect();
     return { images, content, snapshots };
@@ -50,6 +57,13 @@ export async function openFixture(mirrors: string[] = []): Promise<Fixture> {
     ...(await open()),
     events,
     uses,
+    partialBlobs: () => {
+      const folder = join(root, 'content', 'ingest');
+      return readdirSync(folder).flatMap((name) => {
+        const size = statSync(join(folder, name), { throwIfNoEntry: false })?.size;
+        return size === undefined ? [] : [{ name, size }];
+      });
+    },
     reopen: async () => {
       Object.assign(fixture, await open());
     },

@@ -25,10 +25,11 @@ const remoteTimeoutMs = 60_000;
 
 /** Opens the store. Blobs and layers that no image names stay until `collect`, for other owners may need them. */
 export async function openImages(options: ImageStoreOptions): Promise<ImageStore> {
-  const { content, snapshots, registry, uses, emit } = options;
-  const records = await ImageRecords.open(options.root, content);
+  const { content, snapshots, registry, uses, emit, parallelDownloads, parallelUploads } = options;
+  const records = await ImageRecords.open(options.root, content, options.log);
   const shelf = new Shelf({ records, content, snapshots, uses, emit, version: options.version });
-  const puller = { shelf, registry, downloads: new Downloads(content, registry) };
+  const puller = { shelf, registry, downloads: new Downloads(content, registry, parallelDownloads), parallelDownloads };
+  const pusher = { shelf, registry, parallelUploads };
 
   return {
     collect: () => shelf.collect(),
@@ -51,7 +52,7 @@ export async function openImages(options: ImageStoreOptions): Promise<ImageStore
     layers: async (ref, { platform }) => imageLayers(shelf, findImage(records, ref, platform)),
     diff: async (from, to, { platform }, signal) => diffImages(shelf, { from, to }, platform, signal),
     pull: (request, signal) => pullImage(puller, request, signal),
-    push: async (request, signal) => pushImage(shelf, registry, request, signal),
+    push: async (request, signal) => pushImage(pusher, request, signal),
     import: (request, signal) => importImage(shelf, registry, request, signal),
     load: async (body, request, signal) => loadImages(shelf, body, request, signal),
     save: (refs, request, signal) => saveImages(shelf, refs, request, signal),
@@ -73,6 +74,13 @@ export async function openImages(options: ImageStoreOptions): Promise<ImageStore
       ),
     login: (auth) => registry.login(auth, AbortSignal.timeout(remoteTimeoutMs)),
     count: () => records.all().length,
+    used: (id, how) => {
+      const image = records.get(id);
+      if (image === undefined) return;
+      if (how === 'started') records.usage.markRan(image.id);
+      else records.usage.markUsed(image.id);
+    },
+    [Symbol.asyncDispose]: () => records.usage[Symbol.asyncDispose](),
   };
 }
 

@@ -119,7 +119,7 @@ test('the lines of a pull, and of one that finds all there', { skip }, async () 
 test('another platform, a digest, and through a mirror under the familiar name', { skip }, async () => {
   const { serve, layers, index } = await repository();
   await using fake = await fakeRegistry(serve);
-  await using fixture = await openFixture([`http://${fake.host}`]);
+  await using fixture = await openFixture({ mirrors: [`http://${fake.host}`] });
   const { images } = fixture;
   await all(images.pull({ ...request('app', 'v1'), platform: 'linux/s390x' }, signal));
   assert.equal((await images.resolve('app:v1')).architecture, 's390x');
@@ -183,7 +183,14 @@ test('a blob that is not what it should be fails the pull and leaves nothing', {
   assert.equal(fixture.images.count(), 0);
   await fixture.reopen();
   assert.deepEqual(fixture.snapshots.layers(), []);
-  assert.deepEqual(fixture.content.list(), []);
+  assert.deepEqual(
+    fixture.content.list().map(({ digest }) => digest),
+    fixture.content
+      .unfinished()
+      .filter(({ whole }) => whole)
+      .map(({ digest }) => digest),
+    'only what the next try can use is left',
+  );
 });
 
 test('refusals in Docker words, before the first line', { skip }, async () => {

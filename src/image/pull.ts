@@ -4,6 +4,7 @@ import {
   chainIds,
   choosePlatform,
   type Descriptor,
+  type Digest,
   digestHex,
   familiarName,
   familiarReference,
@@ -25,20 +26,21 @@ import {
   withTag,
 } from '../oci/index.ts';
 import type { Credentials, Registry, Resolved } from '../registry/index.ts';
-import { Channel, Fault, gather } from '../std/index.ts';
+import { Channel, Fault, faultKind, gather } from '../std/index.ts';
 import type { ImageStore } from './door.ts';
 import type { Downloads } from './downloads.ts';
 import { Meter, progressMessage, progressStream } from './progress.ts';
 import { pullFault } from './pull-errors.ts';
 import type { ImageHold, Shelf } from './shelf.ts';
 
-const parallelDownloads = 3;
 const configLimit = 8 << 20;
 
 export interface Puller {
   shelf: Shelf;
   registry: Registry;
   downloads: Downloads;
+  /** Layers of one pull that are fetched at once. */
+  parallelDownloads: number;
 }
 
 /** Rejects when nothing was found; what fails later is thrown by the iterator. */
@@ -66,6 +68,8 @@ export async function pullImage(
           const found = target === first ? resolved! : await registry.resolve(target, credentials, inner);
           await pullOne(puller, { reference: target, resolved: found, platform, credentials, output }, inner);
         } catch (error) {
+          // What came beside wrong bytes is of no use; what came before a cut is, to the next try.
+          if (faultKind(error) === 'invalid') await puller.shelf.content.collect();
           throw pullFault(error, target);
         }
       }
@@ -107,7 +111,7 @@ async function pullOne(puller: Puller, pull: Pull, signal: AbortSignal): Promise
     for (const layer of known.layers) hold.blobs.add(layer.digest);
     requirePlatform(pull, known.config);
   }
-  await shelf.content.put(resolved.bytes, hold.blobs);
+  await storeManifest(shelf, resolved, hold);
   const changed = await shelf.exclusive(() => recordReferences(shelf, pull, manifest));
   output.push({ status: `Digest: ${resolved.descriptor.digest}` });
   const name = familiarReference(reference);
@@ -163,6 +167,18 @@ async function imageManifest(puller: Puller, pull: Pull, signal: AbortSignal): P
   return { bytes, descriptor, manifest };
 }
 
+/** Under the digest it is known by, whatever its algorithm. */
+async function storeManifest(
+  shelf: Shelf,
+  { bytes, descriptor }: { bytes: Buffer; descriptor: Descriptor },
+  hold: ImageHold,
+): Promise<Digest> {
+  async function* once(): AsyncGenerator<Uint8Array> {
+    yield bytes;
+  }
+  return (await shelf.content.ingest(once(), { digest: descriptor.digest, hold: hold.blobs })).digest;
+}
+
 function requirePlatform(pull: Pull, config: ImageConfig): void {
   const { os, architecture, variant } = config;
   const offered = { os, architecture, ...(variant === undefined ? {} : { variant }) };
@@ -181,7 +197,7 @@ async function fetchImage(
   found: FoundManifest,
   signal: AbortSignal,
 ): Promise<void> {
-  const { shelf, downloads } = puller;
+  const { shelf, downloads, parallelDownloads } = puller;
   const { reference, credentials, output } = pull;
   const { config: configBlob, layers } = found.manifest;
   await downloads.fetch(reference, configBlob, { credentials, hold }, signal);
@@ -207,6 +223,8 @@ async function fetchImage(
       const meter = new Meter(output, ids[index]!, 'Downloading');
       const listener = {
         progress: (current: number, total: number) => meter.report(current, total),
+        waiting: (seconds: number) =>
+          output.push(progressMessage(ids[index]!, `Retrying in ${seconds} second${seconds === 1 ? '' : 's'}`)),
         verifying: () => output.push(progressMessage(ids[index]!, 'Verifying Checksum')),
       };
       await downloads.fetch(reference, layer, { credentials, hold, listener }, inner);
@@ -239,7 +257,7 @@ async function fetchImage(
     throw error;
   }
   await fetched;
-  const manifest = await shelf.content.put(found.bytes, hold.blobs);
+  const manifest = await storeManifest(shelf, found, hold);
   await shelf.exclusive(() =>
     shelf.records.put({ id: configBlob.digest, manifest, layers, parent: undefined }, config),
   );

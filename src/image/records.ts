@@ -2,6 +2,7 @@
  * What this machine has images of: one record per image id, and the references that name them. Configs are read once and kept,
  * for lists and lookups are asked all the time.
  */
+import { readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Content } from '../content/index.ts';
 import {
@@ -18,12 +19,16 @@ import {
 import {
   ensureDirectory,
   formatNanos,
+  isDiskFull,
+  type Logger,
+  messageOf,
   nowNanos,
   readFileIfExists,
   Records,
   writeFileAtomic,
   zeroTime,
 } from '../std/index.ts';
+import { ImageUsage } from './usage.ts';
 
 /** How an image came to be here first; a registry's is not marked. */
 export type ImageOrigin = 'load' | 'import' | 'commit';
@@ -47,44 +52,87 @@ export interface StoredImage extends ImageRecord {
   chain: Digest[];
 }
 
+/** An image that cannot be used: its config is missing or damaged. What else is here of it waits for the config. */
+export interface LostImage {
+  record: ImageRecord;
+  references: Reference[];
+}
+
+interface Name {
+  reference: Reference;
+  id: Digest;
+}
+
 export class ImageRecords {
+  readonly usage: ImageUsage;
   readonly #records: Records<ImageRecord>;
   readonly #file: string;
   readonly #images = new Map<Digest, StoredImage>();
-  readonly #references: Map<string, { reference: Reference; id: Digest }>;
+  readonly #lost = new Map<Digest, ImageRecord>();
+  readonly #references: Map<string, Name>;
+  /** Names given up that the disk had no room to forget. */
+  #unsaved: [string, Name][] = [];
 
-  private constructor(
-    records: Records<ImageRecord>,
-    file: string,
-    references: Map<string, { reference: Reference; id: Digest }>,
-  ) {
+  private constructor(records: Records<ImageRecord>, file: string, references: Map<string, Name>, usage: ImageUsage) {
     this.#records = records;
     this.#file = file;
     this.#references = references;
+    this.usage = usage;
   }
 
-  /** An image whose config blob is gone (the disk was tampered with) is dropped. */
-  static async open(root: string, content: Content): Promise<ImageRecords> {
+  /** What cannot be read is set aside or lost, and told to `log`; the others are there. */
+  static async open(root: string, content: Content, log: Logger): Promise<ImageRecords> {
     await ensureDirectory(root, 0o700);
-    const records = await Records.open<ImageRecord>(join(root, 'images'));
+    const broken = (path: string): void => log.error('an image record cannot be read and was set aside', { path });
+    const records = await Records.open<ImageRecord>(join(root, 'images'), broken);
+    for (const name of await readdir(root)) if (name.endsWith('.tmp')) await rm(join(root, name), { force: true });
     const file = join(root, 'references.json');
-    const saved = JSON.parse((await readFileIfExists(file))?.toString() ?? '{}') as Record<string, Digest>;
-    const references = new Map(
-      Object.entries(saved).map(([text, id]) => [text, { reference: parseReference(text), id }]),
-    );
-    const opened = new ImageRecords(records, file, references);
+    const references = await readReferences(file, log);
+    const opened = new ImageRecords(records, file, references, await ImageUsage.open(join(root, 'usage.json')));
     for (const record of records.values()) {
-      if (content.has(record.id)) opened.#remember(record, parseImageConfig(await content.read(record.id)));
-      else await records.delete(fileName(record.id));
+      try {
+        opened.#remember(record, parseImageConfig(await content.read(record.id)));
+      } catch (error) {
+        opened.#lost.set(record.id, record);
+        const names = opened.#lostReferences(record.id).map(familiarReference);
+        log.warn('an image is lost; mend it with: wherry system verify --repair', {
+          image: record.id,
+          names,
+          error: messageOf(error),
+        });
+      }
     }
-    for (const [text, { id }] of references) if (!opened.#images.has(id)) references.delete(text);
+    const known = (id: Digest): boolean => opened.#images.has(id) || opened.#lost.has(id);
+    for (const [text, { id }] of references) if (!known(id)) references.delete(text);
     return opened;
   }
 
   #remember(record: ImageRecord, config: ImageConfig): StoredImage {
-    const image = { ...record, config, chain: chainIds(config.rootfs.diff_ids) };
+    const lastTagged = this.usage.tagged(record.id) ?? record.lastTagged;
+    const image = { ...record, lastTagged, config, chain: chainIds(config.rootfs.diff_ids) };
     this.#images.set(record.id, image);
     return image;
+  }
+
+  lost(): LostImage[] {
+    return [...this.#lost.values()].map((record) => ({ record, references: this.#lostReferences(record.id) }));
+  }
+
+  #lostReferences(id: Digest): Reference[] {
+    return [...this.#references.values()].filter((name) => name.id === id).map(({ reference }) => reference);
+  }
+
+  /** The config of a lost image is back: it is an image again. */
+  find(record: ImageRecord, config: ImageConfig): void {
+    this.#lost.delete(record.id);
+    this.#remember(record, config);
+  }
+
+  /** The config of an image turned out to be damaged, and cannot be had again. */
+  lose(id: Digest): void {
+    const record = this.#records.get(fileName(id));
+    this.#images.delete(id);
+    if (record !== undefined) this.#lost.set(id, record);
   }
 
   get(id: string): StoredImage | undefined {
@@ -105,11 +153,15 @@ export class ImageRecords {
       lastTagged: known?.lastTagged ?? zeroTime,
     };
     await this.#records.put(fileName(record.id), whole);
+    this.#lost.delete(record.id);
+    this.usage.markUsed(record.id);
     return this.#remember(whole, config);
   }
 
   async delete(id: Digest): Promise<void> {
     this.#images.delete(id);
+    this.#lost.delete(id);
+    this.usage.forget(id);
     await this.#records.delete(fileName(id));
   }
 
@@ -129,39 +181,108 @@ export class ImageRecords {
       );
   }
 
+  /** Of the images there are. */
   allReferences(): Reference[] {
-    return [...this.#references.values()].map((entry) => entry.reference);
+    return [...this.#references.values()].filter(({ id }) => this.#images.has(id)).map(({ reference }) => reference);
   }
 
   lookup(reference: Reference): Digest | undefined {
-    return this.#references.get(formatReference(reference))?.id;
+    const id = this.#references.get(formatReference(reference))?.id;
+    return id !== undefined && this.#images.has(id) ? id : undefined;
+  }
+
+  /** Blobs of images, lost ones too, and the indexes by which they came. */
+  *blobs(): Generator<string> {
+    for (const records of [this.#images.values(), this.#lost.values()]) {
+      for (const record of records) {
+        yield record.id;
+        yield record.manifest;
+        for (const layer of record.layers) yield layer.digest;
+      }
+    }
+    for (const { reference } of this.#references.values()) if (reference.digest !== undefined) yield reference.digest;
   }
 
   /** Points `reference` (with a tag or a digest) to the image. Returns the image it pointed to before. */
   async point(reference: Reference, id: Digest): Promise<Digest | undefined> {
     const text = formatReference(reference);
-    const before = this.#references.get(text)?.id;
-    if (before !== id) {
+    const before = this.#references.get(text);
+    if (before?.id !== id) {
       this.#references.set(text, { reference, id });
-      await this.#save();
+      try {
+        await this.#save();
+      } catch (error) {
+        if (before === undefined) this.#references.delete(text);
+        else this.#references.set(text, before);
+        throw error;
+      }
+      if (before !== undefined) this.usage.moved(text, before.id, id);
     }
     const image = this.#images.get(id);
     if (reference.digest === undefined && image !== undefined) {
       image.lastTagged = formatNanos(nowNanos());
-      const { config: _, chain: __, ...record } = image;
-      await this.#records.put(fileName(id), record, { durable: false });
+      this.usage.markTagged(id, image.lastTagged);
     }
-    return before;
+    return before?.id;
   }
 
+  /**
+   * Gives up names. A disk too full even for the shorter list must not keep an image from being removed, which makes room:
+   * then the list is written by `flush`.
+   */
   async unpoint(references: readonly Reference[]): Promise<void> {
-    for (const reference of references) this.#references.delete(formatReference(reference));
-    await this.#save();
+    const removed = references.flatMap((reference): [string, Name][] => {
+      const text = formatReference(reference);
+      const name = this.#references.get(text);
+      this.#references.delete(text);
+      this.usage.unnamed(text);
+      return name === undefined ? [] : [[text, name]];
+    });
+    this.#unsaved.push(...removed);
+    try {
+      await this.#save();
+      this.#unsaved = [];
+    } catch (error) {
+      if (isDiskFull(error)) return;
+      this.#restore();
+      throw error;
+    }
+  }
+
+  /** Writes what `unpoint` could not. Where that fails again, images that are still there have their names back. */
+  async flush(): Promise<void> {
+    if (this.#unsaved.length === 0) return;
+    try {
+      await this.#save();
+      this.#unsaved = [];
+    } catch (error) {
+      this.#restore();
+      throw error;
+    }
+  }
+
+  #restore(): void {
+    for (const [text, name] of this.#unsaved) if (this.#images.has(name.id)) this.#references.set(text, name);
+    this.#unsaved = [];
   }
 
   async #save(): Promise<void> {
     const sorted = [...this.#references].sort(([a], [b]) => (a < b ? -1 : 1)).map(([text, { id }]) => [text, id]);
     await writeFileAtomic(this.#file, JSON.stringify(Object.fromEntries(sorted)));
+  }
+}
+
+async function readReferences(file: string, log: Logger): Promise<Map<string, Name>> {
+  const bytes = await readFileIfExists(file);
+  try {
+    const saved = JSON.parse(bytes?.toString() ?? '{}') as Record<string, Digest>;
+    return new Map(Object.entries(saved).map(([text, id]) => [text, { reference: parseReference(text), id }]));
+  } catch {
+    await rename(file, `${file}.broken`);
+    log.error('the names of images cannot be read and were set aside; images are there by their ids', {
+      path: `${file}.broken`,
+    });
+    return new Map();
   }
 }
 

@@ -18,7 +18,13 @@ export function removeImage(
   ref: string,
   options: { force: boolean; noPrune: boolean; platforms?: readonly string[] },
 ): Promise<ImageDeleteEntry[]> {
-  return shelf.exclusive(() => removeLocked(shelf, ref, options));
+  return shelf.exclusive(async () => {
+    try {
+      return await removeLocked(shelf, ref, options);
+    } finally {
+      await shelf.records.flush();
+    }
+  });
 }
 
 async function removeLocked(
@@ -95,6 +101,8 @@ async function untag(
 ): Promise<void> {
   if (references.length === 0) return;
   await shelf.records.unpoint(references);
+  // The index by which the image came is nobody's now.
+  await shelf.content.collect(references.flatMap(({ digest }) => (digest === undefined ? [] : [digest])));
   for (const reference of references) {
     shelf.event('untag', image.id, image.id, image.config);
     entries.push({ Untagged: familiarReference(reference) });

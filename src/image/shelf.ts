@@ -4,7 +4,7 @@
  */
 import type { Content, Hold } from '../content/index.ts';
 import { type Digest, type ImageConfig, initChainId } from '../oci/index.ts';
-import { Fault, faultKind, KeyedMutex } from '../std/index.ts';
+import { Fault, isDiskFull, KeyedMutex } from '../std/index.ts';
 import type { Snapshots } from '../snapshot/index.ts';
 import { decompress } from './decompress.ts';
 import type { ImageEvent, ImageUse } from './door.ts';
@@ -34,16 +34,15 @@ export class Shelf {
   readonly version: string;
   readonly #emit: (event: ImageEvent) => void;
   readonly #mutex = new KeyedMutex();
-  readonly #heldChains = new Map<string, number>();
 
   constructor(parts: ShelfParts) {
     this.records = parts.records;
     this.content = parts.content;
-    this.snapshots = parts.snapshots;
+    this.snapshots = { ...parts.snapshots, apply: (request, signal) => this.#apply(parts.snapshots, request, signal) };
     this.uses = parts.uses;
     this.version = parts.version;
     this.#emit = parts.emit;
-    this.content.addOwner(() => this.#liveBlobs());
+    this.content.addOwner(() => this.records.blobs());
     this.snapshots.addOwner(() => this.#liveChains());
   }
 
@@ -52,26 +51,32 @@ export class Shelf {
     return this.#mutex.run('records', task);
   }
 
+  /** Disposing deletes what of it no image has got: what is left of work that failed. */
   hold(): ImageHold {
     const blobs = this.content.hold();
-    const chains = new Set<string>();
+    const layers = this.snapshots.hold();
     return {
       blobs,
-      addChain: (chainId) => {
-        if (chains.has(chainId)) return;
-        chains.add(chainId);
-        this.#heldChains.set(chainId, (this.#heldChains.get(chainId) ?? 0) + 1);
-      },
+      addChain: (chainId) => layers.add(chainId),
       [Symbol.dispose]: () => {
+        layers[Symbol.dispose]();
         blobs[Symbol.dispose]();
-        for (const chainId of chains) {
-          const count = this.#heldChains.get(chainId)! - 1;
-          if (count === 0) this.#heldChains.delete(chainId);
-          else this.#heldChains.set(chainId, count);
-        }
-        chains.clear();
       },
     };
+  }
+
+  /** A disk that is too full to unpack gets back what was fetched for it. */
+  async #apply(
+    snapshots: Snapshots,
+    request: Parameters<Snapshots['apply']>[0],
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    try {
+      await snapshots.apply(request, signal);
+    } catch (error) {
+      if (isDiskFull(error)) this.content.outOfSpace();
+      throw error;
+    }
   }
 
   /** Tells of what happened to an image, with its labels, as Docker's image events carry them. */
@@ -115,27 +120,10 @@ export class Shelf {
   /** Forgets the image and deletes what only it needed. Returns the chain ids of layers that went, topmost first. */
   async discard(image: StoredImage): Promise<string[]> {
     await this.records.delete(image.id);
-    const removed: string[] = [];
-    const needed = new Set(this.records.all().flatMap((other) => other.chain));
     const init = initChainId(image.chain.at(-1));
-    if (this.snapshots.has(init)) await this.#removeLayer(init);
-    for (const chainId of image.chain.toReversed()) {
-      if (needed.has(chainId) || !(await this.#removeLayer(chainId))) break;
-      removed.push(chainId);
-    }
-    await this.content.collect();
-    return removed;
-  }
-
-  async #removeLayer(chainId: string): Promise<boolean> {
-    if (this.#heldChains.has(chainId)) return false;
-    try {
-      await this.snapshots.removeLayer(chainId);
-      return true;
-    } catch (error) {
-      if (faultKind(error) === 'conflict') return false;
-      throw error;
-    }
+    const removed = await this.snapshots.collect([init, ...image.chain.toReversed()]);
+    await this.content.collect([image.id, image.manifest, ...image.layers.map((layer) => layer.digest)]);
+    return removed.filter((chainId) => chainId !== init);
   }
 
   /** Deletes what no owner needs: blobs and unpacked layers that a crash or a forced removal left. */
@@ -144,17 +132,10 @@ export class Shelf {
     await this.content.collect();
   }
 
-  *#liveBlobs(): Generator<string> {
-    for (const image of this.records.all()) {
-      yield image.id;
-      yield image.manifest;
-      for (const layer of image.layers) yield layer.digest;
-    }
-    for (const reference of this.records.allReferences()) if (reference.digest !== undefined) yield reference.digest;
-  }
-
   *#liveChains(): Generator<string> {
-    yield* this.#heldChains.keys();
-    for (const image of this.records.all()) yield* image.chain;
+    for (const image of this.records.all()) {
+      yield* image.chain;
+      yield initChainId(image.chain.at(-1));
+    }
   }
 }

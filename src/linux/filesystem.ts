@@ -10,6 +10,10 @@ import { libc, type Native, SystemError } from './libc.ts';
 
 export const errno = osConstants.errno;
 
+/** AT_FDCWD. */
+const workingDirectory = -100;
+/** RENAME_EXCHANGE. */
+const exchangeFlag = 2;
 const noFollowLinks = 0x100;
 const closeOnExec = 0o2000000;
 
@@ -71,6 +75,20 @@ export function makeNodeAt(
 
 export function unlinkAt(directory: number, name: Buffer): number {
   return done(libc('int unlinkat(int directory, const void *name, int flags)')(directory, c(name), 0));
+}
+
+/** renameat(2). */
+export function renameAt(fromDirectory: number, from: Buffer, toDirectory: number, to: Buffer): number {
+  const call = libc('int renameat(int fromDirectory, const void *from, int toDirectory, const void *to)');
+  return done(call(fromDirectory, c(from), toDirectory, c(to)));
+}
+
+/** Puts each of two paths of one file system in the other's place, at once. @throws SystemError */
+export function exchangePaths(one: string, other: string): void {
+  const call = libc(
+    'int renameat2(int fromDirectory, const char *from, int toDirectory, const char *to, unsigned int flags)',
+  );
+  must('renameat2', done(call(workingDirectory, one, workingDirectory, other, exchangeFlag)), `${one} ${other}`);
 }
 
 /** The symlink's target, or undefined when `name` is no symlink. */
@@ -138,6 +156,10 @@ export function setXattr(path: Buffer, key: string, value: Buffer): number {
 export function setXattrOf(descriptor: number, key: string, value: Buffer): number {
   const call = libc('int fsetxattr(int descriptor, const char *name, const void *value, size_t size, int flags)');
   return done(call(descriptor, key, value, value.length, 0));
+}
+
+export function removeXattrOf(descriptor: number, key: string): number {
+  return done(libc('int fremovexattr(int descriptor, const char *name)')(descriptor, key));
 }
 
 /** One xattr of the path itself; undefined when it has none of that name. @throws SystemError */

@@ -19,6 +19,7 @@ export {
   warmCgroups,
 } from './cgroup.ts';
 export { bootId, isAlive, processStart } from './process.ts';
+export { exited, pipePair, pipeStream, sealProgram, spawnProcess } from './spawn.ts';
 export { addressBytes, addressText } from './address-bytes.ts';
 export {
   addLink,
@@ -58,6 +59,7 @@ export {
   changeOwner,
   changeOwnerAt,
   errno,
+  exchangePaths,
   getXattr,
   linkAt,
   listXattrs,
@@ -66,6 +68,8 @@ export {
   must,
   openAt,
   readLinkAt,
+  removeXattrOf,
+  renameAt,
   setTimes,
   setTimesAt,
   setXattr,

@@ -1,6 +1,6 @@
 /** From a request to its reply: path and version, route, access, handler; every fault becomes Docker's error JSON. */
 import { type Engine, latestVersion, minimumVersion, parseVersion } from '../api/index.ts';
-import { faultKind, type Logger, messageOf } from '../std/index.ts';
+import { explainDiskError, faultKind, type Logger, messageOf } from '../std/index.ts';
 import { Call } from './call.ts';
 import { handlers } from './handlers/table.ts';
 import { notSwarmManager } from './handlers/system.ts';
@@ -106,7 +106,8 @@ function refuseVersion(asked: string, message: string): WholeReply {
   };
 }
 
-function failureOf(logger: Logger, request: HttpRequest, error: unknown): WholeReply {
+function failureOf(logger: Logger, request: HttpRequest, thrown: unknown): WholeReply {
+  const error = explainDiskError(thrown);
   const status = faultStatus[faultKind(error)];
   const message = messageOf(error);
   if (status === 500) {

@@ -279,6 +279,7 @@ function scopedVolumes({ volumes }: Engine, scope: Scope): Volumes {
 
 function scopedSystem({ system }: Engine, scope: Scope): System {
   return {
+    expect: () => system.expect(),
     version: () => system.version(),
     info: () => system.info(),
     diskUsage: async (types) => {

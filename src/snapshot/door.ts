@@ -2,6 +2,7 @@
 import type { FilesystemChange } from '../api/index.ts';
 import type { TreeDifference } from './compare.ts';
 import type { StackFiles } from './stack-files.ts';
+import type { LayerHold } from './owners.ts';
 
 export interface Snapshots {
   /** Whether the layer stack ending in `chainId` is unpacked (OCI image-spec "ChainID"). */
@@ -20,12 +21,17 @@ export interface Snapshots {
   describeLayer(chainId: string): Record<string, string>;
   /** Every unpacked chain id. */
   layers(): string[];
-  /** @throws Fault conflict while another layer or a writable snapshot stands on it */
+  /** @throws Fault conflict while somebody holds it, or another layer or a writable snapshot stands on it */
   removeLayer(chainId: string): Promise<void>;
   /** Registers an owner of layers: what `live` names when a collection runs stays. All owners must be known before the first. */
   addOwner(live: () => Iterable<string>): void;
-  /** Removes every layer that no owner names and nothing stands on. */
-  collect(): Promise<void>;
+  /** Keeps layers from removal and collections while work on them goes on. Disposing deletes what of them nobody needs then. */
+  hold(): LayerHold;
+  /**
+   * Removes every layer that no owner names and nothing stands on, or those among `chainIds`. What goes is decided at once.
+   * Returns the chain ids of what went, children before parents.
+   */
+  collect(chainIds?: Iterable<string>): Promise<string[]>;
 
   /** Makes the writable snapshot `id` (a container's id, or another safe file name) on `parent` (undefined: empty). */
   prepare(id: string, parent: string | undefined): Promise<void>;

@@ -1,51 +1,80 @@
 /**
  * The read-only layers on disk: `l/<short>/fs` is what one layer adds, `l/<short>/layer.json` says what it is. A layer comes
- * into being by one rename, after its bytes are on disk.
+ * into being by one rename, after its bytes are on disk, and goes by one rename.
  */
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { syncFilesystem } from '../linux/index.ts';
+import { exchangePaths, syncFilesystem } from '../linux/index.ts';
 import { Digester } from '../oci/index.ts';
-import { Fault, syncDirectory, tapBytes } from '../std/index.ts';
+import { errorCode, Fault, SpaceGuard, syncDirectory, tapBytes } from '../std/index.ts';
 import type { LowerDirectory } from './lower.ts';
+import type { Scratch } from './scratch.ts';
 import { unpackLayer } from './unpack.ts';
 
-export interface Layer {
+export interface LayerRecord {
   chainId: string;
   parent: string | undefined;
   diffId: string;
   size: number;
   /** Hides its parents altogether (an opaque mark on the root). */
   opaque: boolean;
+}
+
+export interface Layer extends LayerRecord {
   /** The short directory name. */
   name: string;
 }
 
+export interface ApplyRequest {
+  chainId: string;
+  parent: string | undefined;
+  diffId: string;
+  tar: AsyncIterable<Uint8Array>;
+}
+
+/** Docker's limit for images, and one for the layer of mount points above. */
+const depthLimit = 126;
+
 export class Layers {
-  readonly #root: string;
-  readonly #scratch: () => string;
+  readonly root: string;
+  readonly #scratch: Scratch;
+  readonly #guard: SpaceGuard;
   readonly #byChain = new Map<string, Layer>();
   readonly #byName = new Map<string, Layer>();
+  /** How many layers stand on a chain, those being unpacked included. */
+  readonly #children = new Map<string, number>();
   #next = 1;
 
-  /** `scratch` names a fresh path on the same filesystem for half-made things. */
-  constructor(root: string, scratch: () => string) {
-    this.#root = root;
+  constructor(root: string, scratch: Scratch) {
+    this.root = root;
     this.#scratch = scratch;
     mkdirSync(root, { recursive: true, mode: 0o711 });
+    this.#guard = new SpaceGuard(root);
     for (const name of readdirSync(root)) {
-      this.#next = Math.max(this.#next, Number.parseInt(name, 36) + 1);
-      const record = readRecord(join(root, name, 'layer.json'));
+      const record = readLayerRecord(join(root, name));
       // Without its record it is no layer: the disk was tampered with. It goes the way of the half-made.
-      if (record === undefined) renameSync(join(root, name), scratch());
-      else this.#add({ ...record, name });
+      if (record === undefined) {
+        const path = scratch.take();
+        renameSync(join(root, name), path);
+        scratch.release(path);
+        continue;
+      }
+      this.#next = Math.max(this.#next, Number.parseInt(name, 36) + 1);
+      this.#add({ ...record, name });
     }
   }
 
   #add(layer: Layer): void {
     this.#byChain.set(layer.chainId, layer);
     this.#byName.set(layer.name, layer);
+    this.#count(layer.parent, 1);
+  }
+
+  #count(parent: string | undefined, step: 1 | -1): void {
+    if (parent === undefined) return;
+    const count = (this.#children.get(parent) ?? 0) + step;
+    if (count === 0) this.#children.delete(parent);
+    else this.#children.set(parent, count);
   }
 
   get(chainId: string): Layer | undefined {
@@ -67,68 +96,109 @@ export class Layers {
     return [...this.#byChain.values()];
   }
 
-  /** The directories of the stack that ends in `chainId`, topmost first. */
-  stack(chainId: string | undefined): string[] {
-    const directories: string[] = [];
+  files(layer: Layer): string {
+    return join(this.root, layer.name, 'fs');
+  }
+
+  /** The layers of the stack that ends in `chainId` and show through, topmost first. */
+  chain(chainId: string | undefined): Layer[] {
+    const chain: Layer[] = [];
     for (let next = chainId; next !== undefined; ) {
       const layer = this.mustGet(next);
-      directories.push(join(this.#root, layer.name, 'fs'));
+      chain.push(layer);
       next = layer.opaque ? undefined : layer.parent;
     }
-    return directories;
+    return chain;
+  }
+
+  /** Their directories. */
+  stack(chainId: string | undefined): string[] {
+    return this.chain(chainId).map((layer) => this.files(layer));
   }
 
   lower(chainId: string | undefined): LowerDirectory {
     return this.stack(chainId).map((path) => Buffer.from(path));
   }
 
+  /** Whether another layer stands on it, or is being unpacked on it. */
   hasChild(chainId: string): boolean {
-    return this.all().some((layer) => layer.parent === chainId);
+    return this.#children.has(chainId);
   }
 
-  async apply(
-    options: { chainId: string; parent: string | undefined; diffId: string; tar: AsyncIterable<Uint8Array> },
-    signal?: AbortSignal,
-  ): Promise<void> {
-    const { chainId, parent, diffId } = options;
-    const temporary = this.#scratch();
+  async apply(request: ApplyRequest, signal?: AbortSignal): Promise<void> {
+    const { parent } = request;
+    if (this.stack(parent).length >= depthLimit) throw new Fault('invalid', 'max depth exceeded');
+    this.#count(parent, 1);
     try {
-      const files = join(temporary, 'fs');
+      const { path, record } = await this.unpack(request, signal);
+      const name = (this.#next++).toString(36);
+      renameSync(path, join(this.root, name));
+      this.#scratch.release(path);
+      this.#add({ ...record, name });
+      await syncDirectory(this.root);
+    } finally {
+      this.#count(parent, -1);
+    }
+  }
+
+  /** A layer in a scratch folder, on disk, that is as its record says. */
+  async unpack(request: ApplyRequest, signal?: AbortSignal): Promise<{ path: string; record: LayerRecord }> {
+    const { chainId, parent, diffId } = request;
+    const path = this.#scratch.take();
+    try {
+      const files = join(path, 'fs');
       mkdirSync(files, { recursive: true, mode: 0o755 });
       const digester = new Digester(diffId.slice(0, diffId.indexOf(':')));
-      const tar = tapBytes(options.tar, (chunk) => digester.update(chunk));
-      const { size, opaque } = await unpackLayer(openSync(files, 'r'), this.lower(parent), tar, signal);
+      const tar = tapBytes(request.tar, (chunk) => digester.update(chunk));
+      const lower = this.lower(parent);
+      const { size, opaque } = await unpackLayer(openSync(files, 'r'), lower, tar, {
+        spend: (bytes, inodes) => this.#guard.spend(bytes, inodes),
+        signal,
+      });
       const found = digester.digest();
       if (found !== diffId) {
         throw new Fault('invalid', `wrong diff id calculated on extraction: expected ${diffId}, got ${found}`);
       }
-      const record: Omit<Layer, 'name'> = { chainId, parent, diffId, size, opaque };
-      writeFileSync(join(temporary, 'layer.json'), JSON.stringify(record));
-      await sync(temporary);
+      const record: LayerRecord = { chainId, parent, diffId, size, opaque };
+      writeFileSync(join(path, 'layer.json'), JSON.stringify(record));
+      await sync(path);
       signal?.throwIfAborted();
-      const name = (this.#next++).toString(36);
-      renameSync(temporary, join(this.#root, name));
-      await syncDirectory(this.#root);
-      this.#add({ ...record, name });
+      return { path, record };
     } catch (error) {
-      await rm(temporary, { recursive: true, force: true });
+      await this.#scratch.remove(path);
       throw error;
     }
   }
 
-  /** Forgets the layer at once, then deletes its files. */
-  async remove(layer: Layer): Promise<void> {
-    const trash = this.#scratch();
-    renameSync(join(this.#root, layer.name), trash);
+  /** Puts another unpacking of the same layer in its place, in one step, and deletes the old one. Nothing may have it mounted. */
+  async replace(layer: Layer, made: { path: string; record: LayerRecord }): Promise<void> {
+    exchangePaths(made.path, join(this.root, layer.name));
+    await syncDirectory(this.root);
+    this.#byChain.set(layer.chainId, { ...made.record, name: layer.name });
+    this.#byName.set(layer.name, this.#byChain.get(layer.chainId)!);
+    await this.#scratch.remove(made.path);
+  }
+
+  /** Forgets the layer and takes its files out of the way at once; the caller removes what is returned from the scratch. */
+  detach(layer: Layer): string {
+    const trash = this.#scratch.take();
+    try {
+      renameSync(join(this.root, layer.name), trash);
+    } catch (error) {
+      // Deleted behind our back: there is nothing but to forget.
+      if (errorCode(error) !== 'ENOENT') throw error;
+    }
     this.#byChain.delete(layer.chainId);
     this.#byName.delete(layer.name);
-    await rm(trash, { recursive: true, force: true });
+    this.#count(layer.parent, -1);
+    return trash;
   }
 }
 
-function readRecord(path: string): Omit<Layer, 'name'> | undefined {
+/** What `layer.json` in the folder says; undefined when it cannot be read. */
+export function readLayerRecord(folder: string): LayerRecord | undefined {
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as Omit<Layer, 'name'>;
+    return JSON.parse(readFileSync(join(folder, 'layer.json'), 'utf8')) as LayerRecord;
   } catch {
     return undefined;
   }

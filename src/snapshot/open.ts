@@ -1,16 +1,17 @@
 /** The overlayfs snapshots under one root: layers in `l`, writable ones in `w`, read-only views in `v`, scratch in `t`. */
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, rmdirSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { mountOverlay, spreadDirectories, unmount } from '../linux/index.ts';
-import { Fault } from '../std/index.ts';
+import { mountOverlay, unmount } from '../linux/index.ts';
+import { Background, Fault } from '../std/index.ts';
 import { compareStacks } from './compare.ts';
 import { treeSize } from './disk-usage.ts';
 import type { Snapshots } from './door.ts';
 import { filesystemChanges } from './filesystem-changes.ts';
 import { layerTar } from './layer-tar.ts';
 import { Layers } from './layers.ts';
+import { LayerOwners } from './owners.ts';
+import { Scratch } from './scratch.ts';
 import { stackFiles } from './stack-files.ts';
 import { mountPoints, Writables } from './writables.ts';
 
@@ -22,9 +23,6 @@ export async function openSnapshots(options: { root: string }): Promise<Snapshot
     mkdirSync(path, { recursive: true, mode: 0o711 });
     return path;
   };
-  const scratchRoot = directory('t');
-  // Layers and snapshots are made here and moved to their places.
-  spreadDirectories(scratchRoot);
   const viewRoot = directory('v');
   const empty = directory('e');
   const mounts = mountPoints();
@@ -32,14 +30,15 @@ export async function openSnapshots(options: { root: string }): Promise<Snapshot
     if (mounts.has(join(viewRoot, name))) unmount(join(viewRoot, name));
     rmdirSync(join(viewRoot, name));
   }
-  const scratch = (): string => join(scratchRoot, randomBytes(6).toString('hex'));
-  const layers = new Layers(join(root, 'l'), scratch);
-  const writables = new Writables(join(root, 'w'), empty, layers, scratch);
-  for (const name of readdirSync(scratchRoot)) {
-    unmount(join(scratchRoot, name, 'merged'));
-    await rm(join(scratchRoot, name), { recursive: true, force: true });
-  }
+  const scratch = new Scratch(directory('t'));
+  const layers = new Layers(directory('l'), scratch);
+  const writables = new Writables(directory('w'), empty, layers, scratch);
+  await scratch.clear();
   const applying = new Map<string, Promise<void>>();
+  const owners = new LayerOwners();
+  // What cannot be deleted now is deleted by the next daemon, which clears the scratch.
+  const background = new Background(() => {});
+  let collects = false;
 
   const apply: Snapshots['apply'] = async (request, signal) => {
     for (;;) {
@@ -55,18 +54,24 @@ export async function openSnapshots(options: { root: string }): Promise<Snapshot
     await work;
   };
 
-  const owners: (() => Iterable<string>)[] = [];
-  const collect = async (): Promise<void> => {
-    const live = new Set<string>();
-    for (const owner of owners) for (const chainId of owner()) live.add(chainId);
-    for (let removed = -1; removed !== 0; ) {
-      removed = 0;
-      for (const layer of layers.all()) {
-        if (live.has(layer.chainId) || layers.hasChild(layer.chainId) || writables.uses(layer.chainId)) continue;
-        await layers.remove(layer);
-        removed++;
+  const isUsed = (chainId: string): boolean =>
+    owners.isHeld(chainId) || layers.hasChild(chainId) || writables.uses(chainId);
+
+  /** Takes away, in one turn of the event loop, what of `among` nobody needs; the files are still to be deleted. */
+  const sweep = (among: Iterable<string>): { chainId: string; trash: string }[] => {
+    const live = owners.live();
+    const left = new Set(among);
+    const swept: { chainId: string; trash: string }[] = [];
+    for (let before = -1; before !== swept.length; ) {
+      before = swept.length;
+      for (const chainId of left) {
+        const layer = layers.get(chainId);
+        if (layer !== undefined && (live.has(chainId) || isUsed(chainId))) continue;
+        left.delete(chainId);
+        if (layer !== undefined) swept.push({ chainId, trash: layers.detach(layer) });
       }
     }
+    return swept;
   };
 
   return {
@@ -87,13 +92,23 @@ export async function openSnapshots(options: { root: string }): Promise<Snapshot
     removeLayer: async (chainId) => {
       const layer = layers.get(chainId);
       if (layer === undefined) return;
-      if (layers.hasChild(chainId) || writables.uses(chainId)) {
+      if (isUsed(chainId)) {
         throw new Fault('conflict', `Cannot remove layer ${chainId}: another layer or a container stands on it`);
       }
-      await layers.remove(layer);
+      await scratch.remove(layers.detach(layer));
     },
-    addOwner: (live) => void owners.push(live),
-    collect,
+    addOwner: (live) => owners.addOwner(live),
+    hold: () =>
+      owners.hold((chainIds) => {
+        if (!collects) return;
+        for (const { trash } of sweep(chainIds)) background.run(scratch.remove(trash));
+      }),
+    collect: async (among) => {
+      collects = true;
+      const swept = sweep(among ?? layers.all().map((layer) => layer.chainId));
+      for (const { trash } of swept) await scratch.remove(trash);
+      return swept.map(({ chainId }) => chainId);
+    },
     prepare: async (id, parent) => writables.prepare(id, parent),
     mount: (id) => writables.mount(id),
     unmount: (id) => writables.unmount(id),

@@ -4,10 +4,20 @@
  * What a parent lacks here it takes from the layers below, as if the archive had been unpacked on the merged view.
  */
 import { type BigIntStats, closeSync, constants } from 'node:fs';
-import { changeMode, errno, makeDirectoryAt, must, openAt, readLinkAt, setXattrOf, unlinkAt } from '../linux/index.ts';
+import {
+  changeMode,
+  descriptorPath,
+  errno,
+  makeDirectoryAt,
+  must,
+  openAt,
+  readLinkAt,
+  setXattrOf,
+  unlinkAt,
+} from '../linux/index.ts';
 import { Fault } from '../std/index.ts';
 import { joinPath, type LowerDirectory, lookLower, statIfExists } from './lower.ts';
-import { isWhiteout, opaqueValue, opaqueXattr } from './whiteout.ts';
+import { isOpaque, isWhiteout, opaqueValue, opaqueXattr } from './whiteout.ts';
 
 export interface Directory {
   /** Path components from the root, joined by "/" in latin1: a key, never a path for the kernel. */
@@ -16,8 +26,17 @@ export interface Directory {
   lower: LowerDirectory;
 }
 
+export interface TreeListener {
+  /** A directory was made because an entry's parent was missing here: it is to be as the one below. */
+  implicit(directory: Directory, below: { path: Buffer; stat: BigIntStats }): void;
+  /** A directory of this layer is opened, and what is made in it will change its time. */
+  opened(directory: Directory): void;
+}
+
 const directoryFlags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 const openLimit = 256;
+/** What PATH_MAX leaves beside the path of the layer itself: whatever walks layers does it by paths. */
+export const longestPath = 4096 - 256;
 const linkLimit = 40;
 /** AT_FDCWD; the path beside it is absolute. */
 const currentDirectory = -100;
@@ -25,16 +44,12 @@ const currentDirectory = -100;
 export class Tree {
   readonly root: Directory;
   readonly #open = new Map<string, Directory>();
-  readonly #onImplicit: (directory: Directory, path: Buffer, stat: BigIntStats) => void;
+  readonly #listener: TreeListener;
 
-  /** Takes over `descriptor`. `onImplicit` dresses each directory made because an entry's parent was missing, as the one below. */
-  constructor(
-    descriptor: number,
-    lower: LowerDirectory,
-    onImplicit: (directory: Directory, path: Buffer, stat: BigIntStats) => void,
-  ) {
+  /** Takes over `descriptor`. */
+  constructor(descriptor: number, lower: LowerDirectory, listener: TreeListener) {
     this.root = { key: '', descriptor, lower };
-    this.#onImplicit = onImplicit;
+    this.#listener = listener;
   }
 
   /** The directory at `components`, made where it is missing. @throws Fault invalid when something else is in the way */
@@ -76,6 +91,8 @@ export class Tree {
   /** One step down: the directory, or the target when `name` is a symlink. */
   #enter(parent: Directory, name: Buffer): Directory | Buffer {
     const key = childKey(parent, name);
+    if (key.length > longestPath)
+      throw new Fault('invalid', `Cannot unpack layer: a path of more than ${longestPath} bytes: file name too long`);
     const known = this.#lookup(key);
     if (known !== undefined) return known;
     let descriptor = openAt(parent.descriptor, name, directoryFlags);
@@ -90,7 +107,7 @@ export class Tree {
       descriptor = must('openat', openAt(parent.descriptor, name, directoryFlags), name);
       const made = this.#remember({ key, descriptor, lower: below?.copies ?? [] });
       if (below === undefined) must('fchmod', changeMode(descriptor, 0o755), name);
-      else this.#onImplicit(made, below.path, below.stat);
+      else this.#listener.implicit(made, below);
       return made;
     }
     if (descriptor === -errno.ELOOP || descriptor === -errno.ENOTDIR) {
@@ -101,13 +118,16 @@ export class Tree {
       throw new Fault('invalid', `Cannot unpack layer: "${Buffer.from(key, 'latin1').toString()}" is not a directory`);
     }
     must('openat', descriptor, name);
-    const lower = this.#opaque.has(key) ? [] : (below?.copies ?? []);
-    return this.#remember({ key, descriptor, lower });
+    const copies = below?.copies ?? [];
+    const hides = copies.length > 0 && isOpaque(Buffer.from(`${descriptorPath(descriptor)}/.`));
+    const opened = this.#remember({ key, descriptor, lower: hides ? [] : copies });
+    this.#listener.opened(opened);
+    return opened;
   }
 
   /** The layer says that the name is gone from below, and then puts something under it: a directory that hides the one below. */
   #replaceWhiteout(parent: Directory, name: Buffer, key: string): Directory | undefined {
-    const stat = statIfExists(joinPath(Buffer.from(`/proc/self/fd/${parent.descriptor}`), name));
+    const stat = statIfExists(joinPath(Buffer.from(descriptorPath(parent.descriptor)), name));
     if (stat === undefined || !isWhiteout(stat)) return undefined;
     must('unlinkat', unlinkAt(parent.descriptor, name), name);
     must('mkdirat', makeDirectoryAt(parent.descriptor, name, 0o755), name);
@@ -115,16 +135,7 @@ export class Tree {
     const made = this.#remember({ key, descriptor, lower: [] });
     must('fchmod', changeMode(descriptor, 0o755), name);
     must('fsetxattr', setXattrOf(descriptor, opaqueXattr, opaqueValue), name);
-    this.hideLower(made);
     return made;
-  }
-
-  /** Directories of this layer that hide what is below. */
-  readonly #opaque = new Set<string>();
-
-  hideLower(directory: Directory): void {
-    this.#opaque.add(directory.key);
-    directory.lower = [];
   }
 
   /** Drops descriptors at and below `name` in `parent`, before it is deleted. */
@@ -137,9 +148,14 @@ export class Tree {
     }
   }
 
-  close(): void {
+  /** Closes all but the root. */
+  closeAll(): void {
     for (const directory of this.#open.values()) closeSync(directory.descriptor);
     this.#open.clear();
+  }
+
+  close(): void {
+    this.closeAll();
     closeSync(this.root.descriptor);
   }
 

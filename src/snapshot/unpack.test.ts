@@ -278,6 +278,24 @@ test('a later entry of the same name replaces the earlier', { skip }, async () =
   assert.equal(lstatSync(join(view.path, 'u')).mode & 0o7777, 0o711);
 });
 
+test('a removed directory takes what was said of it along', { skip }, async () => {
+  await using fixture = await openFixture();
+  const id = await applyAll(
+    fixture.snapshots,
+    await layer(
+      ['a/', 'directory', { mtime: 1n }],
+      ['a/b/', 'directory', { mtime: 2n }],
+      ['a', 'file', {}, 'x'],
+      ['c/', 'directory', { mtime: 3n }],
+      ['c', 'file', {}, 'x'],
+      ['c/', 'directory', { mtime: 4n }],
+    ),
+  );
+  using view = fixture.snapshots.view(id);
+  assert.deepEqual(listing(view.path), ['a', 'c/']);
+  assert.equal(lstatSync(join(view.path, 'c'), { bigint: true }).mtimeNs, 4n);
+});
+
 test('a sparse file stays sparse', { skip }, async (t) => {
   await using fixture = await openFixture();
   const source = mkdtempSync(join(tmpdir(), 'wherry-sparse-'));
@@ -320,6 +338,17 @@ const escapes: [name: string, lines: Line[]][] = [
       ['a/f', 'file', {}, 'x'],
     ],
   ],
+  ['a path that no program could use', [[`${'d/'.repeat(2000)}f`, 'file', {}, 'x']]],
+  [
+    'a deep path behind symlinks',
+    [
+      ['a', 'symlink', { linkName: Buffer.from('d/'.repeat(1800)) }],
+      [`a/${'e/'.repeat(1800)}f`, 'file', {}, 'x'],
+    ],
+  ],
+  ['a name that is too long', [['n'.repeat(300), 'file', {}, 'x']]],
+  ['a symlink to a path that is too long', [['l', 'symlink', { linkName: Buffer.alloc(5000, 'x') }]]],
+  ['xattrs that no file takes', [['f', 'file', { xattrs: new Map([['user.big', Buffer.alloc(100_000)]]) }, 'x']]],
   [
     'a whiteout of dot-dot',
     [

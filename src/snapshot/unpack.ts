@@ -1,31 +1,46 @@
 /**
  * Unpacks one layer tar into an overlayfs lower directory. File calls are synchronous, for they are ten times cheaper than
- * promises; the event loop gets its turn every few milliseconds.
+ * promises; the event loop gets its turn every few milliseconds. Memory is bounded whatever the archive holds.
  */
-import { type BigIntStats, closeSync, constants, lstatSync, openSync, readlinkSync, rmSync } from 'node:fs';
+import {
+  type BigIntStats,
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+} from 'node:fs';
 import {
   changeMode,
   changeModeAt,
   changeOwner,
   changeOwnerAt,
+  descriptorPath,
   errno,
   linkAt,
+  listXattrs,
   makeDirectoryAt,
   makeNodeAt,
   must,
   openAt,
+  removeXattrOf,
   setTimes,
   setTimesAt,
   setXattr,
   setXattrOf,
   symlinkAt,
+  unlinkAt,
 } from '../linux/index.ts';
 import { readTar, type TarEntry } from '../oci/index.ts';
 import { Fault } from '../std/index.ts';
 import { deviceOf, xattrsOf } from './attributes.ts';
-import { copyContent, writeContent } from './file-content.ts';
+import { type ContentSink, writeContent } from './content-sink.ts';
+import { LateAttributes } from './late-attributes.ts';
 import { joinPath, type LowerDirectory, lookLower, statIfExists } from './lower.ts';
 import { childKey, type Directory, splitPath, Tree } from './tree.ts';
+import { unpackFault } from './unpack-fault.ts';
 import {
   isWhiteout,
   opaqueName,
@@ -47,19 +62,32 @@ export interface Unpacked {
   opaque: boolean;
 }
 
-/** Unpacks `tar` into the open, empty directory `root`, which it closes. */
+export interface UnpackOptions {
+  /** Hears of bytes and files before they are written. @throws Fault when the disk is too full for them */
+  spend?: (bytes: number, inodes: number) => void;
+  /** Where contents go; into the files, if nothing else is said. */
+  sink?: ContentSink;
+  signal?: AbortSignal | undefined;
+}
+
+/** Unpacks `tar` into the open, empty directory `root`, which it closes. @throws Fault invalid naming the entry */
 export async function unpackLayer(
   root: number,
   lower: LowerDirectory,
   tar: AsyncIterable<Uint8Array>,
-  signal?: AbortSignal,
+  options: UnpackOptions = {},
 ): Promise<Unpacked> {
-  const unpacker = new Unpacker(root, lower);
+  const { spend = () => {}, sink = writeContent(spend), signal } = options;
+  const unpacker = new Unpacker(root, lower, sink);
+  let current: TarEntry | undefined;
   try {
     let turn = performance.now();
     for await (const entry of readTar(tar)) {
+      current = entry;
+      spend(0, 1);
       const descriptor = unpacker.place(entry);
       if (descriptor !== undefined) await unpacker.fill(descriptor, entry);
+      current = undefined;
       if (performance.now() - turn > turnMs) {
         await new Promise(setImmediate);
         signal?.throwIfAborted();
@@ -68,41 +96,42 @@ export async function unpackLayer(
     }
     unpacker.finish();
     return { size: unpacker.size, opaque: unpacker.opaque };
+  } catch (error) {
+    throw unpackFault(error, current?.name);
   } finally {
     unpacker.close();
   }
 }
 
-interface LateAttributes {
-  path: Buffer[];
-  mtime: bigint;
-  xattrs: ReadonlyMap<string, Buffer>;
-}
+type Attributes = Pick<TarEntry, 'name' | 'mode' | 'uid' | 'gid' | 'mtime' | 'xattrs'>;
 
 class Unpacker {
   size = 0;
   opaque = false;
   readonly #tree: Tree;
-  /** Set when all is unpacked: filling a directory changes its time, and a default ACL would be inherited. */
-  readonly #late = new Map<string, LateAttributes>();
-  /** Names that are here only because a hard link wanted them: keys as in `#late`. */
+  readonly #sink: ContentSink;
+  /** Names that are here only because a hard link wanted them, as keys of the tree. */
   readonly #borrowed = new Set<string>();
+  readonly #late = new LateAttributes({
+    descriptorOf: (key) => this.#tree.directory(splitPath(Buffer.from(key, 'latin1'))).descriptor,
+    closeAll: () => this.#tree.closeAll(),
+  });
 
-  constructor(root: number, lower: LowerDirectory) {
-    this.#tree = new Tree(root, lower, (directory, path, stat) => this.#implicit(directory, path, stat));
+  constructor(root: number, lower: LowerDirectory, sink: ContentSink) {
+    this.#sink = sink;
+    this.#tree = new Tree(root, lower, {
+      implicit: (directory, below) => this.#implicit(directory, below.path, below.stat),
+      opened: (directory) =>
+        this.#late.touch(directory.key, () => fstatSync(directory.descriptor, { bigint: true }).mtimeNs),
+    });
     const below = lower[0];
     if (below !== undefined) this.#implicit(this.#tree.root, below, lstatSync(below, { bigint: true }));
   }
 
   /** A directory that the layer has no entry for, or not yet, takes after the one below. */
   #implicit(directory: Directory, below: Buffer, stat: BigIntStats): void {
-    must('fchown', changeOwner(directory.descriptor, Number(stat.uid), Number(stat.gid)), below);
-    must('fchmod', changeMode(directory.descriptor, Number(stat.mode) & 0o7777), below);
-    this.#setLate(directory, stat.mtimeNs, xattrsOf(below));
-  }
-
-  #setLate(directory: Directory, mtime: bigint, xattrs: ReadonlyMap<string, Buffer>): void {
-    this.#late.set(directory.key, { path: splitPath(Buffer.from(directory.key, 'latin1')), mtime, xattrs });
+    const attributes = { uid: Number(stat.uid), gid: Number(stat.gid), mode: Number(stat.mode) & 0o7777 };
+    this.#dress(directory, { ...attributes, name: below, mtime: stat.mtimeNs, xattrs: xattrsOf(below) });
   }
 
   /** Makes what the entry says; returns the open file when its content is to be written by `fill`. */
@@ -110,7 +139,7 @@ class Unpacker {
     const path = resolveDots(entry.name);
     const name = path.pop();
     if (name === undefined) {
-      if (entry.type === 'directory') this.#dress(this.#tree.root, entry);
+      if (entry.type === 'directory') this.#redress(this.#tree.root, entry);
       return undefined;
     }
     const parent = this.#tree.directory(path);
@@ -152,7 +181,8 @@ class Unpacker {
   /** Writes the content, sets owner, mode, xattrs and time, and closes. */
   async fill(descriptor: number, entry: TarEntry): Promise<void> {
     try {
-      await writeContent(descriptor, entry);
+      const filled = this.#sink.fill(descriptor, entry);
+      if (filled !== undefined) await filled;
       this.size += entry.size;
       must('fchown', changeOwner(descriptor, entry.uid, entry.gid), entry.name);
       must('fchmod', changeMode(descriptor, entry.mode), entry.name);
@@ -167,12 +197,7 @@ class Unpacker {
   }
 
   finish(): void {
-    const deepestFirst = [...this.#late.entries()].sort(([a], [b]) => (a < b ? 1 : a > b ? -1 : 0));
-    for (const [key, late] of deepestFirst) {
-      const { descriptor } = this.#tree.directory(late.path);
-      for (const [name, value] of late.xattrs) tolerate(setXattrOf(descriptor, name, value), name, Buffer.from(key));
-      must('futimens', setTimes(descriptor, late.mtime), key);
-    }
+    this.#late.finish();
   }
 
   close(): void {
@@ -182,10 +207,13 @@ class Unpacker {
   #directory(parent: Directory, name: Buffer, entry: TarEntry): void {
     let made = makeDirectoryAt(parent.descriptor, name, 0o700);
     let hides = false;
+    let exists = false;
     if (made === -errno.EEXIST) {
       const stat = statIfExists(this.#path(parent, name));
-      if (stat?.isDirectory() === true) made = 0;
-      else {
+      if (stat?.isDirectory() === true) {
+        exists = true;
+        made = 0;
+      } else {
         hides = stat !== undefined && isWhiteout(stat);
         this.#remove(parent, name);
         made = makeDirectoryAt(parent.descriptor, name, 0o700);
@@ -195,14 +223,30 @@ class Unpacker {
     const key = childKey(parent, name);
     const directory = this.#tree.directory(splitPath(Buffer.from(key, 'latin1')));
     if (hides) this.#hide(directory);
+    if (exists) this.#redress(directory, entry);
+    else this.#dress(directory, entry);
+  }
+
+  /** The entry says all attributes of a directory that has some already, its own or those of the one below. */
+  #redress(directory: Directory, entry: TarEntry): void {
+    const path = Buffer.from(`${descriptorPath(directory.descriptor)}/.`);
+    for (const key of listXattrs(path)) {
+      if (!isOurs(key) && !entry.xattrs.has(key))
+        must('fremovexattr', removeXattrOf(directory.descriptor, key), entry.name);
+    }
     this.#dress(directory, entry);
   }
 
-  #dress(directory: Directory, entry: TarEntry): void {
+  /** A default ACL waits for the end, else what comes into the directory would inherit it; so does the time. */
+  #dress(directory: Directory, entry: Attributes): void {
     must('fchown', changeOwner(directory.descriptor, entry.uid, entry.gid), entry.name);
     must('fchmod', changeMode(directory.descriptor, entry.mode), entry.name);
-    const xattrs = new Map([...entry.xattrs].filter(([key]) => !isOurs(key)));
-    this.#setLate(directory, entry.mtime, xattrs);
+    let defaultAcl: Buffer | undefined;
+    for (const [key, value] of entry.xattrs) {
+      if (key === defaultAclXattr) defaultAcl = value;
+      else if (!isOurs(key)) tolerate(setXattrOf(directory.descriptor, key, value), key, entry.name);
+    }
+    this.#late.set(directory.key, entry.mtime, defaultAcl);
   }
 
   #hardlink(parent: Directory, name: Buffer, entry: TarEntry): void {
@@ -229,18 +273,9 @@ class Unpacker {
     const below = lookLower(parent.lower, name);
     if (below === undefined || below.stat.isDirectory()) return;
     const { path, stat } = below;
+    const copy = this.#path(parent, name);
     if (stat.isFile()) {
-      const from = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
-      try {
-        const to = must('openat', openAt(parent.descriptor, name, fileFlags, 0o600), name);
-        try {
-          copyContent(from, to);
-        } finally {
-          closeSync(to);
-        }
-      } finally {
-        closeSync(from);
-      }
+      this.#sink.copyUp(path, copy, stat);
       this.size += Number(stat.size);
     } else if (stat.isSymbolicLink()) {
       const target = readlinkSync(path, { encoding: 'buffer' });
@@ -254,7 +289,7 @@ class Unpacker {
     if (!stat.isSymbolicLink()) {
       must('fchmodat', changeModeAt(parent.descriptor, name, Number(stat.mode) & 0o7777), name);
     }
-    for (const [key, value] of xattrsOf(path)) tolerate(setXattr(this.#path(parent, name), key, value), key, name);
+    for (const [key, value] of xattrsOf(path)) tolerate(setXattr(copy, key, value), key, name);
     must('utimensat', setTimesAt(parent.descriptor, name, stat.mtimeNs), name);
     this.#borrowed.add(childKey(parent, name));
   }
@@ -291,7 +326,7 @@ class Unpacker {
     if (directory === this.#tree.root) this.opaque = true;
     if (directory.lower.length === 0) return;
     must('fsetxattr', setXattrOf(directory.descriptor, opaqueXattr, opaqueValue), directory.key);
-    this.#tree.hideLower(directory);
+    directory.lower = [];
   }
 
   /** Runs `make`; what was unpacked earlier under that name gives way. */
@@ -305,11 +340,18 @@ class Unpacker {
   }
 
   #remove(parent: Directory, name: Buffer): void {
-    const key = childKey(parent, name);
-    for (const each of this.#late.keys()) if (each === key || each.startsWith(`${key}/`)) this.#late.delete(each);
-    this.#borrowed.delete(key);
+    const path = this.#path(parent, name);
+    this.#borrowed.delete(childKey(parent, name));
     this.#tree.forget(parent, name);
-    rmSync(this.#path(parent, name), { recursive: true, force: true });
+    this.#sink.removed?.(path);
+    const removed = unlinkAt(parent.descriptor, name);
+    if (removed !== -errno.EISDIR && removed !== -errno.EPERM) {
+      must('unlinkat', removed, name);
+      return;
+    }
+    const filled = readdirSync(path).length > 0;
+    rmSync(path, { recursive: true, force: true });
+    this.#late.delete(childKey(parent, name), filled);
   }
 
   /** Owner, mode, xattrs and time of a symlink or special file just made. */
@@ -333,9 +375,17 @@ function isOurs(key: string): boolean {
   return key.startsWith('trusted.overlay.') || key.startsWith('user.overlay.');
 }
 
+const defaultAclXattr = 'system.posix_acl_default';
+
 /** Filesystems and kernels without a kind of xattr lose it quietly, as in Docker. */
 function tolerate(result: number, key: string, name: Buffer): void {
   if (result === -errno.ENOTSUP || (result === -errno.EPERM && key.startsWith('user.'))) return;
+  // ext4 has no other word for an inode whose xattrs are full; the disk may be as empty as can be.
+  if (result === -errno.ENOSPC || result === -errno.E2BIG || result === -errno.ERANGE)
+    throw new Fault(
+      'invalid',
+      `Cannot unpack layer: the extended attributes of ${JSON.stringify(name.toString())} are too large: ${key}`,
+    );
   must(`setxattr ${key}`, result, name);
 }
 

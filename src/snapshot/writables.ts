@@ -11,14 +11,15 @@ import {
   readFileSync,
   readlinkSync,
   renameSync,
+  rmSync,
   symlinkSync,
 } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { mountOverlay, must, setTimesAt, setXattr, unmount } from '../linux/index.ts';
 import { errorCode, Fault } from '../std/index.ts';
 import { xattrsOf } from './attributes.ts';
 import type { Layers } from './layers.ts';
+import type { Scratch } from './scratch.ts';
 
 /** What the kernel must not do, for layers and diffs to stay plain directories. */
 export const overlayOptions = ['index=off', 'redirect_dir=off', 'metacopy=off'] as const;
@@ -35,11 +36,11 @@ export class Writables {
   readonly #root: string;
   readonly #empty: string;
   readonly #layers: Layers;
-  readonly #scratch: () => string;
+  readonly #scratch: Scratch;
   readonly #items = new Map<string, Writable>();
 
   /** `empty` is an empty directory: overlayfs wants at least one lower. */
-  constructor(root: string, empty: string, layers: Layers, scratch: () => string) {
+  constructor(root: string, empty: string, layers: Layers, scratch: Scratch) {
     this.#root = root;
     this.#empty = empty;
     this.#layers = layers;
@@ -86,17 +87,24 @@ export class Writables {
       throw new Fault('invalid', `Cannot make snapshot "${id}": not a safe name`);
     if (this.#items.has(id)) throw new Fault('conflict', `Cannot make snapshot ${id}: it exists`);
     const name = parent === undefined ? '-' : this.#layers.mustGet(parent).name;
-    const temporary = this.#scratch();
-    mkdirSync(temporary, { mode: 0o710 });
-    mkdirSync(join(temporary, 'work'), { mode: 0o700 });
-    mkdirSync(join(temporary, 'merged'), { mode: 0o700 });
-    const files = join(temporary, 'fs');
-    mkdirSync(files, { mode: 0o755 });
-    const top = this.#layers.stack(parent)[0];
-    if (top === undefined) chmodSync(files, 0o755);
-    else dressRoot(files, top);
-    symlinkSync(name, join(temporary, 'parent'));
-    renameSync(temporary, join(this.#root, id));
+    const temporary = this.#scratch.take();
+    try {
+      mkdirSync(temporary, { mode: 0o710 });
+      mkdirSync(join(temporary, 'work'), { mode: 0o700 });
+      mkdirSync(join(temporary, 'merged'), { mode: 0o700 });
+      const files = join(temporary, 'fs');
+      mkdirSync(files, { mode: 0o755 });
+      const top = this.#layers.stack(parent)[0];
+      if (top === undefined) chmodSync(files, 0o755);
+      else dressRoot(files, top);
+      symlinkSync(name, join(temporary, 'parent'));
+      renameSync(temporary, join(this.#root, id));
+    } catch (error) {
+      rmSync(temporary, { recursive: true, force: true });
+      throw error;
+    } finally {
+      this.#scratch.release(temporary);
+    }
     this.#items.set(id, { id, parent, mounted: false, damaged: false });
   }
 
@@ -126,17 +134,41 @@ export class Writables {
   async remove(id: string): Promise<void> {
     if (!this.#items.has(id)) return;
     this.unmount(id);
-    const trash = this.#scratch();
+    const trash = this.#scratch.take();
     try {
-      renameSync(join(this.#root, id), trash);
+      this.#moveTo(id, trash);
     } catch (error) {
+      this.#scratch.release(trash);
+      throw error;
+    }
+    this.#items.delete(id);
+    await this.#scratch.remove(trash);
+  }
+
+  #moveTo(id: string, trash: string): void {
+    const path = join(this.#root, id);
+    try {
+      renameSync(path, trash);
+    } catch (error) {
+      // Deleted behind our back: there is nothing but to forget.
+      if (errorCode(error) === 'ENOENT') return;
       if (errorCode(error) !== 'EBUSY') throw error;
       // Someone mounted over it once more; detach that, too.
       unmount(this.path(id, 'merged'));
-      renameSync(join(this.#root, id), trash);
+      renameSync(path, trash);
     }
-    this.#items.delete(id);
-    await rm(trash, { recursive: true, force: true });
+  }
+
+  /** Mounted ones, with the layer they stand on. */
+  mounted(): { id: string; parent: string | undefined }[] {
+    return [...this.#items.values()].filter((item) => item.mounted);
+  }
+
+  /** Folders of no snapshot. */
+  strays(): string[] {
+    return readdirSync(this.#root)
+      .filter((name) => !this.#items.has(name))
+      .map((name) => join(this.#root, name));
   }
 }
 

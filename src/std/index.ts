@@ -1,6 +1,8 @@
 /** What we wish Node had: faults, order, files that land whole, processes, time, units. Knows nothing of containers. */
+export { Background } from './background.ts';
 export { asBuffer, collectBytes, tapBytes } from './bytes.ts';
 export { Channel } from './channel.ts';
+export { diskFull, explainDiskError, isDiskFull } from './disk-fault.ts';
 export { errorCode, Fault, type FaultKind, faultKind, messageOf } from './fault.ts';
 export { ensureDirectory, readFileIfExists, syncDirectory, writeFileAtomic } from './files.ts';
 export { gather } from './gather.ts';
@@ -9,5 +11,6 @@ export { KeyedMutex } from './keyed-mutex.ts';
 export { createLogger, type Logger, type LogLevel, silentLogger } from './log.ts';
 export { mustRun, type ProgramOptions, type ProgramResult, runProgram } from './process.ts';
 export { Records } from './records.ts';
+export { freeSpace, type FreeSpace, SpaceGuard } from './space-guard.ts';
 export { formatNanos, formatNanosPadded, type Nanos, nowNanos, parseApiTime, parseRfc3339, zeroTime } from './time.ts';
 export { bytesSize, formatGoDuration, humanDuration, humanSize, parseBytes, parseGoDuration } from './units.ts';

@@ -44,10 +44,22 @@ export class Records<T> {
     return this.#items.entries();
   }
 
-  /** Stores `value` under `id` (a safe file name). With `durable: false` a power cut may lose this write, not older ones. */
+  /**
+   * Stores `value` under `id` (a safe file name). With `durable: false` a power cut may lose this write, not older ones. When
+   * it cannot be written, what was there before stands.
+   */
   async put(id: string, value: T, options: { durable?: boolean } = {}): Promise<void> {
+    const before = this.#items.get(id);
     this.#items.set(id, value);
-    await writeFileAtomic(join(this.#directory, `${id}.json`), JSON.stringify(value), options);
+    try {
+      await writeFileAtomic(join(this.#directory, `${id}.json`), JSON.stringify(value), options);
+    } catch (error) {
+      if (this.#items.get(id) === value) {
+        if (before === undefined) this.#items.delete(id);
+        else this.#items.set(id, before);
+      }
+      throw error;
+    }
   }
 
   async delete(id: string): Promise<void> {

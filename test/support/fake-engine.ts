@@ -484,6 +484,7 @@ export function createFakeEngine(): FakeEngine {
       prune: async () => ({ deleted: [], reclaimed: 0 }),
     },
     system: {
+      expect: () => {},
       version: async () => ({
         Platform: { Name: 'Wherry' },
         Components: [{ Name: 'Engine', Version: '28.5.2', Details: { ApiVersion: '1.51' } }],
