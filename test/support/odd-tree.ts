@@ -24,7 +24,8 @@ export const netBindCapability = Buffer.from('0100000200040000000000000000000000
 export interface OddTreeOptions {
   /**
    * Only what Docker and podman keep, too. Not: names of attributes with "%" or "=", attributes without a value, times before 1970
-   * and after 2262, capabilities of a file with several names, default access lists (they let what is unpacked inherit them).
+   * and after 2262, capabilities of a file with several names, default access lists (they let what is unpacked inherit them), attributes of
+   * symlinks (dockerd 28 gives them to the target).
    * Default false.
    */
   portable?: boolean;
@@ -140,7 +141,7 @@ function extendedAttributes(tree: Tree, portable: boolean): void {
   makeNode(tree, 'xattrs/device', 0o020600, { major: 1, minor: 5 });
   tree.xattr('xattrs/device', 'trusted.device', binary);
   tree.symlink('xattrs/symlink', 'file');
-  tree.xattr('xattrs/symlink', 'trusted.symlink', binary);
+  if (!portable) tree.xattr('xattrs/symlink', 'trusted.symlink', binary);
 }
 
 /** A POSIX access list: owner, user 1000, group, mask, others. */
