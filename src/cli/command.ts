@@ -38,6 +38,8 @@ export interface Command {
   /** Said below the one line of the tree. */
   long?: string;
   arity: Arity;
+  /** The exit code for another number of arguments; Docker's 1 if not said. */
+  arityCode?: number;
   /** A flag table (see flag/table.ts). */
   flags?: string;
   hidden?: string;

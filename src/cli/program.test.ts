@@ -235,6 +235,7 @@ Different: 3 settings, 2 packages, 3 files added, 1 removed, 2 changed; 3kB more
       );
       for (const [words, err] of [
         [['nope', 'busybox'], /No such image: nope/],
+        [['busybox'], /requires 2 arguments/],
         [['--only', 'x', 'busybox', 'busybox'], /^unknown part "x": must be one of "config", "packages", "files"/],
         [['--format', 'table', 'busybox', 'busybox'], /^unknown format "table": must be "json"/],
       ] as const) {

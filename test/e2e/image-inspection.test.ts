@@ -2,10 +2,23 @@
 import assert from 'node:assert/strict';
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import { repository, sharedDaemon } from '../support/daemon.ts';
+import { after } from 'node:test';
+import { cannotRun, repository, sharedDaemon } from '../support/daemon.ts';
 import type { Docker } from '../support/docker.ts';
+import { RegistryService } from '../support/peers.ts';
 
 const host = await sharedDaemon();
+const registry = await (async (): Promise<{ peer?: RegistryService; reason?: string }> => {
+  const reason = cannotRun();
+  if (reason !== undefined) return { reason };
+  try {
+    const peer = await RegistryService.open();
+    after(() => peer[Symbol.asyncDispose]());
+    return { peer };
+  } catch (error) {
+    return { reason: `no registry: ${(error as Error).message}` };
+  }
+})();
 const wherry = (): Docker => host.daemon.cli(join(repository, 'bin/wherry'));
 const architecture = process.arch === 'arm64' ? 'arm64' : 'amd64';
 
@@ -40,6 +53,44 @@ host.scenario('where layers came from, and the tree', async () => {
   }
   await host.docker.ok('rm', 'user');
 });
+
+host.scenario(
+  'the tree of a pulled index tells of the platforms that are not here',
+  async () => {
+    const { docker } = host;
+    const { address } = registry.peer!;
+    const manifests = [];
+    for (const platform of [architecture, 's390x']) {
+      const name = `${address}/many:${platform}`;
+      await docker.ok('create', '--name', 'source', 'busybox');
+      const archive = join(host.daemon.root, 'source.tar');
+      await docker.ok('export', '-o', archive, 'source');
+      await docker.ok('rm', 'source');
+      await docker.ok('import', '--platform', `linux/${platform}`, archive, name);
+      const [, digest = '', size] = /digest: (sha256:\S+) size: (\d+)/.exec(await docker.ok('push', name))!;
+      const mediaType = 'application/vnd.oci.image.manifest.v1+json';
+      manifests.push({ mediaType, digest, size: Number(size), platform: { os: 'linux', architecture: platform } });
+      await docker.ok('rmi', '-f', name);
+    }
+    const mediaType = 'application/vnd.oci.image.index.v1+json';
+    const put = await fetch(`http://${address}/v2/many/manifests/1`, {
+      method: 'PUT',
+      headers: { 'Content-Type': mediaType },
+      body: JSON.stringify({ schemaVersion: 2, mediaType, manifests }),
+    });
+    assert.equal(put.status, 201, await put.text());
+    await docker.ok('pull', `${address}/many:1`);
+    assert.match(
+      await wherry().ok('images', '--tree', `${address}/many`),
+      new RegExp(
+        `\\n${address}/many:1 .*\\n├─ linux/${architecture} +[0-9a-f]{12} +\\S+MB +\\S+MB\\n└─ linux/s390x +${manifests[1]!.digest.slice(7, 19)} +not here$`,
+      ),
+    );
+    const stock = await docker.run(['images', '--tree', `${address}/many`]);
+    if (!stock.stderr.includes('unknown flag')) assert.match(stock.stdout, /linux\/s390x/);
+  },
+  { skip: registry.reason },
+);
 
 host.scenario('image diff: what an update did, and its exit code', async () => {
   await change('busybox', 'echo one > /one; chmod 4755 /one; mkdir /new; echo 1 > /new/a; rm /etc/group', 'diff:1');

@@ -12,10 +12,12 @@ const kindOf = { config: 'config', package: 'packages', file: 'files' } as const
 
 export const command: Command = {
   use: '[OPTIONS] IMAGE IMAGE',
-  long: `Compares configuration, packages (of dpkg and apk) and files (content, mode, owner, attributes; not times).
-The daemon reads both images where they lie: nothing is run, mounted or copied.
+  long: `Compares configuration, packages (of dpkg and apk) and files (content, mode,
+owner, attributes; not times). The daemon reads both images where they lie:
+nothing is run, mounted or copied.
 
-The exit code is that of diff(1): 0 where nothing differs, 1 where something does, 2 for trouble.`,
+The exit code is that of diff(1): 0 where nothing differs, 1 where something
+does, 2 for trouble.`,
   flags: `
   -a, --all               List every file of a directory that was added or removed
       --format string     'json' prints one object a line, as they come
@@ -24,6 +26,7 @@ The exit code is that of diff(1): 0 where nothing differs, 1 where something doe
   -q, --quiet             Print nothing: only the exit code tells
 `,
   arity: exactly(2),
+  arityCode: 2,
   completes: ['image'],
   completesFlags: { only: kinds, format: ['json'] },
   examples: `
