@@ -2,16 +2,7 @@
  * Unpacks one layer tar into an overlayfs lower directory. File calls are synchronous, for they are ten times cheaper than
  * promises; the event loop gets its turn every few milliseconds. Memory is bounded whatever the archive holds.
  */
-import {
-  type BigIntStats,
-  closeSync,
-  constants,
-  fstatSync,
-  lstatSync,
-  readdirSync,
-  readlinkSync,
-  rmSync,
-} from 'node:fs';
+import { type BigIntStats, closeSync, constants, fstatSync, lstatSync, readdirSync, rmSync } from 'node:fs';
 import {
   changeMode,
   changeModeAt,
@@ -35,8 +26,9 @@ import {
 } from '../linux/index.ts';
 import { readTar, type TarEntry } from '../oci/index.ts';
 import { Fault } from '../std/index.ts';
-import { deviceOf, xattrsOf } from './attributes.ts';
+import { isOurs, tolerate, xattrsOf } from './attributes.ts';
 import { type ContentSink, writeContent } from './content-sink.ts';
+import { copyUp } from './copy-up.ts';
 import { LateAttributes } from './late-attributes.ts';
 import { joinPath, type LowerDirectory, lookLower, statIfExists } from './lower.ts';
 import { childKey, type Directory, splitPath, Tree } from './tree.ts';
@@ -272,25 +264,7 @@ class Unpacker {
   #copyUp(parent: Directory, name: Buffer): void {
     const below = lookLower(parent.lower, name);
     if (below === undefined || below.stat.isDirectory()) return;
-    const { path, stat } = below;
-    const copy = this.#path(parent, name);
-    if (stat.isFile()) {
-      this.#sink.copyUp(path, copy, stat);
-      this.size += Number(stat.size);
-    } else if (stat.isSymbolicLink()) {
-      const target = readlinkSync(path, { encoding: 'buffer' });
-      must('symlinkat', symlinkAt(target, parent.descriptor, name), name);
-      this.size += target.length;
-    } else {
-      const mode = Number(stat.mode) & 0o170600;
-      must('mknodat', makeNodeAt(parent.descriptor, name, mode, deviceOf(stat.rdev)), name);
-    }
-    must('fchownat', changeOwnerAt(parent.descriptor, name, Number(stat.uid), Number(stat.gid)), name);
-    if (!stat.isSymbolicLink()) {
-      must('fchmodat', changeModeAt(parent.descriptor, name, Number(stat.mode) & 0o7777), name);
-    }
-    for (const [key, value] of xattrsOf(path)) tolerate(setXattr(copy, key, value), key, name);
-    must('utimensat', setTimesAt(parent.descriptor, name, stat.mtimeNs), name);
+    this.size += copyUp(below, { directory: parent.descriptor, name, path: this.#path(parent, name) }, this.#sink);
     this.#borrowed.add(childKey(parent, name));
   }
 
@@ -370,24 +344,7 @@ class Unpacker {
   }
 }
 
-/** overlayfs's own xattrs in an archive could redirect lookups; Wherry alone sets them. */
-function isOurs(key: string): boolean {
-  return key.startsWith('trusted.overlay.') || key.startsWith('user.overlay.');
-}
-
 const defaultAclXattr = 'system.posix_acl_default';
-
-/** Filesystems and kernels without a kind of xattr lose it quietly, as in Docker. */
-function tolerate(result: number, key: string, name: Buffer): void {
-  if (result === -errno.ENOTSUP || (result === -errno.EPERM && key.startsWith('user.'))) return;
-  // ext4 has no other word for an inode whose xattrs are full; the disk may be as empty as can be.
-  if (result === -errno.ENOSPC || result === -errno.E2BIG || result === -errno.ERANGE)
-    throw new Fault(
-      'invalid',
-      `Cannot unpack layer: the extended attributes of ${JSON.stringify(name.toString())} are too large: ${key}`,
-    );
-  must(`setxattr ${key}`, result, name);
-}
 
 /** Components with `..` taken away as filepath.Clean does. @throws Fault invalid when they lead above the root */
 function resolveDots(path: Buffer): Buffer[] {

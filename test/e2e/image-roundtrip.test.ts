@@ -8,15 +8,16 @@ import { createReadStream, mkdirSync, mkdtempSync, readFileSync, rmSync, statSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
-import { mountOverlay, unmount } from '../../src/linux/index.ts';
 import { readTar } from '../../src/oci/index.ts';
 import { collectBytes } from '../../src/std/index.ts';
+import { ContainerTools } from '../support/container-tools.ts';
 import { cannotRun, repository, sharedDaemon } from '../support/daemon.ts';
 import type { Docker } from '../support/docker.ts';
 import { must } from '../support/docker.ts';
+import { dockerPeer, type ImagePeer, podmanPeer } from '../support/image-peers.ts';
 import { busyboxImage, entry, tar } from '../support/images.ts';
 import { makeOddTree } from '../support/odd-tree.ts';
-import { ContainerTools, ReferenceEngine, RegistryService } from '../support/peers.ts';
+import { ReferenceEngine, RegistryService } from '../support/peers.ts';
 import { compareTrees, describeTree, type TreeOptions } from '../support/tree.ts';
 
 const host = await sharedDaemon();
@@ -41,119 +42,30 @@ const [reference, tools, registry] = await Promise.all([
   peer(() => RegistryService.open()),
 ]);
 
-/** What every engine of this test can do with images. Names have a registry, so that all call them the same. */
-interface Peer {
-  name: string;
-  /** @returns the id of the image, found by the name that the archive gives it */
-  load(archive: string): Promise<string>;
-  save(name: string, archive: string): Promise<void>;
-  push(name: string, target: string): Promise<void>;
-  pull(target: string): Promise<string>;
-  /** Runs a script in a container of the image, and makes an image of what it left. @returns its id */
-  change(image: string, script: string, name: string): Promise<string>;
-  tree(image: string, options?: TreeOptions): Promise<ReadonlyMap<string, string>>;
-}
-
-function loadedName(output: string): string {
-  return /^Loaded image: (\S+)$/m.exec(output)?.[1] ?? assert.fail(`nothing was loaded: ${output}`);
-}
-
-function dockerPeer(name: string, docker: Docker): Peer {
-  const idOf = (image: string): Promise<string> => docker.inspect<string>(image, '.Id');
-  return {
-    name,
-    load: async (archive) => idOf(loadedName(await docker.ok('load', '-i', archive))),
-    save: async (image, archive) => void (await docker.ok('save', '-o', archive, image)),
-    push: async (image, target) => {
-      await docker.ok('tag', image, target);
-      await docker.ok('push', target);
-    },
-    pull: async (target) => {
-      await docker.ok('pull', target);
-      return idOf(target);
-    },
-    change: async (image, script, made) => {
-      const container = `change-${made.replaceAll(/\W/g, '-')}`;
-      await docker.ok('run', '--name', container, '--network', 'none', image, 'sh', '-ec', script);
-      await docker.ok('commit', container, made);
-      await docker.ok('rm', container);
-      return idOf(made);
-    },
-    tree: async (image, options) => {
-      const { LowerDir, UpperDir } = await docker.inspect<{ LowerDir?: string; UpperDir: string }>(
-        image,
-        '.GraphDriver.Data',
-      );
-      const empty = join(work, 'empty');
-      const target = mkdtempSync(join(work, 'view-'));
-      mkdirSync(empty, { recursive: true });
-      mountOverlay({ lower: [UpperDir, ...(LowerDir?.split(':') ?? []), empty], target });
-      try {
-        return describeTree(target, options);
-      } finally {
-        unmount(target);
-      }
-    },
-  };
-}
-
-function podmanPeer(tool: ContainerTools): Peer {
-  const podman = (...args: string[]): Promise<string> => tool.ok('podman', ...args);
-  const idOf = async (image: string): Promise<string> =>
-    `sha256:${await podman('image', 'inspect', '--format', '{{.Id}}', image)}`;
-  return {
-    name: 'podman',
-    load: async (archive) => idOf(loadedName(await podman('load', '-i', archive))),
-    save: async (image, archive) => void (await podman('save', '-q', '-o', archive, image)),
-    push: async (image, target) => void (await podman('push', '-q', '--tls-verify=false', image, `docker://${target}`)),
-    pull: async (target) => {
-      await podman('pull', '-q', '--tls-verify=false', target);
-      return idOf(target);
-    },
-    // Without its monitor, which would look for podman in /usr.
-    change: async (image, script, made) => {
-      const container = await podman('create', '--network', 'none', image, 'sh');
-      await tool.ok('chroot', await podman('mount', container), 'sh', '-ec', script);
-      await podman('unmount', container);
-      await podman('commit', '-q', '--format', 'docker', container, made);
-      await podman('rm', container);
-      return idOf(made);
-    },
-    tree: async (image, options) => {
-      const path = await podman('image', 'mount', image);
-      try {
-        return describeTree(tool.reach(path), options);
-      } finally {
-        await podman('image', 'unmount', image);
-      }
-    },
-  };
-}
-
-const peers: { name: string; peer?: () => Peer; reason?: string | undefined }[] = [
+const peers: { name: string; peer?: () => ImagePeer; reason?: string | undefined }[] = [
   {
     name: 'dockerd',
     ...(reference.peer === undefined
       ? { reason: reference.reason }
-      : { peer: () => dockerPeer('dockerd', reference.peer!.docker) }),
+      : { peer: () => dockerPeer('dockerd', reference.peer!.docker, work) }),
   },
   {
     name: 'podman',
     ...(tools.peer === undefined ? { reason: tools.reason } : { peer: () => podmanPeer(tools.peer!) }),
   },
 ];
-const wherry = (): Peer => dockerPeer('wherry', host.docker);
+const wherry = (): ImagePeer => dockerPeer('wherry', host.docker, work);
 
 const ownCli = (): Docker => host.daemon.cli(join(repository, 'bin/wherry'));
 
 /** Other engines write zeros where a file had holes, and make the root as they like. */
 const common: TreeOptions = { holes: false };
 
-async function filesOf(engine: Peer, image: string): Promise<Map<string, string>> {
+async function filesOf(engine: ImagePeer, image: string): Promise<Map<string, string>> {
   return new Map([...(await engine.tree(image, common))].filter(([path]) => path !== ''));
 }
 
-async function sameTree(one: Peer, other: Peer, image: string, otherImage = image): Promise<void> {
+async function sameTree(one: ImagePeer, other: ImagePeer, image: string, otherImage = image): Promise<void> {
   const wanted = await filesOf(one, image);
   const actual = await filesOf(other, otherImage);
   assert.ok(wanted.size > 200);
@@ -426,7 +338,7 @@ host.scenario(
     assert.ok(statSync(part).size < 64 * 1024, 'the layers of the base are left out');
     assert.deepEqual([...readFileSync(whole).subarray(0, 4)], [0x28, 0xb5, 0x2f, 0xfd]);
 
-    const other = dockerPeer('dockerd', reference.peer!.docker);
+    const other = dockerPeer('dockerd', reference.peer!.docker, work);
     await other.load(odd.archive);
     assert.equal(await other.load(part), id);
     await sameTree(own, other, 'example.test/small:1');
