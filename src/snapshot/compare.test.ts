@@ -97,6 +97,16 @@ test('the same files in other layers are the same', { skip }, async () => {
   assert.deepEqual((await compared(fixture, two, flat)).map(told), []);
 });
 
+test('large files are compared to the last byte', { skip }, async () => {
+  await using fixture = await openFixture();
+  const content = 'x'.repeat(600_000);
+  const files = (same: string, other: string): Promise<Buffer> =>
+    layer(['same', 'file', { mtime: 1n }, same], ['other', 'file', {}, other], ['empty', 'file', {}, '']);
+  const one = await applyAll(fixture.snapshots, await files(content, `${content}a`));
+  const two = await applyAll(fixture.snapshots, await layer(), await files(content, `${content}b`));
+  assert.deepEqual((await compared(fixture, one, two)).map(told), ['changed other content']);
+});
+
 test('a walk that nobody wants ends', { skip }, async () => {
   await using fixture = await openFixture();
   const one = await applyAll(fixture.snapshots, await base());

@@ -3,10 +3,10 @@
  * ever made of directories that lstat has seen), and what both stacks take from the same layer is not looked into. Memory is bounded by
  * the largest directory on the way.
  */
-import { type BigIntStats, closeSync, constants, openSync, read, readdirSync, readlinkSync } from 'node:fs';
-import { promisify } from 'node:util';
+import { type BigIntStats, readdirSync, readlinkSync } from 'node:fs';
 import { xattrsOf } from './attributes.ts';
 import { joinPath, type LowerDirectory, lookLower } from './lower.ts';
+import { ContentComparer } from './content-comparer.ts';
 
 export type FileType = 'file' | 'directory' | 'symlink' | 'fifo' | 'character' | 'block' | 'socket';
 
@@ -32,8 +32,6 @@ export type TreeDifference =
   | { change: 'changed'; path: Buffer; from: FileState; to: FileState; fields: ChangedField[] };
 
 const turnMs = 10;
-const pieceSize = 256 * 1024;
-const readAsync = promisify(read);
 
 type Found = NonNullable<ReturnType<typeof lookLower>>;
 
@@ -43,6 +41,7 @@ export async function* compareStacks(
   to: LowerDirectory,
   signal?: AbortSignal,
 ): AsyncGenerator<TreeDifference, void, void> {
+  const contents = new ContentComparer();
   let turn = performance.now();
   const pause = async (): Promise<void> => {
     signal?.throwIfAborted();
@@ -64,7 +63,7 @@ export async function* compareStacks(
       if (old === undefined) yield { change: 'added', path, to: stateOf(now!) };
       else if (now === undefined) yield { change: 'removed', path, from: stateOf(old) };
       else if (!old.path.equals(now.path)) {
-        const fields = await changedFields(old, now, signal);
+        const fields = await changedFields(old, now, contents, signal);
         if (fields.length > 0) yield { change: 'changed', path, from: stateOf(old), to: stateOf(now), fields };
       }
       yield* walk(old?.copies ?? [], now?.copies ?? [], path);
@@ -86,11 +85,17 @@ function namesIn(copies: readonly Buffer[]): Buffer[] {
   return [...names.values()].sort((a, b) => a.compare(b));
 }
 
-async function changedFields(old: Found, now: Found, signal: AbortSignal | undefined): Promise<ChangedField[]> {
+async function changedFields(
+  old: Found,
+  now: Found,
+  contents: ContentComparer,
+  signal: AbortSignal | undefined,
+): Promise<ChangedField[]> {
   const [a, b] = [old.stat, now.stat];
   if (typeOf(a) !== typeOf(b)) return ['type'];
   const fields: ChangedField[] = [];
-  if (a.isFile() && (a.size !== b.size || !(await sameContent(old.path, now.path, signal)))) fields.push('content');
+  if (a.isFile() && (a.size !== b.size || !(await contents.same(old.path, now.path, Number(a.size), signal))))
+    fields.push('content');
   if (a.isSymbolicLink()) {
     if (!targetOf(old.path).equals(targetOf(now.path))) fields.push('target');
   } else if (a.mode !== b.mode) fields.push('mode');
@@ -98,34 +103,6 @@ async function changedFields(old: Found, now: Found, signal: AbortSignal | undef
   if (a.rdev !== b.rdev) fields.push('device');
   if (!sameXattrs(old.path, now.path)) fields.push('attributes');
   return fields;
-}
-
-async function sameContent(one: Buffer, other: Buffer, signal: AbortSignal | undefined): Promise<boolean> {
-  const flags = constants.O_RDONLY | constants.O_NOFOLLOW;
-  const descriptors: number[] = [];
-  try {
-    for (const path of [one, other]) descriptors.push(openSync(path, flags));
-    const [a, b] = [Buffer.allocUnsafe(pieceSize), Buffer.allocUnsafe(pieceSize)];
-    for (;;) {
-      signal?.throwIfAborted();
-      const [first, second] = await Promise.all([fill(descriptors[0]!, a), fill(descriptors[1]!, b)]);
-      if (first !== second || !a.subarray(0, first).equals(b.subarray(0, second))) return false;
-      if (first < pieceSize) return true;
-    }
-  } finally {
-    for (const descriptor of descriptors) closeSync(descriptor);
-  }
-}
-
-/** Reads until the piece is full, or the file ends. */
-async function fill(descriptor: number, piece: Buffer): Promise<number> {
-  let at = 0;
-  while (at < piece.length) {
-    const { bytesRead } = await readAsync(descriptor, piece, at, piece.length - at, null);
-    if (bytesRead === 0) break;
-    at += bytesRead;
-  }
-  return at;
 }
 
 function sameXattrs(one: Buffer, other: Buffer): boolean {

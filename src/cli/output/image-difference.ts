@@ -128,7 +128,9 @@ function summaryText(summary: Line<'summary'>): string {
   const parts = [
     ...(Config === 0 ? [] : [`${Config} ${Config === 1 ? 'setting' : 'settings'}`]),
     ...(Packages === 0 ? [] : [`${Packages} ${Packages === 1 ? 'package' : 'packages'}`]),
-    ...(files === 0 ? [] : [`${Added} files added, ${Removed} removed, ${Changed} changed`]),
+    ...(files === 0
+      ? []
+      : [`${Added} ${Added === 1 ? 'file' : 'files'} added, ${Removed} removed, ${Changed} changed`]),
   ];
   const growth = AddedSize - RemovedSize;
   const size = growth === 0 ? '' : `; ${humanSize(Math.abs(growth), 3)} ${growth > 0 ? 'more' : 'less'}`;
