@@ -1,6 +1,6 @@
 /** Fetches blobs into the store; a blob that several pulls want at once is fetched once and reported to all of them. */
-import type { Content } from '../content/index.ts';
-import { type Descriptor, isImageConfigType, type Reference } from '../oci/index.ts';
+import type { Content, Ingest } from '../content/index.ts';
+import { type Descriptor, type Digest, isImageConfigType, type Reference } from '../oci/index.ts';
 import { BlobChanged, type Credentials, type Registry } from '../registry/index.ts';
 import { Fault, type FaultKind, faultKind } from '../std/index.ts';
 import type { ImageHold } from './shelf.ts';
@@ -17,6 +17,8 @@ const othersFaults: ReadonlySet<FaultKind> = new Set(['invalid', 'not-found', 'f
 
 interface Download {
   done: Promise<void>;
+  /** Where its bytes land, once the first transfer has begun. */
+  landing: PromiseWithResolvers<Ingest>;
   controller: AbortController;
   listeners: Set<DownloadListener>;
 }
@@ -79,16 +81,33 @@ export class Downloads {
     if (again) await this.fetch(reference, blob, options, signal);
   }
 
+  /**
+   * The bytes of a blob that is on its way, from the first on, as they come; undefined when it is not on its way.
+   * @throws LandingFault when that transfer came to nothing, whether or not another one follows
+   */
+  follow(digest: Digest, signal: AbortSignal): AsyncIterable<Uint8Array> | undefined {
+    const download = this.#running.get(digest);
+    if (download === undefined) return undefined;
+    async function* bytes(landing: Promise<Ingest>): AsyncGenerator<Uint8Array, void, void> {
+      yield* (await landing).follow(signal);
+    }
+    return bytes(download.landing.promise);
+  }
+
   #start(reference: Reference, blob: Descriptor, credentials: Credentials | undefined): Download {
     const controller = new AbortController();
     const listeners = new Set<DownloadListener>();
     const { signal } = controller;
-    const transfer = (): Promise<void> => this.#transfer(reference, blob, credentials, listeners, signal);
+    const landing = Promise.withResolvers<Ingest>();
+    landing.promise.catch(() => {});
+    const transfer = (): Promise<void> =>
+      this.#transfer(reference, blob, credentials, listeners, landing.resolve, signal);
     // A config is small, and all else waits for it.
     const work = isImageConfigType(blob.mediaType) ? transfer() : this.#slots.run(transfer, signal);
     const done = work.finally(() => this.#running.delete(blob.digest));
-    done.catch(() => {});
-    const download: Download = { done, controller, listeners };
+    // Where it never landed, its followers hear of the failure.
+    done.catch((error: unknown) => landing.reject(error));
+    const download: Download = { done, landing, controller, listeners };
     this.#running.set(blob.digest, download);
     return download;
   }
@@ -99,16 +118,18 @@ export class Downloads {
     blob: Descriptor,
     credentials: Credentials | undefined,
     listeners: ReadonlySet<DownloadListener>,
+    landed: (ingest: Ingest) => void,
     signal: AbortSignal,
   ): Promise<void> {
     const mirrors = this.#registry.hasMirrors(reference);
     const first = { credentials, mirrors, resumed: false };
     try {
-      await this.#once(reference, blob, first, listeners, signal);
+      await this.#once(reference, blob, first, listeners, landed, signal);
     } catch (error) {
       const otherBytes = error instanceof Fault && error.kind === 'invalid' && (first.resumed || mirrors);
       if (signal.aborted || !(otherBytes || error instanceof BlobChanged)) throw error;
-      await this.#once(reference, blob, { credentials, mirrors: false, resumed: false }, listeners, signal);
+      const again = { credentials, mirrors: false, resumed: false };
+      await this.#once(reference, blob, again, listeners, () => {}, signal);
     }
   }
 
@@ -118,9 +139,11 @@ export class Downloads {
     blob: Descriptor,
     how: { credentials: Credentials | undefined; mirrors: boolean; resumed: boolean },
     listeners: ReadonlySet<DownloadListener>,
+    landed: (ingest: Ingest) => void,
     signal: AbortSignal,
   ): Promise<void> {
     await using ingest = await this.#content.openIngest({ digest: blob.digest, size: blob.size });
+    landed(ingest);
     how.resumed = ingest.offset > 0;
     const onWait = (seconds: number): void => {
       for (const listener of listeners) listener.waiting(seconds);

@@ -1,7 +1,7 @@
 /** What the room's tests share: an image store on throw-away folders, and small images to put in. */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { ProgressMessage } from '../api/index.ts';
 import { type Content, openContent } from '../content/index.ts';
 import { tarHeader, type TarSource, writeTar } from '../oci/index.ts';
@@ -23,6 +23,8 @@ export interface Fixture extends AsyncDisposable {
   uses: Map<string, ImageUse[]>;
   /** Parts of blobs that transfers left. */
   partialBlobs(): { name: string; size: number }[];
+  /** Names of what half-unpacked layers hold. */
+  unpacking(): string[];
   /** Another daemon on the same folders. */
   reopen(): Promise<void>;
 }
@@ -64,6 +66,10 @@ export async function openFixture(
         return size === undefined ? [] : [{ name, size }];
       });
     },
+    unpacking: () =>
+      readdirSync(join(root, 'snapshots', 't'), { recursive: true, encoding: 'utf8' })
+        .map((name) => basename(name))
+        .filter((name) => name !== 'fs' && !/^[0-9a-f]{12}$/.test(name)),
     reopen: async () => {
       Object.assign(fixture, await open());
     },

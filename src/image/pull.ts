@@ -129,11 +129,10 @@ async function recordReferences(shelf: Shelf, pull: Pull, manifest: Manifest): P
   if (image === undefined)
     throw new Fault('conflict', `Cannot pull ${familiarReference(reference)}: the image was removed meanwhile`);
   const canonical = withDigest(reference, resolved.descriptor.digest);
-  let changed = (await shelf.records.point(canonical, id)) !== id;
   // With a digest given, a tag beside it says nothing about what the registry means by that tag.
-  if (reference.tag !== undefined && reference.digest === undefined)
-    changed = (await shelf.records.point(withTag(reference, reference.tag), id)) !== id;
-  return changed;
+  const named = reference.tag !== undefined && reference.digest === undefined;
+  const before = await shelf.records.pointAll([canonical, ...(named ? [withTag(reference, reference.tag!)] : [])], id);
+  return before.at(-1) !== id;
 }
 
 interface FoundManifest {
@@ -173,6 +172,8 @@ async function storeManifest(
   { bytes, descriptor }: { bytes: Buffer; descriptor: Descriptor },
   hold: ImageHold,
 ): Promise<Digest> {
+  hold.blobs.add(descriptor.digest);
+  if (shelf.content.has(descriptor.digest)) return descriptor.digest;
   async function* once(): AsyncGenerator<Uint8Array> {
     yield bytes;
   }
@@ -217,6 +218,8 @@ async function fetchImage(
   const controller = new AbortController();
   const both = AbortSignal.any([signal, controller.signal]);
   const ready = layers.map(() => Promise.withResolvers<void>());
+  const here = new Set<number>();
+  const meters = ids.map((id) => new Meter(output, id, 'Extracting'));
   for (const each of ready) each.promise.catch(() => {});
   const fetching = gather(
     layers.map((layer, index) => async (inner: AbortSignal) => {
@@ -232,6 +235,7 @@ async function fetchImage(
       // Only its blob was missing; there is nothing to unpack.
       if (missing[index]! && shelf.snapshots.has(chain[index] ?? ''))
         output.push(progressMessage(ids[index]!, 'Pull complete'));
+      here.add(index);
       ready[index]!.resolve();
     }),
     { limit: parallelDownloads, signal: both },
@@ -245,9 +249,13 @@ async function fetchImage(
     await shelf.unpack(
       { chain, config, layers },
       {
+        coming: (index) => downloads.follow(layers[index]!.digest, both),
         ready: (index) => ready[index]!.promise,
-        watch: (index, bytes) => extracting(output, ids[index]!, layers[index]!.size, bytes),
-        done: (index) => output.push(progressMessage(ids[index]!, 'Pull complete')),
+        watch: (index, bytes) => extracting(meters[index]!, layers[index]!.size, bytes, () => here.has(index)),
+        done: (index) => {
+          meters[index]!.report(layers[index]!.size, layers[index]!.size);
+          output.push(progressMessage(ids[index]!, 'Pull complete'));
+        },
       },
       both,
     );
@@ -263,17 +271,17 @@ async function fetchImage(
   );
 }
 
+/** Reports what has been unpacked, once the download is over: until then its own bar stands on the layer's line. */
 async function* extracting(
-  output: Channel<ProgressMessage>,
-  id: string,
+  meter: Meter,
   total: number,
   bytes: AsyncIterable<Uint8Array>,
+  isHere: () => boolean,
 ): AsyncGenerator<Uint8Array> {
-  const meter = new Meter(output, id, 'Extracting');
   let current = 0;
   for await (const chunk of bytes) {
     current += chunk.length;
-    meter.report(current, total);
+    if (isHere()) meter.report(current, total);
     yield chunk;
   }
 }
