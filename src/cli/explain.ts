@@ -25,6 +25,9 @@ function adviceFor(error: unknown): string | undefined {
     }
     return undefined;
   }
+  if (error.status === 404 && message === 'page not found') {
+    return "The daemon does not know this call: it is older than this command line, or not Wherry's.";
+  }
   const image = /^No such image: (\S+)$/.exec(message)?.[1];
   if (image !== undefined) return `See what is here with 'wherry images', or get it with 'wherry pull ${image}'.`;
   if (message.startsWith('No such container: ')) return "See what is here with 'wherry ps -a'.";

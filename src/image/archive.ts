@@ -1,5 +1,5 @@
 /** An image archive taken in: small files in memory, large ones as blobs under the caller's hold, links resolved by name. */
-import { type Digest, readTar } from '../oci/index.ts';
+import { type Digest, isDigest, readTar } from '../oci/index.ts';
 import { collectBytes, Fault } from '../std/index.ts';
 import type { ImageHold, Shelf } from './shelf.ts';
 
@@ -24,7 +24,7 @@ export class Archive {
     this.#hold = hold;
   }
 
-  /** Reads an uncompressed tar to its end. @throws Fault invalid */
+  /** Reads an uncompressed tar to its end. @throws Fault invalid, also for a blob that is not what its name says */
   static async read(
     shelf: Shelf,
     hold: ImageHold,
@@ -52,10 +52,8 @@ export class Archive {
           throw new Fault('invalid', `Cannot load archive: more than ${memoryLimit} bytes of small files`);
         archive.#small.set(name, await collectBytes(entry.body(), smallFile));
       } else if (entry.type === 'file') {
-        archive.#blobs.set(
-          name,
-          await shelf.content.ingest(entry.body(), { hold: hold.blobs, size: entry.size }, signal),
-        );
+        const options = { hold: hold.blobs, size: entry.size, digest: digestOf(name) };
+        archive.#blobs.set(name, await shelf.content.ingest(entry.body(), options, signal));
       }
     }
     return archive;
@@ -104,6 +102,12 @@ export class Archive {
     const path = this.#resolve(name);
     return this.#small.has(path) || this.#blobs.has(path);
   }
+}
+
+/** What a file of an OCI layout's blobs must hash to. */
+function digestOf(name: string): Digest | undefined {
+  const digest = /^blobs\/([^/]+)\/([^/]+)$/.exec(name)?.slice(1).join(':');
+  return digest !== undefined && isDigest(digest) ? digest : undefined;
 }
 
 function cleanName(name: string): string {

@@ -143,8 +143,11 @@ export async function commitOn(
   });
 }
 
-export async function saved({ images }: Fixture, refs: string[]): Promise<Buffer> {
-  return collectBytes(await images.save(refs, { platform: undefined }, signal), 1 << 28);
+export async function saved({ images }: Fixture, refs: string[], since: string[] = []): Promise<Buffer> {
+  const { size, tar } = await images.save(refs, { platform: undefined, since }, signal);
+  const archive = await collectBytes(tar, 1 << 28);
+  if (archive.length !== size) throw new Error(`the archive has ${archive.length} bytes, not ${size} as announced`);
+  return archive;
 }
 
 export function load({ images }: Fixture, archive: Buffer, quiet = true): Promise<ProgressMessage[]> {

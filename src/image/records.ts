@@ -30,6 +30,9 @@ import {
 } from '../std/index.ts';
 import { ImageUsage } from './usage.ts';
 
+/** How an image came to be here first; a registry's is not marked. */
+export type ImageOrigin = 'load' | 'import' | 'commit';
+
 export interface ImageRecord {
   /** The digest of the config blob. */
   id: Digest;
@@ -38,6 +41,7 @@ export interface ImageRecord {
   layers: Descriptor[];
   /** The image it was committed or built from here. */
   parent: Digest | undefined;
+  origin?: ImageOrigin | undefined;
   /** RFC 3339. */
   lastTagged: string;
 }
@@ -139,12 +143,13 @@ export class ImageRecords {
     return [...this.#images.values()];
   }
 
-  /** Adds an image, or refreshes one: a known parent and tag time stay. */
+  /** Adds an image, or refreshes one: a known parent, origin and tag time stay. */
   async put(record: Omit<ImageRecord, 'lastTagged'>, config: ImageConfig): Promise<StoredImage> {
     const known = this.#images.get(record.id);
     const whole: ImageRecord = {
       ...record,
       parent: record.parent ?? known?.parent,
+      origin: known === undefined ? record.origin : known.origin,
       lastTagged: known?.lastTagged ?? zeroTime,
     };
     await this.#records.put(fileName(record.id), whole);

@@ -139,7 +139,7 @@ test('prune takes the dangling, or all that is unused', { skip }, async () => {
   assert.deepEqual(rest.deleted.slice(0, 2), [{ Untagged: 'kept:latest' }, { Deleted: kept }]);
   assert.equal(rest.reclaimed, 4);
   assert.deepEqual(
-    (await images.list({ all: true, filters: new Map(), sharedSize: false })).map(({ Id }) => Id),
+    (await images.list({ all: true, filters: new Map(), sharedSize: false, manifests: false })).map(({ Id }) => Id),
     [used],
   );
 });

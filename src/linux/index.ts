@@ -68,6 +68,7 @@ export {
   must,
   openAt,
   readLinkAt,
+  removeXattrOf,
   renameAt,
   setTimes,
   setTimesAt,

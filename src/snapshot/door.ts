@@ -1,5 +1,7 @@
 /** What the rest of the house may ask of filesystems made of layers. `openSnapshots` makes the overlayfs one. */
 import type { FilesystemChange } from '../api/index.ts';
+import type { TreeDifference } from './compare.ts';
+import type { StackFiles } from './stack-files.ts';
 import type { LayerHold } from './owners.ts';
 
 export interface Snapshots {
@@ -49,6 +51,10 @@ export interface Snapshots {
   changes(id: string): Promise<FilesystemChange[]>;
   /** The difference from the parent as an uncompressed OCI layer tar with whiteouts, deterministic for equal content. */
   diff(id: string, signal?: AbortSignal): AsyncIterable<Uint8Array>;
+  /** What differs between two stacks (undefined: no layers), told from the layers; keep them from removal meanwhile. */
+  compare(from: string | undefined, to: string | undefined, signal?: AbortSignal): AsyncIterable<TreeDifference>;
+  /** Single files of a stack, without a mount. */
+  files(chainId: string | undefined): StackFiles;
   /** Mounts the stack read-only under a temporary name (image volumes, copy-up); dispose to unmount. */
   view(chainId: string): { path: string } & Disposable;
 }

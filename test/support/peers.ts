@@ -64,6 +64,7 @@ const sets = {
     'libnfnetlink0',
   ],
   registry: ['docker-registry'],
+  skopeo: ['skopeo', 'golang-github-containers-common', 'libgpgme11', 'libassuan0', 'libdevmapper1.02.1'],
   podman: [
     'podman',
     'conmon',
