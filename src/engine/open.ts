@@ -145,6 +145,7 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
     runRoot: config.execRoot,
     facts: {
       cgroupVersion: cgroups.version,
+      controllers: new Set(cgroups.controllers),
       cpus: cpus().length,
       memory: totalmem(),
       swapLimit,
