@@ -108,8 +108,8 @@ host.scenario('syslog over TCP; a daemon that is killed goes on where it stopped
       [...new Set(numbers)].sort((a, b) => a - b),
       Array.from({ length: 60 }, (_, index) => index + 1),
     );
-    // The line on which it was killed may come twice, none is lost.
-    assert.ok(numbers.length <= 62, `${numbers.length} lines`);
+    // What had been sent, and not yet been noted as sent, comes twice; none is lost.
+    assert.ok(numbers.length <= 75, `${numbers.length} lines`);
   } finally {
     server.close();
     await host.docker.ok('rm', '-f', 'web');
