@@ -187,7 +187,7 @@ scenario('lies about digest and size are refused, and leave nothing', async () =
   double.rule({ match: /manifests/, body: (body) => Buffer.concat([body, Buffer.from(' ')]) });
   assert.match(await docker.fails('pull', name), /manifest verification failed for digest sha256:/);
   // The config came whole, and is marked as kept for another try; of the layer nothing is left.
-  const added = (folder: string, before: readonly string[]): string[] =>
+  const added = (folder: 'blobs/sha256' | 'ingest', before: readonly string[]): string[] =>
     stored(folder).filter((each) => !before.includes(each));
   await until(() => added('blobs/sha256', blobs).every((each) => each === kept), {
     what: () => `no new blobs: ${added('blobs/sha256', blobs).join(' ')}`,
