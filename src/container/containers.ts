@@ -247,7 +247,7 @@ async function pruneContainers(context: Context, filters: Filters): Promise<Prun
   let reclaimed = 0;
   for (const live of context.live.values()) {
     const { record } = live;
-    if (live.run !== undefined || live.restart !== undefined || live.removing || live.starting) continue;
+    if (live.run !== undefined || live.restart !== undefined || live.removing || live.starting !== undefined) continue;
     if (limit !== undefined && BigInt(record.createdNanos) > limit) continue;
     if (!matchesLabels(filters, record.config.Labels)) continue;
     const size = await context.snapshots.usage(record.id);

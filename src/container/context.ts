@@ -27,7 +27,8 @@ export interface Live {
   /** A restart that is waiting for its delay. */
   restart: { timer: NodeJS.Timeout } | undefined;
   removing: boolean;
-  starting: boolean;
+  /** Settles when the start that is going on has succeeded or failed: an exit is handled after it. */
+  starting: Promise<void> | undefined;
   /** Set by stop, kill and the like so that the restart policy stays out of it. */
   stopRequested: boolean;
   /** Settles when the current run has ended and its state says so. */

@@ -137,7 +137,7 @@ export function newLive(record: ContainerRecord): Live {
     waiters: new Set(),
     restart: undefined,
     removing: false,
-    starting: false,
+    starting: undefined,
     stopRequested: false,
     exited: undefined,
     ending: undefined,

@@ -55,6 +55,11 @@ export function exitUnknown(context: Context, live: Live): void {
 
 /** Handles the exit of a container if its exit file is there. */
 export function watchExit(context: Context, live: Live): void {
+  if (live.starting !== undefined) {
+    // A process may end before its start has been noted: first things first.
+    context.background(live.starting.then(() => watchExit(context, live)));
+    return;
+  }
   const file = join(exitDirectory(context), live.record.id);
   let text: string;
   let at: bigint;

@@ -27,14 +27,16 @@ export async function startContainer(context: Context, live: Live, options: { au
     live.restart = undefined;
   }
   live.stopRequested = false;
-  live.starting = true;
+  const started = Promise.withResolvers<void>();
+  live.starting = started.promise;
   try {
     await launch(context, live, options);
   } catch (error) {
     await failed(context, live, error, options.automatic);
     throw error;
   } finally {
-    live.starting = false;
+    live.starting = undefined;
+    started.resolve();
   }
 }
 

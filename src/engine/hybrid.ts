@@ -15,6 +15,14 @@ export function enterMountNamespace(): void {
   check('unshare', libc('int unshare(int flags)')(CLONE_NEWNS), 'mount namespace');
   mount({ source: 'none', target: '/sys/fs/cgroup', flags: mountFlags.private | mountFlags.rec });
   unmount('/sys/fs/cgroup/unified');
+  keepActivatedSockets();
   const environment = { ...process.env, [MARK]: '1' };
   process.execve!(process.execPath, [process.execPath, ...process.execArgv, ...process.argv.slice(1)], environment);
+}
+
+/** Node marks what it inherits as closed on exec: the sockets of a service manager (sd_listen_fds(3)) must go along. */
+function keepActivatedSockets(): void {
+  const count = Number(process.env['LISTEN_FDS'] ?? '0');
+  const setFlags = 2;
+  for (let fd = 3; fd < 3 + count; fd++) libc('int fcntl(int fd, int command, int argument)')(fd, setFlags, 0);
 }

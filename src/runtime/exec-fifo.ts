@@ -16,13 +16,22 @@ export async function releaseExecFifo(path: string, kind: 'runc' | 'crun', alive
       // A reader stays open: runc's init gets SIGPIPE when its reader goes away between open and write.
       fd ??= tryOpen(path, (kind === 'crun' ? constants.O_WRONLY : constants.O_RDONLY) | constants.O_NONBLOCK);
       if (fd !== undefined && (kind === 'crun' ? writeSync(fd, byte) === 1 : tryRead(fd, byte))) break;
-      if (!alive()) throw new Fault('conflict', 'the container process ended before it was started');
+      if (!alive()) {
+        // runc's init does not wait for its byte to be read: it may have run, and ended, since we looked.
+        if (kind === 'runc' && fd !== undefined && tryRead(fd, byte)) break;
+        throw new Fault('conflict', 'the container process ended before it was started');
+      }
       await (attempt < 50 ? setImmediate() : sleep(2));
     }
   } finally {
     if (fd !== undefined) closeSync(fd);
   }
-  unlinkSync(path);
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    // The container has ended already, and its state is cleaned up.
+    if (errorCode(error) !== 'ENOENT') throw error;
+  }
 }
 
 function tryRead(fd: number, byte: Buffer): boolean {

@@ -1,6 +1,8 @@
 /** Both OCI runtimes, the daemon's own settings, several daemons side by side, its other sockets, TLS. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { cannotRun, Daemon, type DaemonOptions, repository } from '../support/daemon.ts';
@@ -410,4 +412,37 @@ scenario('TERM leaves containers running, and the next daemon takes them over', 
   process.kill(daemon.pid, 'SIGHUP');
   await until(() => /configuration reloaded/.test(daemon.log), { what: 'the reload' });
   await close(daemon);
+});
+
+interface PipeBinding {
+  Pipe: new (type: number) => { bind(path: string): number; fd: number; close(): void };
+  constants: { SERVER: number };
+}
+
+scenario('a service manager hands over the socket', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'wherry-activation-'));
+  const { Pipe, constants } = (process as unknown as { binding(name: string): PipeBinding }).binding('pipe_wrap');
+  const socket = new Pipe(constants.SERVER);
+  assert.equal(socket.bind(join(folder, 'api.sock')), 0);
+  const log = openSync(join(folder, 'log'), 'a');
+  const flags = ['--data-root', join(folder, 'data'), '--exec-root', join(folder, 'run'), '--bridge', 'none'];
+  const child = spawn(
+    'sh',
+    ['-c', 'export LISTEN_PID=$$ LISTEN_FDS=1; exec "$0" "$@"', join(repository, 'bin/wherryd'), ...flags],
+    { stdio: ['ignore', log, log, socket.fd], env: { ...process.env, WHERRY_SOURCE: '1' } },
+  );
+  const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
+  try {
+    const docker = new Docker(await dockerCli(), `unix://${join(folder, 'api.sock')}`, folder);
+    await until(async () => (await docker.run(['version'])).code === 0, {
+      timeoutMs: 15_000,
+      what: () => `an answer; the log:\n${readFileSync(join(folder, 'log'), 'utf8')}`,
+    });
+  } finally {
+    child.kill('SIGTERM');
+    assert.equal(await ended, 0);
+    closeSync(log);
+    socket.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
 });

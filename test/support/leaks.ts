@@ -59,10 +59,9 @@ export function hashOf(dataRoot: string): string {
 /** The open descriptors of a process by kind. */
 export function descriptors(pid: number): Map<string, number> {
   const kinds = new Map<string, number>();
+  const targets = readdirSync(`/proc/${pid}/fd`).flatMap((fd) => link(`/proc/${pid}/fd/${fd}`) ?? []);
   const families = socketFamilies(pid);
-  for (const fd of readdirSync(`/proc/${pid}/fd`)) {
-    const target = link(`/proc/${pid}/fd/${fd}`);
-    if (target === undefined) continue;
+  for (const target of targets) {
     const inode = /^socket:\[(\d+)\]$/.exec(target)?.[1];
     const kind =
       inode === undefined
