@@ -65,6 +65,7 @@ export {
   makeDirectoryAt,
   makeNodeAt,
   must,
+  nextData,
   openAt,
   readLinkAt,
   renameAt,
@@ -78,6 +79,7 @@ export {
   unlinkAt,
 } from './filesystem.ts';
 export { type Flow, forgetFlows } from './conntrack.ts';
+export { diskUsage, walkTree } from './disk-usage.ts';
 export { copyAttributes, copyTreeContent } from './copy-tree.ts';
 export { connectDatagram, type DatagramSocket } from './datagram.ts';
 export { compileSeccomp, type SeccompSource } from './seccomp.ts';

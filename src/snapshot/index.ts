@@ -1,4 +1,5 @@
 /** Filesystems made of layers, on overlayfs: unpack a layer, stand a writable snapshot on it, tell what changed. */
+export type { Difference } from './compare-layer.ts';
 export type { Snapshots } from './door.ts';
 export type { LayerHold } from './owners.ts';
 export { openSnapshots } from './open.ts';
