@@ -12,6 +12,16 @@ export interface Unfinished {
   whole: boolean;
 }
 
+/** A file of the store, and what it takes of the disk. */
+export interface StoredFile {
+  digest: Digest;
+  path: string;
+  /** Bytes on disk. */
+  usage: number;
+  /** Of a download that ended early; undefined for a blob that somebody has. */
+  unfinished: Unfinished | undefined;
+}
+
 export interface Content {
   has(digest: Digest): boolean;
   /** The blob's size; undefined when it is not there. */
@@ -44,8 +54,10 @@ export interface Content {
   collect(digests?: Iterable<Digest>): Promise<number>;
   /** Downloads that ended early and that nobody goes on with now, oldest first. */
   unfinished(): Unfinished[];
-  /** Deletes what such downloads left, all or those of `digests`; returns the bytes freed. */
+  /** Deletes what such downloads left, all or those of `digests`; returns the bytes of the disk freed. */
   discardUnfinished(digests?: Iterable<Digest>): Promise<number>;
+  /** Every blob and every part. */
+  files(): Promise<StoredFile[]>;
   /** The disk is full: the downloads of now are not kept when they fail. */
   outOfSpace(): void;
   /** Compares the disk with what should be there; `quick` leaves the bytes of the blobs unread. */

@@ -1,10 +1,13 @@
 /** The image store over records, blobs, layers and registries: each verb is a file of this room. */
+import { join } from 'node:path';
 import type { ImageSummary } from '../api/index.ts';
+import { initChainId } from '../oci/index.ts';
 import { commitImage } from './commit.ts';
-import { describeImage, imageHistory, inspectImage, summarizeImage } from './describe.ts';
+import { describeImage, imageDigests, imageHistory, imageTags, inspectImage, summarizeImage } from './describe.ts';
 import type { ImageStore, ImageStoreOptions } from './door.ts';
 import { Downloads } from './downloads.ts';
 import { findImage } from './find.ts';
+import { FreedBlobs } from './freed.ts';
 import { importImage } from './import.ts';
 import { listImages } from './list.ts';
 import { loadImages } from './load.ts';
@@ -17,6 +20,7 @@ import { removeImage } from './remove.ts';
 import { saveImages } from './save.ts';
 import { Shelf } from './shelf.ts';
 import { parseTagTarget, tagImage } from './tag.ts';
+import { verifyImages } from './verify.ts';
 
 const remoteTimeoutMs = 60_000;
 
@@ -24,7 +28,13 @@ const remoteTimeoutMs = 60_000;
 export async function openImages(options: ImageStoreOptions): Promise<ImageStore> {
   const { content, snapshots, registry, uses, emit } = options;
   const records = await ImageRecords.open(options.root, content, options.log);
-  const shelf = new Shelf({ records, content, snapshots, uses, emit, version: options.version });
+  const needed = new Set(records.blobs());
+  const freed = await FreedBlobs.open(
+    join(options.root, 'freed'),
+    (digest) => needed.has(digest) && !content.has(digest),
+    (path) => options.log.error('the record of a freed blob cannot be read and was set aside', { path }),
+  );
+  const shelf = new Shelf({ records, freed, content, snapshots, uses, emit, version: options.version });
   const puller = { shelf, registry, downloads: new Downloads(content, registry) };
 
   return {
@@ -64,6 +74,20 @@ export async function openImages(options: ImageStoreOptions): Promise<ImageStore
       ),
     login: (auth) => registry.login(auth, AbortSignal.timeout(remoteTimeoutMs)),
     count: () => records.all().length,
+    holdings: () =>
+      records.all().map((image) => ({
+        id: image.id,
+        name: imageTags(shelf, image)[0] ?? imageDigests(shelf, image)[0] ?? '<none>',
+        containers: uses(image.id).length,
+        chain: [...image.chain, initChainId(image.chain.at(-1))],
+        blobs: [
+          image.id,
+          image.manifest,
+          ...image.layers.map((layer) => layer.digest),
+          ...records.references(image.id).flatMap(({ digest }) => (digest === undefined ? [] : [digest])),
+        ],
+      })),
+    verify: (request, signal) => verifyImages(puller, options.root, request, signal),
     used: (id, how) => {
       const image = records.get(id);
       if (image === undefined) return;

@@ -24,6 +24,7 @@ import {
   messageOf,
   nowNanos,
   readFileIfExists,
+  type RecordFault,
   Records,
   writeFileAtomic,
   zeroTime,
@@ -90,7 +91,7 @@ export class ImageRecords {
         opened.#remember(record, parseImageConfig(await content.read(record.id)));
       } catch (error) {
         opened.#lost.set(record.id, record);
-        const names = opened.#lostReferences(record.id).map(familiarReference);
+        const names = opened.namesOf(record.id).map(familiarReference);
         log.warn('an image is lost; mend it with: wherry system verify --repair', {
           image: record.id,
           names,
@@ -111,11 +112,23 @@ export class ImageRecords {
   }
 
   lost(): LostImage[] {
-    return [...this.#lost.values()].map((record) => ({ record, references: this.#lostReferences(record.id) }));
+    return [...this.#lost.values()].map((record) => ({ record, references: this.namesOf(record.id) }));
   }
 
-  #lostReferences(id: Digest): Reference[] {
+  /** Names of an image, lost ones' too. */
+  namesOf(id: Digest): Reference[] {
     return [...this.#references.values()].filter((name) => name.id === id).map(({ reference }) => reference);
+  }
+
+  /** What is wrong with the folder of records. */
+  check(): Promise<RecordFault[]> {
+    return this.#records.check();
+  }
+
+  /** Writes the record of that file name again. */
+  async write(name: string): Promise<void> {
+    const record = this.#records.get(name);
+    if (record !== undefined) await this.#records.put(name, record);
   }
 
   /** The config of a lost image is back: it is an image again. */
