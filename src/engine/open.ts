@@ -26,6 +26,7 @@ import { loadApparmor } from './apparmor.ts';
 import type { Config } from './config.ts';
 import { Events } from './events.ts';
 import { openSystem } from './system.ts';
+import { Verification } from './verify.ts';
 import { productVersion } from './version.ts';
 
 export interface OpenEngine extends AsyncDisposable {
@@ -228,6 +229,15 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
       volumes,
       events,
       warnings,
+      space: { dataRoot: config.dataRoot, content, snapshots, images, room: containers, volumes },
+      verification: new Verification({
+        dataRoot: config.dataRoot,
+        images,
+        room: containers,
+        volumes,
+        networking,
+        log,
+      }),
     }),
   };
   const kept = loans.move();
