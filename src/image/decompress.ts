@@ -94,7 +94,9 @@ async function* throughProgram(
   source: AsyncIterable<Uint8Array>,
   program: 'bzip2' | 'xz',
 ): AsyncGenerator<Uint8Array, void, void> {
-  const child = spawn(program, ['-d', '-c', '-q'], { stdio: ['pipe', 'pipe', 'ignore'] });
+  // A dictionary may be as large as 1.5 GB; the largest that xz itself chooses is 64 MiB.
+  const limits = program === 'xz' ? ['--memlimit-decompress=256MiB'] : [];
+  const child = spawn(program, ['-d', '-c', '-q', ...limits], { stdio: ['pipe', 'pipe', 'ignore'] });
   const exit = new Promise<{ error?: unknown; code?: number | null }>((resolve) => {
     child.on('error', (error) => resolve({ error }));
     child.on('close', (code) => resolve({ code }));

@@ -38,8 +38,11 @@ export async function readOciLayout(
   }
   for (const image of images.values()) {
     for (const layer of image.layers) {
-      if (!shelf.content.has(layer.digest))
+      const size = shelf.content.size(layer.digest);
+      if (size === undefined)
         throw new Fault('invalid', `Cannot load image: blob ${layer.digest} is missing from the archive`);
+      if (size !== layer.size)
+        throw new Fault('invalid', `Cannot load image: blob ${layer.digest} has ${size} bytes, not ${layer.size}`);
     }
   }
   if (images.size === 0) throw new Fault('not-found', 'Cannot load image: the archive has none for this platform');

@@ -156,7 +156,10 @@ export class Layers {
       const files = join(path, 'fs');
       mkdirSync(files, { recursive: true, mode: 0o755 });
       const digester = new Digester(diffId.slice(0, diffId.indexOf(':')));
-      const tar = tapBytes(request.tar, (chunk) => digester.update(chunk));
+      const tar = tapBytes(request.tar, (chunk) => {
+        signal?.throwIfAborted();
+        digester.update(chunk);
+      });
       const lower = this.lower(parent);
       const { size, opaque } = await unpackLayer(openSync(files, 'r'), lower, tar, {
         spend: (bytes, inodes) => this.#guard.spend(bytes, inodes),
