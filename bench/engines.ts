@@ -17,6 +17,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { packages } from '../test/support/peers.ts';
+import { registryNetwork, uplink } from './uplink.ts';
 
 export interface Engine {
   name: 'wherry' | 'dockerd' | 'podman';
@@ -73,6 +74,8 @@ export async function openWherry(docker: string): Promise<Engine> {
     `unix://${socket}`,
     '--bridge',
     'wbench0',
+    '--insecure-registry',
+    `${registryNetwork}.0/24`,
     '--log-level',
     'warn',
   ];
@@ -106,10 +109,11 @@ function linkAlternatives(folder: string): void {
   }
 }
 
+/** The first folder has the firewall's tools; programs of the last win. */
 function environment(...folders: string[]): NodeJS.ProcessEnv {
-  const programs = folders.flatMap((folder) =>
-    ['usr/bin', 'usr/sbin', 'sbin', 'usr/lib/podman'].map((name) => join(folder, name)),
-  );
+  const programs = folders
+    .toReversed()
+    .flatMap((folder) => ['usr/bin', 'usr/sbin', 'sbin', 'usr/lib/podman'].map((name) => join(folder, name)));
   return {
     ...process.env,
     PATH: `${programs.join(':')}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,
@@ -121,18 +125,26 @@ function environment(...folders: string[]): NodeJS.ProcessEnv {
 }
 
 export async function openDockerd(docker: string): Promise<Engine> {
-  const packed = await packages('engine');
+  const [newer, packed] = await Promise.all([packages('newer'), packages('engine')]);
   linkAlternatives(packed);
   const folder = mkdtempSync(join(tmpdir(), 'wherry-bench-dockerd-'));
   const socket = join(folder, 'd.sock');
   const log = join(folder, 'log');
   const fd = openSync(log, 'a');
-  writeFileSync(join(folder, 'daemon.json'), '{}');
+  const settings = {
+    'userland-proxy-path': join(newer, 'usr/sbin/docker-proxy'),
+    'insecure-registries': [`${registryNetwork}.0/24`],
+  };
+  writeFileSync(join(folder, 'daemon.json'), JSON.stringify(settings));
   const command = [
     'ip link set lo up; exec dockerd',
     `--config-file ${folder}/daemon.json --data-root ${folder}/data --exec-root ${folder}/run --pidfile ${folder}/pid -H unix://${socket} --bip 172.29.200.1/24`,
   ].join(' ');
-  const child = spawn('unshare', ['-n', 'sh', '-c', command], { stdio: ['ignore', fd, fd], env: environment(packed) });
+  const child = spawn('unshare', ['-n', 'sh', '-c', command], {
+    stdio: ['ignore', fd, fd],
+    env: environment(packed, newer),
+  });
+  await uplink(child.pid!, 1);
   try {
     await waitFor(socket, log);
   } catch (error) {
@@ -157,7 +169,7 @@ export async function openDockerd(docker: string): Promise<Engine> {
 }
 
 export async function openPodman(): Promise<Engine> {
-  const [packed, engine] = await Promise.all([packages('podman'), packages('engine')]);
+  const [packed, engine] = await Promise.all([packages('podman5'), packages('engine')]);
   linkAlternatives(engine);
   const folder = mkdtempSync(join(tmpdir(), 'wherry-bench-podman-'));
   mkdirSync(join(folder, 'containers'), { recursive: true });
@@ -190,8 +202,10 @@ export async function openPodman(): Promise<Engine> {
     { stdio: ['ignore', 'pipe', 'ignore'] },
   );
   await new Promise((done) => keeper.stdout.once('data', done));
+  await uplink(keeper.pid!, 2);
   const env = {
-    ...environment(engine, packed),
+    ...process.env,
+    PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
     CONTAINERS_CONF: join(folder, 'containers.conf'),
     CONTAINERS_STORAGE_CONF: join(folder, 'storage.conf'),
   };

@@ -1,5 +1,6 @@
 /** Bundles the command line and the daemon into dist/ when the sources are newer than the last bundle. */
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type BuildOptions, build } from 'esbuild';
 
@@ -20,7 +21,7 @@ const present = Object.fromEntries(Object.entries(entries).filter(([, file]) => 
 const fresh =
   existsSync(stamp) &&
   statSync(stamp).mtimeMs >= newest(join(root, 'src')) &&
-  Object.keys(present).every((name) => existsSync(join(root, `dist/${name}.js`)));
+  Object.keys(present).every((name) => existsSync(join(root, `dist/${name}.${name === 'wherry' ? 'cjs' : 'js'}`)));
 if (!fresh) {
   rmSync(join(root, 'dist'), { recursive: true, force: true });
   mkdirSync(join(root, 'dist'), { recursive: true });
@@ -35,7 +36,7 @@ if (!fresh) {
     external: ['koffi', 'undici'],
     logLevel: 'warning',
   };
-  // The command line is one CommonJS file: Node loads it in half the time of modules in pieces, and V8's cache keeps it compiled.
+  // The command line is one CommonJS file: Node loads it in half the time of modules in pieces.
   // It is built apart from the daemon, so that what only the daemon needs is not in it.
   if ('wherry' in present) {
     await build({
@@ -43,12 +44,14 @@ if (!fresh) {
       entryPoints: [join(root, 'src/cli/program.ts')],
       outfile: join(root, 'dist/wherry.cjs'),
       format: 'cjs',
+      keepNames: false,
       define: { 'import.meta.dirname': '__dirname' },
+      // import() would start Node's loader of modules for each of its own; require does not.
+      supported: { 'dynamic-import': false },
     });
-    writeFileSync(
-      join(root, 'dist/wherry.js'),
-      `import{createRequire,enableCompileCache}from'node:module';enableCompileCache(import.meta.dirname+'/.compile-cache');await createRequire(import.meta.url)('./wherry.cjs').main();\n`,
-    );
+    copyFileSync(join(root, 'scripts/wherry-main.cjs'), join(root, 'dist/wherry-main.cjs'));
+    // Without it the first command makes the cache, of what it happens to run.
+    spawnSync(process.execPath, [join(root, 'scripts/warm-cli.ts')], { stdio: 'ignore', timeout: 30_000 });
   }
   await build({
     ...common,

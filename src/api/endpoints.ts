@@ -79,6 +79,9 @@ export const endpoints = {
   imagePush: { method: 'POST', path: '/images/{name}/push', access: 'write' },
   imageTag: { method: 'POST', path: '/images/{name}/tag', access: 'write' },
   imageRemove: { method: 'DELETE', path: '/images/{name}', access: 'write' },
+  /** Wherry's own: what differs between two images; where each layer came from and what it takes. */
+  imageDiff: { method: 'GET', path: '/wherry/image-diff', access: 'read' },
+  imageLayers: { method: 'GET', path: '/wherry/images/{name}/layers', access: 'read' },
   distribution: { method: 'GET', path: '/distribution/{name}/json', access: 'read', since: 30 },
 
   build: { method: 'POST', path: '/build', access: 'write' },

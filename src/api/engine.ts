@@ -19,8 +19,10 @@ import type {
   FilesystemChange,
   Filters,
   ImageDeleteEntry,
+  ImageDifference,
   ImageHistoryEntry,
   ImageInspect,
+  ImageLayer,
   ImageSummary,
   NetworkCreateBody,
   NetworkInspect,
@@ -163,10 +165,26 @@ export interface Execs {
   tty(id: string): Promise<boolean>;
 }
 
+/** An archive on its way out; `size` is what `tar` will come to in bytes. */
+export interface SavedArchive {
+  size: number;
+  tar: Bytes;
+}
+
 export interface Images {
-  list(options: { all: boolean; filters: Filters; sharedSize: boolean }): Promise<ImageSummary[]>;
+  /** With `manifests`, each image tells of its platforms. */
+  list(options: { all: boolean; filters: Filters; sharedSize: boolean; manifests: boolean }): Promise<ImageSummary[]>;
   inspect(ref: string, options: { platform?: string | undefined }): Promise<ImageInspect>;
   history(ref: string, options: { platform?: string | undefined }): Promise<ImageHistoryEntry[]>;
+  /** Wherry's own (GET /wherry/images/{name}/layers), bottom first. */
+  layers(ref: string, options: { platform?: string | undefined }): Promise<ImageLayer[]>;
+  /** Wherry's own (GET /wherry/image-diff?from=&to=): streamed, and told without running or mounting anything. @throws Fault not-found */
+  diff(
+    from: string,
+    to: string,
+    options: { platform?: string | undefined },
+    signal: AbortSignal,
+  ): Promise<AsyncIterable<ImageDifference>>;
   /** Throws before the first message when nothing was found; a later failure is thrown by the iterator. */
   pull(
     options: { image: string; tag: string | undefined; platform: string | undefined; auth: RegistryAuth | undefined },
@@ -194,9 +212,18 @@ export interface Images {
     options: { quiet: boolean; platform: string | undefined },
     signal: AbortSignal,
   ): Promise<AsyncIterable<ProgressMessage>>;
-  save(refs: string[], options: { platform: string | undefined }, signal: AbortSignal): Promise<Bytes>;
+  /** Wherry's own: without the layers that the images `since` have, for a machine that has those. @throws Fault not-found */
+  save(
+    refs: string[],
+    options: { platform: string | undefined; since: readonly string[] },
+    signal: AbortSignal,
+  ): Promise<SavedArchive>;
   tag(ref: string, options: { repo: string; tag: string | undefined }): Promise<void>;
-  remove(ref: string, options: { force: boolean; noPrune: boolean }): Promise<ImageDeleteEntry[]>;
+  /** With `platforms`, only an image that is for one of them. */
+  remove(
+    ref: string,
+    options: { force: boolean; noPrune: boolean; platforms?: readonly string[] },
+  ): Promise<ImageDeleteEntry[]>;
   prune(filters: Filters): Promise<{ deleted: ImageDeleteEntry[]; reclaimed: number }>;
   search(options: { term: string; limit: number; filters: Filters }): Promise<object[]>;
   distribution(ref: string, auth: RegistryAuth | undefined, signal: AbortSignal): Promise<object>;
@@ -235,6 +262,8 @@ export interface TrashedVolume {
 }
 
 export interface System {
+  /** A client has come: what the kernel is slow to begin may begin. Cheap, and without a promise. */
+  expect(): void;
   version(): Promise<SystemVersion>;
   info(): Promise<SystemInfo>;
   diskUsage(types: ReadonlySet<'container' | 'image' | 'volume' | 'build-cache'>): Promise<DiskUsage>;

@@ -433,6 +433,23 @@ export interface ImageSummary {
   SharedSize: number;
   Labels: Record<string, string> | null;
   Containers: number;
+  Manifests?: ImageManifestSummary[];
+}
+
+/** One platform of an image, since API 1.47 where it is asked for. Sizes in bytes. */
+export interface ImageManifestSummary {
+  ID: string;
+  Descriptor: { mediaType: string; digest: string; size: number };
+  /** Whether its content is here; of one that is not, sizes are 0. */
+  Available: boolean;
+  Size: { Content: number; Total: number };
+  Kind: 'image';
+  ImageData: {
+    Platform: { os: string; architecture: string; variant?: string };
+    /** Ids of the containers that use it. */
+    Containers: string[];
+    Size: { Unpacked: number };
+  };
 }
 
 export interface ImageInspect {
@@ -453,6 +470,90 @@ export interface ImageInspect {
   GraphDriver: { Data: Record<string, string> | null; Name: string };
   RootFS: { Type: string; Layers?: string[] };
   Metadata: { LastTagTime: string };
+}
+
+/**
+ * Wherry's own: one line of what differs between two images, in this order: `images`, then `config`, `package` and `file` lines as far
+ * as anything differs, then `summary`.
+ */
+export type ImageDifference =
+  | { Kind: 'images'; From: ComparedImage; To: ComparedImage; SharedLayers: number }
+  | {
+      Kind: 'config';
+      /** "User", "Env.PATH", "Labels.a", "ExposedPorts.80/tcp". */
+      Key: string;
+      /** null where it is not set. */
+      From: string | null;
+      To: string | null;
+    }
+  | { Kind: 'package'; Manager: string; Name: string; From: string | null; To: string | null }
+  | {
+      Kind: 'file';
+      /** Absolute. Bytes that are no UTF-8 show as U+FFFD; then PathBytes has them all. */
+      Path: string;
+      /** Base64. */
+      PathBytes?: string;
+      Change: 'added' | 'removed' | 'changed';
+      /** What changed: type, content, mode, owner, target, device, attributes. */
+      Fields?: string[];
+      From?: ComparedFile;
+      To?: ComparedFile;
+    }
+  | {
+      Kind: 'summary';
+      Config: number;
+      Packages: number;
+      /** Of files, directories and the rest. */
+      Added: number;
+      Removed: number;
+      Changed: number;
+      /** Bytes of content that came, and that went. */
+      AddedSize: number;
+      RemovedSize: number;
+    };
+
+export interface ComparedImage {
+  Id: string;
+  /** As it was asked for. */
+  Name: string;
+  /** Unpacked, in bytes. */
+  Size: number;
+  Layers: number;
+}
+
+export interface ComparedFile {
+  Type: 'file' | 'directory' | 'symlink' | 'fifo' | 'character' | 'block' | 'socket';
+  /** As chmod takes it: "0644". */
+  Mode: string;
+  Uid: number;
+  Gid: number;
+  /** Of a file's content. */
+  Size: number;
+  /** Of a symlink. */
+  Target?: string;
+}
+
+/** Wherry's own: a layer of an image, bottom first. Sizes in bytes. */
+export interface ImageLayer {
+  /** Of the blob, as it is stored and pushed. */
+  Digest: string;
+  DiffId: string;
+  MediaType: string;
+  /** On disk, unpacked; 0 for one that is not. */
+  Size: number;
+  /** Of the blob, compressed or not; 0 when it is not here. */
+  StoredSize: number;
+  /** RFC 3339; empty where the image does not say. */
+  Created: string;
+  CreatedBy: string;
+  /** The smallest image here that the layer came with. */
+  From: { Id: string; Name: string };
+  /** Registries and repositories that image is known from. */
+  Repositories: string[];
+  /** How it came to be here. */
+  Origin: 'registry' | 'load' | 'import' | 'commit' | 'unknown';
+  /** Other images that stand on it: a name, or the short id of one without. */
+  SharedWith: string[];
 }
 
 export interface ImageHistoryEntry {

@@ -38,6 +38,8 @@ export interface Command {
   /** Said below the one line of the tree. */
   long?: string;
   arity: Arity;
+  /** The exit code for another number of arguments; Docker's 1 if not said. */
+  arityCode?: number;
   /** A flag table (see flag/table.ts). */
   flags?: string;
   hidden?: string;
@@ -50,6 +52,8 @@ export interface Command {
   examples?: string;
   /** What arguments name, in order; the last repeats. */
   completes?: readonly ArgumentKind[];
+  /** What a flag's value names, or the values it takes. */
+  completesFlags?: Readonly<Record<string, ArgumentKind | readonly string[]>>;
   /** @returns the exit code; nothing is 0. */
   run(session: Session, invocation: Invocation): Promise<number | void>;
 }

@@ -1,9 +1,11 @@
 /** What a person reads when something failed: whose refusal it is, in whose words, and what to type next. */
 import { ApiFault } from '../client/index.ts';
 import { Fault, messageOf } from '../std/index.ts';
+import { AdvisedFault } from './advised-fault.ts';
 
 /** @param debug adds the stack. */
 export function explain(error: unknown, debug = false): string {
+  if (error instanceof AdvisedFault) return `${explain(error.failure, debug)}\n${error.advice}`;
   const text = error instanceof ApiFault ? `Error response from daemon: ${error.message}` : messageOf(error);
   const advice = adviceFor(error);
   const stack = debug && error instanceof Error ? `\n${error.stack ?? ''}` : '';
@@ -22,6 +24,9 @@ function adviceFor(error: unknown): string | undefined {
       return "Run the command with sudo, or add yourself to the socket's group.";
     }
     return undefined;
+  }
+  if (error.status === 404 && message === 'page not found') {
+    return "The daemon does not know this call: it is older than this command line, or not Wherry's.";
   }
   const image = /^No such image: (\S+)$/.exec(message)?.[1];
   if (image !== undefined) return `See what is here with 'wherry images', or get it with 'wherry pull ${image}'.`;

@@ -31,15 +31,16 @@ export async function wherry(
   place: { path: string; folder: string },
   words: readonly string[],
   input = '',
+  options: { terminal?: boolean } = {},
 ): Promise<Outcome> {
-  const out = new CaughtOutput();
-  const err = new CaughtOutput();
+  const out = new CaughtOutput(options.terminal);
+  const err = new CaughtOutput(options.terminal);
   const env = { HOME: place.folder, DOCKER_CONFIG: place.folder, DOCKER_HOST: `unix://${place.path}`, FOO: 'foo' };
   const lines = input.split('\n');
   const client = createClient({ endpoint: `unix://${place.path}` });
   const code = await run(
     words,
-    (options): Session => ({
+    (chosen): Session => ({
       env,
       out,
       err,
@@ -52,7 +53,7 @@ export async function wherry(
         raw: () => () => {},
         stop: () => {},
       },
-      options,
+      options: chosen,
       endpoint: async () => ({ endpoint: parseEndpoint(`unix://${place.path}`), context: 'default', isDefault: false }),
       client: async () => client,
       config: () => readConfigFile(place.folder),

@@ -4,6 +4,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { withServer } from '../../test/support/server.ts';
+import { Fault } from '../std/index.ts';
 import { wherry } from './fixture.ts';
 
 describe('wherry', () => {
@@ -93,11 +94,155 @@ describe('wherry', () => {
       const file = join(place.folder, 'out.tar');
       await wherry(place, ['save', '-o', file, 'busybox']);
       assert.ok((await readFile(file)).length >= 512);
+      for (const [name, flags, magic] of [
+        ['a.tar.gz', [], [0x1f, 0x8b]],
+        ['a.tzst', [], [0x28, 0xb5, 0x2f, 0xfd]],
+        ['a.gz', ['--compress', 'none'], [...Buffer.from('manifest.json')]],
+        ['a.tar', ['--compress', 'gzip'], [0x1f, 0x8b]],
+      ] as const) {
+        const target = join(place.folder, name);
+        assert.equal((await wherry(place, ['save', ...flags, '-o', target, 'busybox'])).err, '');
+        assert.deepEqual([...(await readFile(target)).subarray(0, magic.length)], [...magic], name);
+        assert.equal((await wherry(place, ['load', '-i', target])).out, 'Loaded image: busybox:latest\n');
+      }
+      await wherry(place, ['save', '--since', 'base', '--since=other:1', '-o', file, 'busybox']);
+      assert.deepEqual((place.engine.calls.at(-1)!.args[1] as { since: string[] }).since, ['base', 'other:1']);
+      const bars = await wherry(place, ['save', '-o', file, 'busybox'], '', { terminal: true });
+      assert.match(bars.err, /out\.tar: Saving +2\.048kB\/2\.048kB\r\n[^]*out\.tar: Saved 2\.05kB\r\n$/);
+      const loading = await wherry(place, ['load', '-i', file], '', { terminal: true });
+      assert.match(loading.out, /out\.tar: Reading +2\.048kB\/2\.048kB\r\nLoaded image: busybox:latest\n$/);
+      const refused: [words: string[], err: RegExp][] = [
+        [
+          ['save', '-o', join(place.folder, 'a.tar.xz'), 'busybox'],
+          /^cannot compress as \.xz: name the output \.gz or/,
+        ],
+        [['save', '--compress', 'rar', 'busybox'], /^unknown compression "rar": must be one of "gzip", "zstd", "none"/],
+        [
+          ['save', '--platform', 'a/b/c/d', 'busybox'],
+          /^invalid platform: "a\/b\/c\/d": cannot parse platform specifier/,
+        ],
+        [
+          ['load', '-i', place.folder],
+          /^Cannot load \S+: it is a directory\. Pack it: tar -C \S+ -c \. \| wherry load/,
+        ],
+        [['load', '-i', '/nonexistent'], /^open \/nonexistent: no such file or directory/],
+      ];
+      for (const [line, err] of refused) {
+        const outcome = await wherry(place, line);
+        assert.equal(outcome.code, 1);
+        assert.match(outcome.err, err);
+      }
       assert.match((await wherry(place, ['rmi', 'busybox'])).out, /^Untagged: busybox:latest\nDeleted: sha256:/);
       assert.match(
         (await wherry(place, ['rmi', 'nope'])).err,
         /No such image.*\nSee what is here with 'wherry images', or get it with 'wherry pull nope/,
       );
+    });
+  });
+
+  test('images for people: layers and the tree', async () => {
+    await withServer({}, async (place) => {
+      const layers = await wherry(place, ['history', '--layers', 'busybox']);
+      assert.equal(
+        layers.out,
+        `LAYER          DIFF ID        SIZE     STORED   FROM                                         SHARED WITH    CREATED BY
+111111111111   222222222222   1.98MB   1MB      busybox:latest (docker.io/library/busybox)   app:1, app:2   COPY busybox /bin/ # and a very long explanation of what this step is good for
+
+1 layer: 1.98MB unpacked, 1MB stored; 1.98MB of it shared with other images
+`,
+      );
+      const narrow = await wherry(place, ['history', '--layers', 'busybox'], '', { terminal: true });
+      const lines = narrow.out.split('\n').slice(0, 2);
+      assert.ok(
+        lines.every((line) => line.length <= 80),
+        narrow.out,
+      );
+      assert.match(lines[1]!, /^1{12} +2{12} +1\.98MB +1MB +busybox… +app:1, a… +COPY bus…$/);
+      assert.equal((await wherry(place, ['history', '--layers', '-q', '--no-trunc', 'busybox'])).out.length, 72);
+      assert.equal(
+        (await wherry(place, ['history', '--layers', '-H=false', '--format', '{{.Size}} {{.Origin}}', 'busybox'])).out,
+        '1984162 registry\n',
+      );
+      await wherry(place, ['create', '--name', 'one', 'busybox']);
+      await wherry(place, ['create', '--name', 'two', 'busybox']);
+      assert.equal(
+        (await wherry(place, ['images', '--tree'])).out,
+        `IMAGE               ID             UNPACKED   STORED   IN USE
+busybox:latest      f7c8a1ccf7c8   1.98MB     1MB      one, two
+├─ other:name
+├─ linux/amd64      aaaaaaaaaaaa   1.98MB     1MB      one, two
+└─ linux/arm64/v8   bbbbbbbbbbbb   not here
+<untagged>          000000000000   1B
+`,
+      );
+      assert.deepEqual((place.engine.calls.at(-2)!.args[0] as { manifests: boolean }).manifests, true);
+    });
+  });
+
+  test('image diff: text, JSON, exit codes', async () => {
+    await withServer({}, async (place) => {
+      const text = await wherry(place, ['image', 'diff', 'busybox', 'busybox:latest']);
+      assert.deepEqual(text, {
+        code: 1,
+        err: '',
+        out: `--- busybox  f7c8a1ccf7c8  1.98MB in 2 layers
++++ busybox:latest  f7c8a1ccf7c8  1.98MB in 3 layers, 1 of them shared
+
+Configuration:
+  ~ Cmd ["sh"] → ["app"]
+  + Env.NEW with \\x1b[31mred
+  - Labels.old
+
+Packages:
+  ~ curl 7.88 → 8.0
+  - nano 7.2
+
+Files:
+  A /app/  1 file, 3kB
+  A /app2  → app
+  D /gone\\n  2kB
+  C /bin/tool  10B → 20B, mode 0644 → 4755, owner 0:0 → 1:2
+  C /etc/conf  content
+
+Different: 3 settings, 2 packages, 3 files added, 1 removed, 2 changed; 3kB more
+`,
+      });
+      const every = await wherry(place, ['image', 'diff', '-a', '--only', 'files', 'busybox', 'busybox:latest']);
+      assert.match(every.out, /\n\nFiles:\n {2}A \/app\/\n {2}A \/app\/a {2}3kB\n/);
+      assert.match(every.out, /\n\nDifferent: 3 files added, 1 removed, 2 changed; 3kB more\n$/);
+      const json = await wherry(place, ['image', 'diff', '--format', 'json', 'busybox', 'busybox:latest']);
+      const lines = json.out.trim().split('\n');
+      assert.deepEqual(
+        lines.map((line) => (JSON.parse(line) as { Kind: string }).Kind),
+        [
+          'images',
+          ...Array.from({ length: 3 }, () => 'config'),
+          'package',
+          'package',
+          ...Array.from({ length: 6 }, () => 'file'),
+          'summary',
+        ],
+      );
+      assert.deepEqual(await wherry(place, ['image', 'diff', '-q', 'busybox', 'busybox:latest']), {
+        code: 1,
+        out: '',
+        err: '',
+      });
+      const same = await wherry(place, ['image', 'diff', 'busybox', 'busybox']);
+      assert.deepEqual(
+        [same.code, same.out.split('\n').at(-2)],
+        [0, 'No difference in configuration, packages or files.'],
+      );
+      for (const [words, err] of [
+        [['nope', 'busybox'], /No such image: nope/],
+        [['busybox'], /requires 2 arguments/],
+        [['--only', 'x', 'busybox', 'busybox'], /^unknown part "x": must be one of "config", "packages", "files"/],
+        [['--format', 'table', 'busybox', 'busybox'], /^unknown format "table": must be "json"/],
+      ] as const) {
+        const outcome = await wherry(place, ['image', 'diff', ...words]);
+        assert.equal(outcome.code, 2);
+        assert.match(outcome.err, err);
+      }
     });
   });
 
@@ -123,6 +268,30 @@ describe('wherry', () => {
       assert.equal((await wherry(place, ['cp', join(place.folder, 'in.txt'), 'box:/root/'])).code, 0);
       assert.match((await wherry(place, ['cp', 'a', 'b'])).err, /must specify at least one container source/);
       await wherry(place, ['rm', '-f', 'box']);
+    });
+  });
+
+  test('an image that is here stays usable when its registry does not answer', async () => {
+    await withServer({}, async (place) => {
+      const refusal = 'Get "https://registry-1.docker.io/v2/": dial tcp: lookup registry-1.docker.io: no such host';
+      place.engine.images.pull = async () => {
+        throw new Fault('internal', refusal);
+      };
+      const pulled = await wherry(place, ['pull', 'busybox']);
+      assert.equal(pulled.code, 1);
+      assert.match(
+        pulled.err,
+        /^Error response from daemon: Get .*no such host\nThe image busybox:latest(, made .* ago,)? is still here: use it with 'wherry run busybox:latest'\.\n$/,
+      );
+      const run = await wherry(place, ['run', '--rm', '--pull', 'always', 'busybox', 'echo', 'hi']);
+      assert.equal(run.code, 125);
+      assert.match(
+        run.err,
+        /no such host\nThe image busybox:latest.* is still here: leave out '--pull always' to use it\./,
+      );
+      assert.equal((await wherry(place, ['run', '--rm', 'busybox', 'echo', 'hi'])).out, 'hi\n', 'nobody is asked');
+      const unknown = await wherry(place, ['pull', 'nothere']);
+      assert.equal(unknown.err, `Error response from daemon: ${refusal}\n`);
     });
   });
 
@@ -227,6 +396,10 @@ describe('completion', () => {
       assert.deepEqual((await words(place, 'rm', '')).sort(), ['idle', 'web']);
       assert.deepEqual(await words(place, 'rm', 'web', ''), ['idle']);
       assert.deepEqual(await words(place, 'run', 'bus'), ['busybox']);
+      assert.deepEqual(await words(place, 'save', '--since', 'bus'), ['busybox']);
+      assert.deepEqual(await words(place, 'save', '--compress=g'), ['--compress=gzip']);
+      assert.deepEqual(await words(place, 'save', '--platform', 'linux/arm'), ['linux/arm64', 'linux/arm/v7']);
+      assert.deepEqual(await words(place, 'logs', '--since', ''), []);
       assert.deepEqual(await words(place, 'volume', 'rm', ''), ['data']);
       await wherry(place, ['rm', '-f', 'web']);
     });

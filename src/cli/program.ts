@@ -128,7 +128,7 @@ async function runCommand(
   }
 }
 
-function checkArity(path: string[], { arity: { min, max } }: Command, count: number): void {
+function checkArity(path: string[], { arity: { min, max }, arityCode = 1 }: Command, count: number): void {
   if (count >= min && count <= max) return;
   const plural = (number: number): string => (number === 1 ? '1 argument' : `${number} arguments`);
   const rule =
@@ -142,7 +142,7 @@ function checkArity(path: string[], { arity: { min, max } }: Command, count: num
             ? `requires at most ${plural(max)}`
             : `requires at least ${min} and at most ${max} arguments`;
   throw new UsageFault(`wherry: 'wherry ${path.join(' ')}' ${rule}`, {
-    code: 1,
+    code: arityCode,
     see: max === Number.POSITIVE_INFINITY,
   });
 }

@@ -131,6 +131,7 @@ export const root: TreeNode = {
       short: 'Manage images',
       children: {
         build: { short: 'Build an image from a Dockerfile', load: () => import('./commands/build.ts') },
+        diff: { short: 'Show what differs between two images', load: () => import('./commands/image-diff.ts') },
         history: { short: 'Show the history of an image', load: () => import('./commands/history.ts') },
         import: {
           short: 'Import the contents from a tarball to create a filesystem image',

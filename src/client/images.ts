@@ -1,5 +1,13 @@
 /** The image calls. Streams of progress end with the work; a line with `error` says that it failed. */
-import type { ImageDeleteEntry, ImageHistoryEntry, ImageInspect, ImageSummary, ProgressMessage } from '../api/index.ts';
+import type {
+  ImageDeleteEntry,
+  ImageDifference,
+  ImageHistoryEntry,
+  ImageInspect,
+  ImageLayer,
+  ImageSummary,
+  ProgressMessage,
+} from '../api/index.ts';
 import type { Caller, FilterValues } from './caller.ts';
 
 export interface ImagesPruned {
@@ -44,6 +52,12 @@ export function imageCalls(caller: Caller) {
     inspectText: (name: string, platform?: string) => caller.text('imageInspect', { name, query: { platform } }),
     history: (name: string, platform?: string) =>
       caller.json<ImageHistoryEntry[]>('imageHistory', { name, query: { platform } }),
+    /** Wherry only: another daemon answers 404. */
+    layers: (name: string, platform?: string) =>
+      caller.json<ImageLayer[]>('imageLayers', { name, query: { platform } }),
+    /** Wherry only. A line with `error` says that the comparison failed. */
+    diff: (from: string, to: string, platform?: string, signal?: AbortSignal) =>
+      caller.lines<ImageDifference | { error: string }>('imageDiff', { query: { from, to, platform }, signal }),
     pull: (
       query: { fromImage: string; tag?: string; platform?: string | undefined },
       auth?: string,
@@ -72,10 +86,18 @@ export function imageCalls(caller: Caller) {
         stream: body,
         headers: { 'Content-Type': 'application/x-tar' },
       }),
-    save: async (names: readonly string[], platform?: string): Promise<AsyncIterable<Uint8Array>> =>
-      (await caller.call('imageSaveMany', { query: { names, platform } })).body,
+    /** `size` is undefined where the daemon does not tell. `since`: without the layers of those images (Wherry only). */
+    save: async (
+      names: readonly string[],
+      options: { platform?: string | undefined; since?: readonly string[] } = {},
+    ): Promise<{ size: number | undefined; tar: AsyncIterable<Uint8Array> }> => {
+      const { platform, since } = options;
+      const answer = await caller.call('imageSaveMany', { query: { names, platform, since } });
+      const size = Number(answer.headers['x-wherry-archive-size'] ?? Number.NaN);
+      return { size: Number.isNaN(size) ? undefined : size, tar: answer.body };
+    },
     tag: (name: string, repo: string, tag: string) => caller.done('imageTag', { name, query: { repo, tag } }),
-    remove: (name: string, query: { force?: boolean; noprune?: boolean; platforms?: string | undefined } = {}) =>
+    remove: (name: string, query: { force?: boolean; noprune?: boolean; platforms?: readonly string[] } = {}) =>
       caller.json<ImageDeleteEntry[]>('imageRemove', { name, query }),
     prune: (filters?: FilterValues) => caller.json<ImagesPruned>('imagePrune', { filters }),
     search: (term: string, options: { limit?: number | undefined; filters?: FilterValues; auth?: string }) =>

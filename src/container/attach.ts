@@ -1,5 +1,6 @@
 /** `attach`: to a process that runs, or to one that is about to. */
 import type { AttachOptions, StdioFrame, StdioSession } from '../api/index.ts';
+import { attachMonitor } from '../monitor/index.ts';
 import { Fault } from '../std/index.ts';
 import { bundleDirectory, type Context, type Live, logPath } from './context.ts';
 import { parseDetachKeys } from './detach-keys.ts';
@@ -31,7 +32,7 @@ export function attachContainer(context: Context, live: Live, options: AttachOpt
     session.detach();
     return session;
   }
-  if (run !== undefined) session.connect(`${bundleDirectory(context, record.id)}/attach`);
+  if (run !== undefined) session.connect(attachMonitor(`${bundleDirectory(context, record.id)}/attach`));
   else live.pending.add(session);
   return session;
 }

@@ -27,7 +27,10 @@ export async function connectNetwork(
       'container sharing network namespace with another container or host cannot be connected to any other network',
     );
   if (driver === 'host' || mode === 'host')
-    throw new Fault('forbidden', 'container cannot be disconnected from host network or connected to host network');
+    throw new Fault(
+      'forbidden',
+      'cannot connect container to host network - container must be created in host network mode',
+    );
   if (mode === 'none' || driver === 'null')
     throw new Fault(
       'forbidden',
@@ -80,8 +83,11 @@ export async function disconnectNetwork(
     if (!force || !(networkRef in record.networks)) throw error;
     network = { id: networkRef, name: networkRef, driver: 'bridge' };
   }
-  if (network.driver === 'host')
-    throw new Fault('forbidden', 'container cannot be disconnected from host network or connected to host network');
+  if (record.hostConfig.NetworkMode === 'host' && network.driver === 'host')
+    throw new Fault(
+      'forbidden',
+      'cannot disconnect container from host network - container was created in host network mode',
+    );
   const key = networkKey(context, live, network.id) ?? (network.name in record.networks ? network.name : undefined);
   if (key === undefined)
     throw new Fault('forbidden', `container ${record.id} is not connected to network ${network.name}`);

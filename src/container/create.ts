@@ -50,7 +50,7 @@ export async function createContainer(
   parseSecurityOptions(host.SecurityOpt ?? []);
   const settled = settleConfig(merged, host, context.settings.facts, id, options.apiVersion);
   if ((settled.host.Isolation ?? '') !== '' && settled.host.Isolation !== 'default')
-    throw new Fault('invalid', `invalid isolation: "${settled.host.Isolation}" - linux only supports 'default'`);
+    throw new Fault('invalid', `invalid isolation (${settled.host.Isolation}): linux only supports 'default'`);
   joinOthers(context, settled.host);
   if (settled.host.NetworkMode === 'host' && Object.keys(settled.host.PortBindings ?? {}).length > 0)
     settled.warnings.push('Published ports are discarded when using host network mode');

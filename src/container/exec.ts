@@ -1,22 +1,18 @@
-/** Processes run in a container by `exec`, each under a monitor of its own, and the probes of health checks. */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+/** Processes run in a container by `exec`: their state from create to the end. Health checks probe by them, too. */
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecCreateBody, ExecInspect, StdioSession } from '../api/index.ts';
-import { isAlive, processStart, warmCgroups } from '../linux/index.ts';
+import { warmCgroups } from '../linux/index.ts';
 import { resizeTerminal } from '../monitor/index.ts';
 import { Fault, messageOf, randomId } from '../std/index.ts';
-import { containerCapabilities } from './capabilities.ts';
 import { bundleDirectory, type Context, type Live } from './context.ts';
 import { parseDetachKeys } from './detach-keys.ts';
 import { containerEvent } from './event.ts';
+import { discardPrepared, type Prepared, prepareExec, runPlain, runTerminal, wantsStdio } from './exec-run.ts';
+import { type ConsoleSize, execProcess, type OciProcess, withConsoleSize } from './exec-spec.ts';
 import { requireRun } from './find.ts';
-import { environmentKey } from './merge.ts';
-import { readInRoot, withRoot } from './rootfs.ts';
 import { ProcessSession } from './session.ts';
-import { processCapabilities, processEnvironment } from './spec.ts';
 import { startFailure } from './start-error.ts';
-import { resolveUser } from './user.ts';
 
 /** Execs of a container remembered after they ended, so that inspect can tell their exit code. */
 const REMEMBERED = 256;
@@ -25,24 +21,31 @@ export interface ExecState {
   id: string;
   live: Live;
   body: ExecCreateBody;
+  process: OciProcess;
   started: boolean;
   running: boolean;
   exitCode: number | null;
-  pid: number;
+  /** On the host; 0 before it runs. */
+  pid: () => number;
   bundle: string;
+  prepared: Prepared | undefined;
+  attempts: number;
+  /** Why it did not start. */
+  failure: Fault | undefined;
   /** Called when the container's own process has ended, which takes every exec with it. */
   containerExited(): void;
   finished: PromiseWithResolvers<void>;
 }
 
-/** @throws Fault conflict when it does not run or is paused; invalid without a command */
+/** @throws Fault conflict when it does not run or is paused; invalid without a command, or for a user that is not there */
 export function createExec(context: Context, live: Live, body: ExecCreateBody): ExecState {
   const command = body.Cmd ?? [];
   if (command.length === 0) throw new Fault('invalid', 'No exec command specified');
   requireRun(live);
   if (live.run?.paused)
-    throw new Fault('conflict', `container ${live.record.name} is paused, unpause the container before exec`);
+    throw new Fault('conflict', `Container ${live.record.name} is paused, unpause the container before exec`);
   parseDetachKeys(body.DetachKeys);
+  const process = execProcess(context, live, body);
   warmCgroups(context.settings.cgroups);
   const id = randomId();
   const finished = Promise.withResolvers<void>();
@@ -50,12 +53,17 @@ export function createExec(context: Context, live: Live, body: ExecCreateBody): 
     id,
     live,
     body,
+    process,
     started: false,
     running: false,
     exitCode: null,
-    pid: 0,
+    pid: () => 0,
     bundle: join(bundleDirectory(context, live.record.id), 'execs', id.slice(0, 32)),
+    prepared: undefined,
+    attempts: 0,
+    failure: undefined,
     containerExited: () => {
+      discardPrepared(context, exec);
       if (exec.running) finish(context, exec, 137);
     },
     finished,
@@ -64,6 +72,8 @@ export function createExec(context: Context, live: Live, body: ExecCreateBody): 
   live.execs.set(id, exec);
   forgetOldest(context, live);
   containerEvent(context, live.record, `exec_create: ${command.join(' ')}`, { execID: id });
+  // After the answer, whose way to the client and back this uses.
+  setImmediate(() => prepareExec(context, exec));
   return exec;
 }
 
@@ -86,7 +96,7 @@ export function findExec(context: Context, id: string): ExecState {
 
 export interface ExecStart {
   detach: boolean;
-  consoleSize: { height: number; width: number } | undefined;
+  consoleSize: ConsoleSize | undefined;
 }
 
 /** Starts it. A failure to run the command is no fault but text in the session and exit code 126 or 127, as in Docker. */
@@ -106,10 +116,9 @@ export async function startExec(
   }
   requireRun(live);
   if (live.run?.paused)
-    throw new Fault('conflict', `container ${live.record.name} is paused, unpause the container before exec`);
+    throw new Fault('conflict', `Container ${live.record.name} is paused, unpause the container before exec`);
   exec.started = true;
-  const attached =
-    !options.detach && ((body.AttachStdin ?? false) || (body.AttachStdout ?? false) || (body.AttachStderr ?? false));
+  const attached = !options.detach && wantsStdio(exec);
   const session = attached
     ? new ProcessSession({
         tty: body.Tty ?? false,
@@ -123,7 +132,7 @@ export async function startExec(
       })
     : undefined;
   containerEvent(context, live.record, `exec_start: ${(body.Cmd ?? []).join(' ')}`, { execID: exec.id });
-  const ran = run(context, exec, session, options);
+  const ran = run(context, exec, session, withConsoleSize(exec.process, options.consoleSize));
   if (session === undefined) {
     // Detached: the answer says whether it started.
     const failure = await ran;
@@ -138,13 +147,9 @@ export async function startExec(
 function endsAfter(session: ProcessSession, exec: ExecState, ran: Promise<Fault | undefined>): StdioSession {
   async function* output(): AsyncGenerator<{ stream: 'stdout' | 'stderr'; data: Uint8Array }> {
     yield* session.output;
-    const failure = await ran;
-    if (failure !== undefined) {
-      yield { stream: 'stdout', data: Buffer.from(`${failure.message}\r\n`) };
-      return;
-    }
-    if (session.detached) return;
-    await exec.finished.promise;
+    if (!session.detached) await ran;
+    if (exec.failure !== undefined) yield { stream: 'stdout', data: Buffer.from(`${exec.failure.message}\r\n`) };
+    else if (!session.detached) await exec.finished.promise;
   }
   return {
     tty: session.tty,
@@ -155,67 +160,25 @@ function endsAfter(session: ProcessSession, exec: ExecState, ran: Promise<Fault 
   };
 }
 
+/** Runs it and settles how it went. Returns why it did not start. */
 async function run(
   context: Context,
   exec: ExecState,
   session: ProcessSession | undefined,
-  options: ExecStart,
+  process: object,
 ): Promise<Fault | undefined> {
-  const { live, body } = exec;
-  const { record } = live;
   exec.running = true;
   try {
-    mkdirSync(join(exec.bundle, 'exits'), { recursive: true, mode: 0o700 });
-    writeFileSync(join(exec.bundle, 'process.json'), JSON.stringify(processSpec(context, exec, options)), {
-      mode: 0o600,
-    });
-    const runtime = context.runtime(record.hostConfig.Runtime ?? '');
-    const starting = runtime.exec({
-      id: record.id,
-      execId: exec.id,
-      name: record.name,
-      bundle: exec.bundle,
-      processSpec: join(exec.bundle, 'process.json'),
-      logPath: undefined,
-      logSizeMax: undefined,
-      terminal: body.Tty ?? false,
-      stdin: body.AttachStdin ?? false,
-      leaveStdinOpen: body.Tty ?? false,
-      attach: session !== undefined,
-    });
-    if (session !== undefined) {
-      await starting.attachable;
-      session.connect(join(exec.bundle, 'attach'));
-      starting.release();
-    }
-    const { pid, exitCode } = await starting.created;
-    exec.pid = pid;
-    const start = processStart(pid);
-    context.background(
-      exitCode.then(async (code) => {
-        finish(context, exec, code ?? (await exitFromFile(exec, pid, start)));
-      }),
-    );
-    return undefined;
+    const runIt = (exec.body.Tty ?? false) ? runTerminal : runPlain;
+    await runIt(context, exec, session, process, (exitCode) => finish(context, exec, exitCode));
   } catch (error) {
-    const failure = startFailure(messageOf(error), body.Cmd?.[0] ?? '');
-    const text = `OCI runtime exec failed: exec failed: unable to start container process: ${failure.detail}: unknown`;
+    const { detail, exitCode } = startFailure(messageOf(error), exec.body.Cmd?.[0] ?? '');
+    const text = `OCI runtime exec failed: exec failed: unable to start container process: ${detail}: unknown`;
+    exec.failure = new Fault(exitCode === 128 ? 'internal' : 'invalid', text);
     session?.detach();
-    finish(context, exec, failure.exitCode === 128 ? 126 : failure.exitCode);
-    return new Fault(failure.exitCode === 128 ? 'internal' : 'invalid', text);
+    finish(context, exec, exitCode === 128 ? 126 : exitCode);
   }
-}
-
-/** The monitor's last word, should its pipe have ended without one. */
-async function exitFromFile(exec: ExecState, pid: number, start: string | undefined): Promise<number> {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      return Number.parseInt(readFileSync(join(exec.bundle, 'exits', exec.live.record.id), 'utf8'), 10);
-    } catch {
-      if (attempt > 20 && (start === undefined || !isAlive(pid, start))) return 137;
-      await sleep(attempt < 20 ? 10 : 500);
-    }
-  }
+  return exec.failure;
 }
 
 function finish(context: Context, exec: ExecState, exitCode: number): void {
@@ -227,52 +190,9 @@ function finish(context: Context, exec: ExecState, exitCode: number): void {
   containerEvent(context, exec.live.record, 'exec_die', { execID: exec.id, exitCode: String(exitCode) });
 }
 
-/** The OCI process for an exec: the container's environment, user and folder unless told otherwise. */
-function processSpec(context: Context, exec: ExecState, options: ExecStart): object {
-  const { body, live } = exec;
-  const { config, hostConfig } = live.record;
-  const run = requireRun(live);
-  const user = withRoot(`/proc/${run.pid}/root`, (root) =>
-    resolveUser(
-      body.User || config.User || '',
-      body.User ? [] : (hostConfig.GroupAdd ?? []),
-      readInRoot(root, '/etc/passwd') ?? '',
-      readInRoot(root, '/etc/group') ?? '',
-    ),
-  );
-  const extra = body.Env ?? [];
-  const replaced = new Set(extra.map(environmentKey));
-  const environment = [
-    ...(config.Env ?? []).filter((entry) => !replaced.has(environmentKey(entry))),
-    ...extra.filter((entry) => entry.includes('=')),
-  ];
-  const privileged = (body.Privileged ?? false) || (hostConfig.Privileged ?? false);
-  const capabilities = containerCapabilities(
-    { add: hostConfig.CapAdd ?? [], drop: hostConfig.CapDrop ?? [], privileged },
-    context.settings.heldCapabilities,
-  );
-  const size = options.consoleSize ?? consoleSize(body);
-  const tty = body.Tty ?? false;
-  return {
-    terminal: tty,
-    ...(tty && size !== undefined ? { consoleSize: size } : {}),
-    user: { uid: user.uid, gid: user.gid, additionalGids: user.additionalGids },
-    args: body.Cmd,
-    env: processEnvironment({ ...config, Env: environment }, config.Hostname ?? '', user.home, tty),
-    cwd: body.WorkingDir || config.WorkingDir || '/',
-    capabilities: processCapabilities(capabilities, user.uid),
-    noNewPrivileges: (hostConfig.SecurityOpt ?? []).some((option) => /^no-new-privileges(?:$|[:=]true$)/.test(option)),
-  };
-}
-
-function consoleSize(body: ExecCreateBody): { height: number; width: number } | undefined {
-  const [height = 0, width = 0] = body.ConsoleSize ?? [];
-  return height > 0 && width > 0 ? { height, width } : undefined;
-}
-
 /** @throws Fault conflict when it does not run */
 export async function resizeExec(exec: ExecState, size: { height: number; width: number }): Promise<void> {
-  if (!exec.running || exec.pid === 0) throw new Fault('conflict', `exec ${exec.id} is not running`);
+  if (!exec.running || exec.pid() === 0) throw new Fault('conflict', `exec ${exec.id} is not running`);
   await resizeTerminal(exec.bundle, size);
 }
 
@@ -296,6 +216,6 @@ export function inspectExec(exec: ExecState): ExecInspect {
     CanRemove: !exec.running && exec.started,
     ContainerID: live.record.id,
     DetachKeys: body.DetachKeys ?? '',
-    Pid: exec.pid,
+    Pid: exec.pid(),
   };
 }

@@ -123,7 +123,8 @@ async function runProbe(
     timer.abort();
     if (!inTime) {
       session!.detach();
-      if (exec.running && exec.pid > 0) process.kill(exec.pid, 'SIGKILL');
+      const pid = exec.pid();
+      if (exec.running && pid > 0) process.kill(pid, 'SIGKILL');
       if (signal.aborted) return undefined;
       return {
         Start,

@@ -17,6 +17,7 @@ const accepted =
   'ancestor before exited expose health id is-task isolation label label! name network publish since status volume'.split(
     ' ',
   );
+const healths = ['none', 'starting', 'healthy', 'unhealthy'];
 const statuses = ['created', 'running', 'paused', 'restarting', 'removing', 'exited', 'dead'];
 
 export interface ListOptions {
@@ -31,7 +32,18 @@ export async function listContainers(context: Context, options: ListOptions): Pr
   const { filters } = options;
   acceptFilters(filters, accepted);
   for (const status of filters.get('status') ?? []) {
-    if (!statuses.includes(status)) throw new Fault('invalid', `invalid filter 'status=${status}'`);
+    if (!statuses.includes(status))
+      throw new Fault(
+        'invalid',
+        `invalid filter 'status=${status}': invalid value for state (${status}): must be one of ${statuses.join(', ')}`,
+      );
+  }
+  for (const health of filters.get('health') ?? []) {
+    if (!healths.includes(health))
+      throw new Fault(
+        'invalid',
+        `invalid filter 'health=${health}': invalid value for health (${health}): must be one of ${healths.join(', ')}`,
+      );
   }
   const exited = new Set<number>();
   for (const code of filters.get('exited') ?? []) {

@@ -264,7 +264,8 @@ function tmpfsMount(destination: string, options: string, input: MountPointInput
   const words = options === '' ? [] : options.split(',');
   for (const word of words) {
     const key = word.split('=')[0]!;
-    if (!tmpfsWords.has(word) && !tmpfsKeys.has(key)) throw new Fault('invalid', `invalid tmpfs option ["${word}"]`);
+    if (!tmpfsWords.has(word) && !tmpfsKeys.has(key))
+      throw new Fault('invalid', `invalid tmpfs option ${JSON.stringify(word)}`);
   }
   return {
     ...blank,

@@ -70,14 +70,35 @@ export function endpointRequest(
   };
 }
 
-/** Sets up everything; what it made goes on `loans` at once. */
+/** Sets up everything; what it made goes on `loans` at once. @throws Fault "failed to set up container networking: …" */
 export async function setUpNetwork(context: Context, live: Live, loans: AsyncDisposableStack): Promise<NetworkSetup> {
+  try {
+    return await setUp(context, live, loans);
+  } catch (error) {
+    if (!(error instanceof Fault) || error.message.startsWith(joining)) throw error;
+    throw new Fault(error.kind, `failed to set up container networking: ${error.message}`, { cause: error });
+  }
+}
+
+const joining = 'joining network namespace of container: ';
+
+/** The running container whose namespace is shared. @throws Fault not-found, conflict */
+function joined(context: Context, ref: string): Live {
+  try {
+    return find(context, ref);
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    throw new Fault(error.kind, `${joining}${error.message}`, { cause: error });
+  }
+}
+
+async function setUp(context: Context, live: Live, loans: AsyncDisposableStack): Promise<NetworkSetup> {
   const { record } = live;
   const mode = record.hostConfig.NetworkMode ?? 'bridge';
   const hostname = record.config.Hostname || hostName();
   if (record.config.NetworkDisabled) return isolated(context, live, loans, hostname);
   if (mode.startsWith('container:')) {
-    const other = find(context, mode.slice('container:'.length));
+    const other = joined(context, mode.slice('container:'.length));
     const run = context.live.get(other.record.id)?.run;
     if (run === undefined)
       throw new Fault('conflict', `cannot join network of a non running container: ${other.record.id}`);

@@ -12,6 +12,7 @@ import { checkName, checkResources, checkRestartPolicy, type HostFacts, settleCo
 
 const facts: HostFacts = {
   cgroupVersion: 2,
+  controllers: new Set(['cpu', 'cpuset', 'io', 'memory', 'pids']),
   cpus: 4,
   memory: 8e9,
   swapLimit: true,

@@ -1,6 +1,6 @@
-/** A client's connection to a process's stdio: conmon's attach socket with a bounded queue, detach keys and half-close. */
+/** A client's connection to a process's stdio: the monitor's attach socket, or an exec's pipes, with a bounded queue, detach keys and half-close. */
 import type { StdioFrame, StdioSession } from '../api/index.ts';
-import { attachMonitor, type MonitorStream } from '../monitor/index.ts';
+import type { StdioStream } from '../monitor/index.ts';
 import { DetachScanner } from './detach-keys.ts';
 
 /** Bytes queued for a slow client before the process itself is made to wait. */
@@ -27,7 +27,7 @@ export class ProcessSession implements StdioSession {
   detached = false;
   readonly #options: SessionOptions;
   readonly #scanner: DetachScanner | undefined;
-  #stream: MonitorStream | undefined;
+  #stream: StdioStream | undefined;
   #queue: StdioFrame[] = [];
   #queued = 0;
   #ended = false;
@@ -42,9 +42,8 @@ export class ProcessSession implements StdioSession {
     this.output = this.#frames();
   }
 
-  /** Connects to the monitor; input that came before is sent now. @throws SystemError when no monitor listens */
-  connect(attachPath: string): void {
-    const stream = attachMonitor(attachPath);
+  /** Connects to the process; input that came before is sent now. */
+  connect(stream: StdioStream): void {
     this.#stream = stream;
     stream.onOutput = (name, data) => {
       if (this.#ended || !(name === 'stdout' ? this.#options.stdout : this.#options.stderr)) return;

@@ -32,9 +32,13 @@ export function startFailure(words: string, command: string): StartFailure {
     if (!/mount|rootfs|chdir|cwd/i.test(text))
       return known(`exec: ${quoted}: stat ${command}: no such file or directory`, 127);
   }
-  if (/chdir|cwd/i.test(text) && /no such file|not a directory/i.test(text)) {
-    return known(text.replace(/No such/, 'no such').replace(/Not a/, 'not a'), 127);
-  }
+  const folder = /^chdir `(.*)`: (no such file or directory|not a directory)/i.exec(text);
+  if (folder !== null)
+    return known(
+      `chdir to cwd (${JSON.stringify(folder[1])}) set in config.json failed: ${folder[2]!.toLowerCase()}`,
+      127,
+    );
+  if (/chdir|cwd/i.test(text) && /no such file|not a directory/i.test(text)) return known(text, 127);
   if (/is a directory/i.test(text)) return known(`exec: ${quoted}: is a directory`, 126);
   if (/permission denied|open executable: operation not permitted/i.test(text))
     return known(`exec: ${quoted}: permission denied`, 126);

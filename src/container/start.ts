@@ -2,6 +2,7 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isAlive, processStart } from '../linux/index.ts';
+import { attachMonitor } from '../monitor/index.ts';
 import { Fault, faultKind, formatNanos, messageOf, nowNanos, zeroTime } from '../std/index.ts';
 import { buildSpec, stringifySpec } from './build-spec.ts';
 import { bundleDirectory, type Context, exitDirectory, type Live, logPath } from './context.ts';
@@ -77,7 +78,7 @@ async function launch(context: Context, live: Live, options: { automatic: boolea
     });
   const startTicks = processStart(pid);
   if (startTicks === undefined) throw new Fault('internal', 'the container process ended before it was started');
-  for (const session of live.pending) session.connect(`${bundle}/attach`);
+  for (const session of live.pending) session.connect(attachMonitor(`${bundle}/attach`));
   live.pending.clear();
   const run: RunState = {
     id: record.id,

@@ -8,10 +8,10 @@ import { cancelRestart } from './restart-timer.ts';
 import { requireRun } from './find.ts';
 import { saveIfThere, startContainer } from './start.ts';
 
-/** @throws Fault invalid "Invalid signal: FOO" */
-export function parseSignal(text: string | undefined, standard: string): number {
+/** @throws Fault invalid "cannot kill container: web: invalid signal: FOO"; `what` is what cannot be done */
+function parseSignal(text: string | undefined, standard: string, what: string): number {
   const number = signalNumber(text === undefined || text === '' ? standard : text);
-  if (number === undefined) throw new Fault('invalid', `invalid signal: ${text}`);
+  if (number === undefined) throw new Fault('invalid', `${what}: invalid signal: ${text}`);
   return number;
 }
 
@@ -52,11 +52,16 @@ export async function stopContainer(context: Context, live: Live, options: StopO
 }
 
 /** Signal, grace, SIGKILL; returns when the run has been cleaned up. */
-async function endRun(context: Context, live: Live, options: StopOptions): Promise<void> {
+async function endRun(
+  context: Context,
+  live: Live,
+  options: StopOptions,
+  cannot = 'cannot stop container: ',
+): Promise<void> {
   const { record } = live;
   live.stopRequested = true;
   const exited = live.exited!.promise;
-  const signal = parseSignal(options.signal, record.config.StopSignal || 'SIGTERM');
+  const signal = parseSignal(options.signal, record.config.StopSignal || 'SIGTERM', `${cannot}${record.name}`);
   const seconds = options.timeoutSeconds ?? record.config.StopTimeout ?? context.settings.stopTimeoutSeconds;
   const gone = (error: unknown): void => {
     if (!(error instanceof Fault) || error.kind !== 'conflict') throw error;
@@ -87,7 +92,7 @@ async function settledWithin(promise: Promise<void>, ms: number): Promise<boolea
 
 /** Not under the lock: a kill must reach a container whose stop is waiting. @throws Fault conflict, invalid */
 export async function killContainer(context: Context, live: Live, signalText: string | undefined): Promise<void> {
-  const signal = parseSignal(signalText, 'KILL');
+  const signal = parseSignal(signalText, 'KILL', `cannot kill container: ${live.record.name}`);
   if (live.run === undefined && live.restart !== undefined) {
     live.record.manuallyStopped = true;
     cancelRestart(live);
@@ -116,7 +121,7 @@ export async function killContainer(context: Context, live: Live, signalText: st
 
 export async function restartContainer(context: Context, live: Live, options: StopOptions): Promise<void> {
   if (live.run !== undefined) {
-    await endRun(context, live, options);
+    await endRun(context, live, options, 'Cannot restart container ');
     containerEvent(context, live.record, 'stop');
   } else cancelRestart(live);
   await startContainer(context, live, { automatic: false });

@@ -4,9 +4,12 @@ import { signalNumber } from '../linux/index.ts';
 import { Fault, messageOf } from '../std/index.ts';
 import { normaliseCapability } from './capabilities.ts';
 import { checkLogOptions } from './log-limits.ts';
+import { discardUnsupported } from './missing-controllers.ts';
 
 export interface HostFacts {
   cgroupVersion: 1 | 2;
+  /** Controllers that limits can use, as this version of cgroups names them. */
+  controllers: ReadonlySet<string>;
   cpus: number;
   /** Bytes. */
   memory: number;
@@ -54,9 +57,9 @@ export function checkRestartPolicy(policy: RestartPolicy | null | undefined, aut
     throw new Fault('invalid', `can't create 'AutoRemove' container with restart policy`);
 }
 
-/** @throws Fault invalid. Returns warnings. */
+/** Takes out what the kernel cannot apply. @throws Fault invalid. Returns warnings. */
 export function checkResources(resources: Resources, facts: HostFacts): string[] {
-  const warnings: string[] = [];
+  const warnings = discardUnsupported(resources, facts.controllers);
   const memory = resources.Memory ?? 0;
   const swap = resources.MemorySwap ?? 0;
   if (memory !== 0 && memory < 6 * 1024 * 1024) throw new Fault('invalid', 'Minimum memory limit allowed is 6MB');

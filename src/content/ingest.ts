@@ -2,6 +2,7 @@
 import { type FileHandle, rm } from 'node:fs/promises';
 import type { Digest, Digester } from '../oci/index.ts';
 import { asBuffer, Fault, isDiskFull } from '../std/index.ts';
+import { Landing } from './landing.ts';
 
 export interface Blob {
   digest: Digest;
@@ -27,6 +28,8 @@ export interface Ingest extends AsyncDisposable {
   /** Bytes there already: ask the source for the rest. */
   readonly offset: number;
   write(chunk: Uint8Array): Promise<void>;
+  /** All bytes from the first on, as they land; ends when the blob has been verified. @throws LandingFault when it never is */
+  follow(signal?: AbortSignal): AsyncIterable<Uint8Array>;
   /** Verifies, syncs and names the blob. @throws Fault invalid and drops the bytes when they are not the blob */
   commit(): Promise<Blob>;
   /** Throws away what has been written. */
@@ -51,6 +54,7 @@ export class PartWriter implements Ingest {
   readonly #place: IngestPlace;
   readonly #options: IngestOptions;
   readonly #digester: Digester;
+  readonly #landing: Landing;
   #file: FileHandle | undefined;
   #released = false;
 
@@ -60,6 +64,7 @@ export class PartWriter implements Ingest {
     this.#options = options;
     this.#digester = digester;
     this.offset = digester.size;
+    this.#landing = new Landing(place.path, digester.size);
   }
 
   async write(chunk: Uint8Array): Promise<void> {
@@ -83,6 +88,11 @@ export class PartWriter implements Ingest {
       throw error;
     }
     this.#digester.update(data);
+    this.#landing.advance(data.length);
+  }
+
+  follow(signal?: AbortSignal): AsyncIterable<Uint8Array> {
+    return this.#landing.read(signal);
   }
 
   async commit(): Promise<Blob> {
@@ -104,6 +114,7 @@ export class PartWriter implements Ingest {
       await this.discard();
       throw error;
     }
+    this.#landing.end('whole');
     this.#release();
     return { digest, size };
   }
@@ -125,6 +136,7 @@ export class PartWriter implements Ingest {
   #release(): void {
     if (this.#released) return;
     this.#released = true;
+    this.#landing.end('gone');
     this.#place.release();
   }
 

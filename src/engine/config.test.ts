@@ -56,6 +56,57 @@ describe('daemon settings', () => {
     assert.deepEqual(config.defaultAddressPools, [{ base: '10.9.0.0/16', size: 26 }]);
     assert.deepEqual(config.runtimes, { r: { path: '/bin/r' } });
   });
+  test('registries: mirrors, certificates, proxies, transfers', () => {
+    const path = file(
+      JSON.stringify({
+        proxies: { 'http-proxy': 'http://p:1', 'no-proxy': '.lan' },
+        'registry-certs': ['/certs'],
+        'max-concurrent-downloads': 7,
+        'max-concurrent-uploads': 0,
+      }),
+    );
+    const environment = { HTTP_PROXY: 'http://e:1', HTTPS_PROXY: 'http://e:2' };
+    const mirrors = ['https://a/path', 'quay.io=http://b:5000/'];
+    const config = resolveConfig(
+      ['--config-file', path, ...mirrors.flatMap((mirror) => ['--registry-mirror', mirror])],
+      environment,
+    );
+    assert.deepEqual(config.proxies, { httpProxy: 'http://p:1', httpsProxy: 'http://e:2', noProxy: '.lan' });
+    assert.deepEqual(config.registryCertificates, ['/certs']);
+    assert.deepEqual(config.registryMirrors, mirrors);
+    assert.deepEqual(
+      [config.maxConcurrentDownloads, config.maxConcurrentUploads, config.maxDownloadAttempts],
+      [7, Infinity, 5],
+    );
+    assert.deepEqual(resolve().registryCertificates, ['/etc/wherry/certs.d', '/etc/docker/certs.d']);
+    const wrong: [string[], string][] = [
+      [
+        ['--registry-mirror', 'a:5000'],
+        `invalid mirror: no scheme specified for "a:5000": must use either 'https://' or 'http://'`,
+      ],
+      [
+        ['--registry-mirror', 'quay.io=ftp://a'],
+        `invalid mirror: unsupported scheme "ftp" in "ftp://a": must use either 'https://' or 'http://'`,
+      ],
+      [['--registry-mirror', 'http://a?b'], 'invalid mirror: query or fragment at end of the URI "http://a?b"'],
+      [
+        ['--registry-mirror', 'http://a:b@c'],
+        'invalid mirror: username/password not allowed in URI "http://a:xxxxx@c/"',
+      ],
+      [['--max-concurrent-downloads=-1'], 'invalid max concurrent downloads: -1'],
+      [['--max-concurrent-uploads=-1'], 'invalid max concurrent uploads: -1'],
+      [['--max-download-attempts=0'], 'invalid max download attempts: 0'],
+    ];
+    for (const [args, message] of wrong) assert.throws(() => resolve(...args), { kind: 'invalid', message });
+    assert.throws(
+      () => resolveConfig(['--config-file', file('{"proxies":{"ftp-proxy":"x"}}')], {}),
+      /don't match any configuration option: ftp-proxy/,
+    );
+    assert.throws(
+      () => resolveConfig(['--config-file', file('{"proxies":{"http-proxy":"x"}}'), '--http-proxy', 'y'], {}),
+      /specified both as a flag and in the configuration file: http-proxy/,
+    );
+  });
   test('what is wrong is named', () => {
     assert.throws(
       () => resolveConfig(['--config-file', file('{"bogus-key":1}')], {}),

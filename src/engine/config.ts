@@ -1,6 +1,8 @@
 /** The daemon's settings: dockerd's own flags and daemon.json keys, resolved once into values with nothing left open. */
 import { readFileSync } from 'node:fs';
+import { proxiesOf } from '../registry/index.ts';
 import { errorCode, Fault, type LogLevel, parseBytes, parseGoDuration } from '../std/index.ts';
+import { checkMirror } from './mirror.ts';
 
 export interface ListenSetting {
   /** As written: unix:///run/x.sock, tcp://127.0.0.1:2376, fd:// */
@@ -32,6 +34,9 @@ export interface Config {
   dnsOptions: string[];
   registryMirrors: string[];
   insecureRegistries: string[];
+  /** Folders in the layout of /etc/docker/certs.d. */
+  registryCertificates: string[];
+  proxies: { httpProxy: string; httpsProxy: string; noProxy: string };
   logLevel: LogLevel;
   debug: boolean;
   logFormat: 'text' | 'json';
@@ -56,7 +61,10 @@ export interface Config {
   seccompProfile: string | undefined;
   labels: string[];
   shutdownTimeout: number;
+  /** Infinity: as many as there are. */
   maxConcurrentDownloads: number;
+  maxConcurrentUploads: number;
+  maxDownloadAttempts: number;
   liveRestore: boolean;
   /** Wherry's own. */
   restartUnhealthy: boolean;
@@ -122,12 +130,23 @@ export const daemonOptions: Record<string, Option> = {
   dns: { kind: 'list', help: 'DNS servers for containers' },
   'dns-search': { kind: 'list', help: 'DNS search domains for containers' },
   'dns-opt': { kind: 'list', key: 'dns-opts', help: 'DNS options for containers' },
-  'registry-mirror': { kind: 'list', key: 'registry-mirrors', help: 'Mirrors of Docker Hub to ask first' },
+  'registry-mirror': {
+    kind: 'list',
+    key: 'registry-mirrors',
+    help: 'Mirror to ask before Docker Hub (URL) or before another registry (REGISTRY=URL)',
+  },
   'insecure-registry': {
     kind: 'list',
     key: 'insecure-registries',
     help: 'Registries (host or CIDR) that may be spoken to without TLS',
   },
+  'registry-certs': {
+    kind: 'list',
+    help: 'Folder with certificates for registries (default "/etc/wherry/certs.d" and "/etc/docker/certs.d")',
+  },
+  'http-proxy': { kind: 'string', help: 'Proxy for http registries (default: HTTP_PROXY)' },
+  'https-proxy': { kind: 'string', help: 'Proxy for https registries (default: HTTPS_PROXY)' },
+  'no-proxy': { kind: 'string', help: 'Hosts and networks to reach without a proxy (default: NO_PROXY)' },
   'log-level': { kind: 'string', short: 'l', help: 'debug, info, warn, error or fatal (default "info")' },
   debug: { kind: 'boolean', short: 'D', help: 'Log at level debug' },
   'log-format': { kind: 'string', help: 'text or json (default "text")' },
@@ -152,9 +171,12 @@ export const daemonOptions: Record<string, Option> = {
   'seccomp-profile': { kind: 'string', help: 'Path of the default seccomp profile, or "unconfined"' },
   label: { kind: 'list', key: 'labels', help: 'Labels of the daemon (shown by info)' },
   'shutdown-timeout': { kind: 'number', help: 'Seconds that containers get to stop (default 15)' },
-  'max-concurrent-downloads': { kind: 'number', help: 'Layers fetched at once per pull (default 3)' },
-  'max-concurrent-uploads': { kind: 'number', help: 'Accepted', ignored: true },
-  'max-download-attempts': { kind: 'number', help: 'Accepted', ignored: true },
+  'max-concurrent-downloads': { kind: 'number', help: 'Layers fetched at once (default 3; 0: no limit)' },
+  'max-concurrent-uploads': { kind: 'number', help: 'Layers sent at once per push (default 5; 0: no limit)' },
+  'max-download-attempts': {
+    kind: 'number',
+    help: 'Tries in a row that bring a transfer no further before it fails (default 5)',
+  },
   'live-restore': { kind: 'boolean', help: 'Accepted: containers always outlive the daemon' },
   'storage-driver': { kind: 'string', short: 's', help: 'Accepted: always overlay', ignored: true },
   'storage-opt': { kind: 'list', key: 'storage-opts', help: 'Accepted', ignored: true },
@@ -186,6 +208,8 @@ export const daemonOptions: Record<string, Option> = {
   },
   conmon: { kind: 'string', help: 'Path of the container monitor' },
 };
+
+const certificateFolders = ['/etc/wherry/certs.d', '/etc/docker/certs.d'];
 
 type Values = Record<string, string | boolean | string[] | Record<string, string> | undefined>;
 
@@ -277,11 +301,17 @@ function readConfigFile(path: string, explicit: boolean): Json {
   return parsed as Json;
 }
 
+/** daemon.json keeps under "proxies" what are flags of their own. */
+function flatten({ proxies = {}, ...rest }: Json): Json {
+  const plain = typeof proxies === 'object' && proxies !== null && !Array.isArray(proxies);
+  return plain ? { ...rest, ...(proxies as Json) } : { ...rest, proxies };
+}
+
 /** Flags over daemon.json over defaults. The same key in both is refused, as dockerd does. @throws Fault invalid */
 export function resolveConfig(args: readonly string[], environment: NodeJS.ProcessEnv): Config {
   const { values } = parseDaemonFlags(args);
   const configFile = values['config-file'] as string | undefined;
-  const file = readConfigFile(configFile ?? '/etc/wherry/daemon.json', configFile !== undefined);
+  const file = flatten(readConfigFile(configFile ?? '/etc/wherry/daemon.json', configFile !== undefined));
   const known = new Map(Object.entries(daemonOptions).map(([name, option]) => [option.key ?? name, name]));
   const unknown = Object.keys(file).filter((key) => !known.has(key) && !(key in daemonOptions));
   if (unknown.length > 0) {
@@ -362,6 +392,14 @@ function settle(values: Json, environment: NodeJS.ProcessEnv): Config {
   const trash = parseGoDuration(text('volume-trash', '24h'));
   if (trash === undefined || trash < 0)
     throw new Fault('invalid', `invalid volume-trash: "${text('volume-trash', '')}"; wanted a duration such as 24h`);
+  const atOnce = (what: string, standard: number): number => {
+    const count = whole(what.replaceAll(' ', '-'), standard);
+    if (count < 0) throw new Fault('invalid', `invalid ${what}: ${count}`);
+    return count === 0 ? Infinity : count;
+  };
+  const attempts = whole('max-download-attempts', 5);
+  if (attempts <= 0) throw new Fault('invalid', `invalid max download attempts: ${attempts}`);
+  const environmentProxies = proxiesOf(environment);
   const seccomp = optional('seccomp-profile');
   const tls = flag('tls', false) || flag('tlsverify', false);
   return {
@@ -385,8 +423,14 @@ function settle(values: Json, environment: NodeJS.ProcessEnv): Config {
     dns: list('dns'),
     dnsSearch: list('dns-search'),
     dnsOptions: list('dns-opt'),
-    registryMirrors: list('registry-mirror'),
+    registryMirrors: list('registry-mirror').map(checkMirror),
     insecureRegistries: list('insecure-registry'),
+    registryCertificates: values['registry-certs'] === undefined ? certificateFolders : list('registry-certs'),
+    proxies: {
+      httpProxy: optional('http-proxy') ?? environmentProxies.httpProxy,
+      httpsProxy: optional('https-proxy') ?? environmentProxies.httpsProxy,
+      noProxy: optional('no-proxy') ?? environmentProxies.noProxy,
+    },
     logLevel: level as LogLevel,
     debug: flag('debug', false),
     logFormat: format,
@@ -416,7 +460,9 @@ function settle(values: Json, environment: NodeJS.ProcessEnv): Config {
           : readProfile(seccomp),
     labels: list('label'),
     shutdownTimeout: whole('shutdown-timeout', 15),
-    maxConcurrentDownloads: whole('max-concurrent-downloads', 3),
+    maxConcurrentDownloads: atOnce('max concurrent downloads', 3),
+    maxConcurrentUploads: atOnce('max concurrent uploads', 5),
+    maxDownloadAttempts: attempts,
     liveRestore: true,
     restartUnhealthy: flag('restart-unhealthy', false),
     volumeTrashMs: trash / 1e6,

@@ -74,8 +74,14 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
     registry: openRegistry({
       insecureRegistries: config.insecureRegistries,
       mirrors: config.registryMirrors,
+      certificateFolders: config.registryCertificates,
+      proxies: config.proxies,
+      transferAttempts: config.maxDownloadAttempts,
       env: process.env,
+      log,
     }),
+    parallelDownloads: config.maxConcurrentDownloads,
+    parallelUploads: config.maxConcurrentUploads,
     version: productVersion,
     uses: (imageId) => room?.imageUses(imageId) ?? [],
     emit: ({ action, id: ID, attributes }) =>
@@ -140,6 +146,7 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
     runRoot: config.execRoot,
     facts: {
       cgroupVersion: cgroups.version,
+      controllers: new Set(cgroups.controllers),
       cpus: cpus().length,
       memory: totalmem(),
       swapLimit,

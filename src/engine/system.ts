@@ -4,12 +4,13 @@ import { arch, cpus, hostname, release, totalmem } from 'node:os';
 import type { ContainerSummary, DiskUsage, System, SystemInfo, SystemVersion, Volume } from '../api/index.ts';
 import type { ContainerRoom } from '../container/index.ts';
 import type { ImageStore } from '../image/index.ts';
-import type { CgroupLayout } from '../linux/index.ts';
+import { type CgroupLayout, warmCgroups } from '../linux/index.ts';
 import type { RuntimeProgram } from '../runtime/index.ts';
 import { formatNanos, nowNanos } from '../std/index.ts';
 import type { Volumes } from '../volume/index.ts';
 import type { Config } from './config.ts';
 import type { Events } from './events.ts';
+import { registryInfo } from './registry-info.ts';
 import { type SpaceParts, spaceReport } from './space.ts';
 import type { Verification } from './verify.ts';
 import { apiVersion, minApiVersion, productVersion, wherryVersion } from './version.ts';
@@ -38,6 +39,8 @@ const uname: Record<string, string> = { x64: 'x86_64', arm64: 'aarch64' };
 
 export function openSystem(parts: SystemParts): System {
   return {
+    // The docker command line pings before it runs or execs.
+    expect: () => warmCgroups(parts.cgroups),
     version: () => Promise.resolve(systemVersion(parts)),
     info: () => Promise.resolve(systemInfo(parts)),
     diskUsage: (types) => diskUsage(parts, types),
@@ -106,13 +109,6 @@ function systemInfo(parts: SystemParts): SystemInfo {
   const counts = parts.room.counts();
   const os = operatingSystem();
   const has = (controller: string): boolean => cgroups.controllers.includes(controller);
-  // As Docker writes them: with one slash at the end.
-  const mirrors = config.registryMirrors.map((mirror) => `${mirror.replace(/\/+$/, '')}/`);
-  const insecure = [
-    ...config.insecureRegistries.filter((entry) => /^[\d.:a-f]+\/\d+$/.test(entry)),
-    '::1/128',
-    '127.0.0.0/8',
-  ];
   return {
     ID: parts.id,
     Containers: counts.total,
@@ -160,22 +156,8 @@ function systemInfo(parts: SystemParts): SystemInfo {
     NCPU: cpus().length,
     MemTotal: totalmem(),
     IndexServerAddress: 'https://index.docker.io/v1/',
-    RegistryConfig: {
-      InsecureRegistryCIDRs: insecure,
-      IndexConfigs: {
-        'docker.io': { Name: 'docker.io', Mirrors: mirrors, Secure: true, Official: true },
-        ...Object.fromEntries(
-          config.insecureRegistries
-            .filter((entry) => !entry.includes('/'))
-            .map((name) => [name, { Name: name, Mirrors: [], Secure: false, Official: false }]),
-        ),
-      },
-      Mirrors: mirrors,
-    },
+    ...registryInfo(config),
     GenericResources: null,
-    HttpProxy: process.env['HTTP_PROXY'] ?? process.env['http_proxy'] ?? '',
-    HttpsProxy: process.env['HTTPS_PROXY'] ?? process.env['https_proxy'] ?? '',
-    NoProxy: process.env['NO_PROXY'] ?? process.env['no_proxy'] ?? '',
     Name: hostname(),
     Labels: config.labels,
     ExperimentalBuild: false,

@@ -12,7 +12,7 @@ import {
   type Platform,
 } from '../oci/index.ts';
 import { formatNanos, nowNanos } from '../std/index.ts';
-import type { StoredImage } from './records.ts';
+import type { ImageOrigin, StoredImage } from './records.ts';
 import type { ImageHold, Shelf } from './shelf.ts';
 
 /** Stores config and, where `manifest` is absent, one of our making; unpacks; records. The layers' blobs must be there and held. */
@@ -24,19 +24,29 @@ export async function addImage(
     layers: Descriptor[];
     manifest?: Digest | undefined;
     parent?: Digest | undefined;
+    origin: ImageOrigin;
     watch?: (index: number, bytes: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>;
   },
   signal?: AbortSignal,
 ): Promise<StoredImage> {
-  const { layers } = options;
+  const { layers, parent, origin } = options;
   const config = parseImageConfig(options.config);
   const chain = chainIds(config.rootfs.diff_ids);
   for (const chainId of chain) hold.addChain(chainId);
   const id = await shelf.content.put(options.config, hold.blobs);
-  const manifest =
-    options.manifest ?? (await shelf.content.put(manifestFor({ id, size: options.config.length }, layers), hold.blobs));
+  const manifest = options.manifest ?? (await putManifest(shelf, hold, { id, size: options.config.length }, layers));
   await shelf.unpack({ chain, config, layers }, { watch: options.watch }, signal);
-  return shelf.exclusive(() => shelf.records.put({ id, manifest, layers, parent: options.parent }, config));
+  return shelf.exclusive(() => shelf.records.put({ id, manifest, layers, parent, origin }, config));
+}
+
+/** Stores a manifest of our making. */
+export function putManifest(
+  shelf: Shelf,
+  hold: ImageHold,
+  config: { id: Digest; size: number },
+  layers: readonly Descriptor[],
+): Promise<Digest> {
+  return shelf.content.put(manifestFor(config, layers), hold.blobs);
 }
 
 /** The manifest of an image that came without one: equal parts make equal bytes. */

@@ -33,13 +33,15 @@ test('each instruction changes its part of the config', () => {
     Shell: ['/bin/bash', '-c'],
     Healthcheck: { Interval: 5e9, Retries: 3, Test: ['CMD-SHELL', 'curl -f http://localhost'] },
   });
+  const empty = applyChanges({ Entrypoint: ['old'] }, ['CMD', 'ENTRYPOINT']);
+  assert.deepEqual(empty, { Entrypoint: ['old'], Cmd: ['/bin/sh', '-c'] }, 'as Docker takes them');
   assert.deepEqual(applyChanges({}, ['HEALTHCHECK NONE']), { Healthcheck: { Test: ['NONE'] } });
 });
 
 test('what is no such instruction is refused', () => {
   for (const bad of [
     'RUN x',
-    'CMD',
+    'ENV',
     'ENV A',
     'LABEL =x',
     'EXPOSE http',

@@ -15,13 +15,15 @@ export function applyChanges(config: ContainerConfig, changes: readonly string[]
 }
 
 function applyOne(config: ContainerConfig, instruction: string, rest: string, change: string): void {
-  if (rest === '') throw new Fault('invalid', `${instruction} requires at least one argument`);
+  if (rest === '' && instruction !== 'CMD' && instruction !== 'ENTRYPOINT')
+    throw new Fault('invalid', `${instruction} requires at least one argument`);
   switch (instruction) {
     case 'CMD':
       config.Cmd = command(rest);
       return;
     case 'ENTRYPOINT':
-      config.Entrypoint = command(rest);
+      // Docker's merge puts back the one there was.
+      if (rest !== '') config.Entrypoint = command(rest);
       return;
     case 'ENV': {
       const variables = new Map((config.Env ?? []).map((each) => [each.slice(0, each.indexOf('=')), each]));
@@ -72,8 +74,9 @@ function applyOne(config: ContainerConfig, instruction: string, rest: string, ch
   }
 }
 
+/** As in Docker, nothing at all is the shell without a command. */
 function command(rest: string): string[] {
-  return jsonList(rest) ?? ['/bin/sh', '-c', rest];
+  return jsonList(rest) ?? ['/bin/sh', '-c', ...(rest === '' ? [] : [rest])];
 }
 
 function jsonList(text: string): string[] | undefined {

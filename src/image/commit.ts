@@ -56,7 +56,7 @@ export async function commitImage(
     container: options.containerId,
     created,
   });
-  const image = await addImage(shelf, hold, { config, layers, parent: parent?.id }, signal);
+  const image = await addImage(shelf, hold, { config, layers, parent: parent?.id, origin: 'commit' }, signal);
   shelf.event('create', image.id, image.id, image.config);
   if (reference !== undefined) await tagImage(shelf, image, reference);
   return image.id;

@@ -25,7 +25,8 @@ export function imageSize(shelf: Shelf, image: StoredImage): number {
   return image.chain.reduce((sum, _, index) => sum + layerSizeAt(shelf, image, index), 0);
 }
 
-function layerSizeAt(shelf: Shelf, image: StoredImage, index: number): number {
+/** Of layer `index`, unpacked. */
+export function layerSizeAt(shelf: Shelf, image: StoredImage, index: number): number {
   const chainId = image.chain[index];
   if (chainId === undefined) return 0;
   return shelf.snapshots.has(chainId) ? shelf.snapshots.layerSize(chainId) : (image.layers[index]?.size ?? 0);
@@ -74,7 +75,7 @@ export function summarizeImage(shelf: Shelf, image: StoredImage): ImageSummary {
     Size: imageSize(shelf, image),
     SharedSize: -1,
     Labels: containerConfig(image).Labels ?? null,
-    Containers: -1,
+    Containers: shelf.uses(image.id).length,
   };
 }
 

@@ -1,8 +1,9 @@
 /** The archive of `docker save`: manifest.json names a config and the layers of every image. */
-import { type Descriptor, parseImageConfig, parseReference, type Reference, withDefaultTag } from '../oci/index.ts';
+import { isDigest, parseImageConfig, parseReference, type Reference, sha256, withDefaultTag } from '../oci/index.ts';
 import { Fault, messageOf } from '../std/index.ts';
 import type { Archive } from './archive.ts';
-import { type FoundImage, layerMediaType } from './found-image.ts';
+import { type FoundImage, layerHere, layerInArchive } from './found-image.ts';
+import type { ImageHold, Shelf } from './shelf.ts';
 
 interface Item {
   Config: string;
@@ -10,10 +11,10 @@ interface Item {
   Layers: string[];
 }
 
-export async function readDockerArchive(archive: Archive): Promise<FoundImage[]> {
-  const items = parseItems(await archive.read('manifest.json'));
+/** Layers that the archive lacks may be here, as with Docker. @throws Fault invalid */
+export async function readDockerArchive(shelf: Shelf, hold: ImageHold, archive: Archive): Promise<FoundImage[]> {
   const images: FoundImage[] = [];
-  for (const item of items) {
+  for (const item of await readItems(archive)) {
     const config = await archive.read(item.Config);
     if (config === undefined)
       throw new Fault('invalid', `Cannot load image: "${item.Config}" is missing from the archive`);
@@ -24,18 +25,31 @@ export async function readDockerArchive(archive: Archive): Promise<FoundImage[]>
         `invalid manifest, layers length mismatch: expected ${rootfs.diff_ids.length}, got ${item.Layers.length}`,
       );
     }
-    const layers: Descriptor[] = [];
-    for (const path of item.Layers) layers.push(await layerOf(archive, path));
-    images.push({ config, layers, references: item.RepoTags.map(parseTag) });
+    const layers: FoundImage['layers'] = [];
+    for (const [index, path] of item.Layers.entries()) {
+      const layer = await layerInArchive(shelf, hold, archive, path);
+      layers.push(layer ?? layerHere(shelf, hold, rootfs.diff_ids[index]));
+    }
+    images.push({
+      id: sha256(config),
+      config,
+      layers,
+      named: item.Layers.map(nameOf),
+      references: item.RepoTags.map(parseTag),
+    });
   }
   return images;
 }
 
-/** The layer file as a blob. Its content is checked against the diff id when it is unpacked. */
-export async function layerOf(archive: Archive, path: string): Promise<Descriptor> {
-  const blob = await archive.blob(path);
-  if (blob === undefined) throw new Fault('invalid', `Cannot load image: "${path}" is missing from the archive`);
-  return { mediaType: layerMediaType(await archive.start(blob.digest)), ...blob };
+/** The names that manifest.json gives, by the path of the config. */
+export async function tagsInDockerArchive(archive: Archive): Promise<Map<string, Reference[]>> {
+  return new Map((await readItems(archive)).map((item) => [item.Config, item.RepoTags.map(parseTag)]));
+}
+
+/** `blobs/sha256/<hex>` is a digest; else the path itself. */
+function nameOf(path: string): string {
+  const digest = /^blobs\/([^/]+)\/([^/]+)$/.exec(path)?.slice(1).join(':');
+  return digest !== undefined && isDigest(digest) ? digest : path;
 }
 
 function parseTag(text: string): Reference {
@@ -44,10 +58,10 @@ function parseTag(text: string): Reference {
   return reference;
 }
 
-function parseItems(bytes: Buffer | undefined): Item[] {
+async function readItems(archive: Archive): Promise<Item[]> {
   let value: unknown;
   try {
-    value = JSON.parse(bytes?.toString() ?? '');
+    value = JSON.parse((await archive.read('manifest.json'))?.toString() ?? '');
   } catch (error) {
     throw new Fault('invalid', `Cannot load image: manifest.json: ${messageOf(error)}`, { cause: error });
   }

@@ -87,6 +87,10 @@ export interface ImageStoreOptions {
   content: Content;
   snapshots: Snapshots;
   registry: Registry;
+  /** Layers fetched at once, over all pulls. */
+  parallelDownloads: number;
+  /** Layers sent at once per push. */
+  parallelUploads: number;
   /** Goes into `docker_version` of images made here. */
   version: string;
   /** Containers that use this image id, running ones first. */

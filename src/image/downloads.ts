@@ -1,19 +1,24 @@
 /** Fetches blobs into the store; a blob that several pulls want at once is fetched once and reported to all of them. */
-import type { Content } from '../content/index.ts';
-import { type Descriptor, isImageConfigType, type Reference } from '../oci/index.ts';
-import type { Credentials, Registry } from '../registry/index.ts';
-import { Fault } from '../std/index.ts';
+import type { Content, Ingest } from '../content/index.ts';
+import { type Descriptor, type Digest, isImageConfigType, type Reference } from '../oci/index.ts';
+import { BlobChanged, type Credentials, type Registry } from '../registry/index.ts';
+import { Fault, type FaultKind, faultKind } from '../std/index.ts';
 import type { ImageHold } from './shelf.ts';
+import { Slots } from './slots.ts';
 
 export interface DownloadListener {
   progress(current: number, total: number): void;
+  /** Told every second how many are left until the next try. */
+  waiting(seconds: number): void;
   verifying(): void;
 }
 
+const othersFaults: ReadonlySet<FaultKind> = new Set(['invalid', 'not-found', 'forbidden', 'unauthorized']);
+
 interface Download {
-  /** Went on from bytes that an earlier transfer left. */
-  resumed: boolean;
   done: Promise<void>;
+  /** Where its bytes land, once the first transfer has begun. */
+  landing: PromiseWithResolvers<Ingest>;
   controller: AbortController;
   listeners: Set<DownloadListener>;
 }
@@ -22,10 +27,13 @@ export class Downloads {
   readonly #content: Content;
   readonly #registry: Registry;
   readonly #running = new Map<string, Download>();
+  readonly #slots: Slots;
 
-  constructor(content: Content, registry: Registry) {
+  /** @param limit layers on their way at once, whoever pulls them */
+  constructor(content: Content, registry: Registry, limit: number) {
     this.#content = content;
     this.#registry = registry;
+    this.#slots = new Slots(limit);
   }
 
   /** Resolves when the blob is in the store, held. The last to lose interest stops the transfer; what came is kept for later. */
@@ -47,7 +55,7 @@ export class Downloads {
     const joined = download !== undefined;
     const current = download ?? this.#start(reference, blob, options.credentials);
     const { done, controller, listeners } = current;
-    const listener = options.listener ?? { progress: () => {}, verifying: () => {} };
+    const listener = options.listener ?? { progress: () => {}, waiting: () => {}, verifying: () => {} };
     listeners.add(listener);
     let again = false;
     const left = Promise.withResolvers<never>();
@@ -61,9 +69,8 @@ export class Downloads {
     try {
       await Promise.race([done, left.promise]);
     } catch (error) {
-      // The wrong bytes were an earlier pull's, and are gone by now: a transfer of our own may be right.
-      const foreign = joined || current.resumed;
-      if (signal.aborted || !foreign || !(error instanceof Fault) || error.kind !== 'invalid') throw error;
+      // Another pull's registry sent wrong bytes, or refused its credentials: a transfer of our own may go well.
+      if (signal.aborted || !joined || !othersFaults.has(faultKind(error))) throw error;
       again = true;
     } finally {
       signal.removeEventListener('abort', leave);
@@ -74,36 +81,85 @@ export class Downloads {
     if (again) await this.fetch(reference, blob, options, signal);
   }
 
+  /**
+   * The bytes of a blob that is on its way, from the first on, as they come; undefined when it is not on its way.
+   * @throws LandingFault when that transfer came to nothing, whether or not another one follows
+   */
+  follow(digest: Digest, signal: AbortSignal): AsyncIterable<Uint8Array> | undefined {
+    const download = this.#running.get(digest);
+    if (download === undefined) return undefined;
+    async function* bytes(landing: Promise<Ingest>): AsyncGenerator<Uint8Array, void, void> {
+      yield* (await landing).follow(signal);
+    }
+    return bytes(download.landing.promise);
+  }
+
   #start(reference: Reference, blob: Descriptor, credentials: Credentials | undefined): Download {
     const controller = new AbortController();
     const listeners = new Set<DownloadListener>();
-    const download: Download = { done: Promise.resolve(), controller, listeners, resumed: false };
-    const resumed = (): void => {
-      download.resumed = true;
-    };
-    download.done = this.#transfer(reference, blob, credentials, listeners, controller.signal, resumed).finally(() =>
-      this.#running.delete(blob.digest),
-    );
-    download.done.catch(() => {});
+    const { signal } = controller;
+    const landing = Promise.withResolvers<Ingest>();
+    landing.promise.catch(() => {});
+    const transfer = (): Promise<void> =>
+      this.#transfer(reference, blob, credentials, listeners, landing.resolve, signal);
+    // A config is small, and all else waits for it.
+    const work = isImageConfigType(blob.mediaType) ? transfer() : this.#slots.run(transfer, signal);
+    const done = work.finally(() => this.#running.delete(blob.digest));
+    // Where it never landed, its followers hear of the failure.
+    done.catch((error: unknown) => landing.reject(error));
+    const download: Download = { done, landing, controller, listeners };
     this.#running.set(blob.digest, download);
     return download;
   }
 
+  /** Wrong bytes are fetched once more, whole and from the registry itself, where that may give others. */
   async #transfer(
     reference: Reference,
     blob: Descriptor,
     credentials: Credentials | undefined,
     listeners: ReadonlySet<DownloadListener>,
+    landed: (ingest: Ingest) => void,
     signal: AbortSignal,
-    onResumed: () => void,
+  ): Promise<void> {
+    const mirrors = this.#registry.hasMirrors(reference);
+    const first = { credentials, mirrors, resumed: false };
+    try {
+      await this.#once(reference, blob, first, listeners, landed, signal);
+    } catch (error) {
+      const otherBytes = error instanceof Fault && error.kind === 'invalid' && (first.resumed || mirrors);
+      if (signal.aborted || !(otherBytes || error instanceof BlobChanged)) throw error;
+      const again = { credentials, mirrors: false, resumed: false };
+      await this.#once(reference, blob, again, listeners, () => {}, signal);
+    }
+  }
+
+  /** @throws Fault invalid, BlobChanged when the bytes are not the blob; nothing of them is kept then */
+  async #once(
+    reference: Reference,
+    blob: Descriptor,
+    how: { credentials: Credentials | undefined; mirrors: boolean; resumed: boolean },
+    listeners: ReadonlySet<DownloadListener>,
+    landed: (ingest: Ingest) => void,
+    signal: AbortSignal,
   ): Promise<void> {
     await using ingest = await this.#content.openIngest({ digest: blob.digest, size: blob.size });
-    if (ingest.offset > 0) onResumed();
+    landed(ingest);
+    how.resumed = ingest.offset > 0;
+    const onWait = (seconds: number): void => {
+      for (const listener of listeners) listener.waiting(seconds);
+    };
+    const { credentials, mirrors } = how;
+    const options = { credentials, mirrors, start: ingest.offset, onWait };
     let current = ingest.offset;
-    for await (const chunk of this.#registry.blob(reference, blob, ingest.offset, credentials, signal)) {
-      await ingest.write(chunk);
-      current += chunk.length;
-      for (const listener of listeners) listener.progress(current, blob.size);
+    try {
+      for await (const chunk of this.#registry.blob(reference, blob, options, signal)) {
+        await ingest.write(chunk);
+        current += chunk.length;
+        for (const listener of listeners) listener.progress(current, blob.size);
+      }
+    } catch (error) {
+      if (error instanceof BlobChanged || faultKind(error) === 'invalid') await ingest.discard();
+      throw error;
     }
     for (const listener of listeners) listener.verifying();
     try {

@@ -17,7 +17,7 @@ export function findImage(records: ImageRecords, text: string, platform?: string
   const any = parseAnyReference(text);
   const image = typeof any === 'string' ? records.get(any) : findNamed(records, text, any);
   if (image === undefined) throw noSuchImage(any);
-  if (platform !== undefined && platform !== '') checkPlatform(image, any, platform);
+  if (platform !== undefined && platform !== '') checkPlatform(image, text, platform);
   return image;
 }
 
@@ -55,15 +55,14 @@ export function noSuchImage(any: Reference | Digest): Fault {
   return new Fault('not-found', `No such image: ${name}`);
 }
 
-function checkPlatform(image: StoredImage, any: Reference | Digest, platform: string): void {
+function checkPlatform(image: StoredImage, ref: string, platform: string): void {
   const wanted = parsePlatform(platform);
   const { os, architecture, variant } = image.config;
   const actual = { os, architecture, ...(variant === undefined ? {} : { variant }) };
   // An image that does not say what it is for (an import of old) is taken at its owner's word.
   if (architecture === '' || platformDistance(wanted, actual) !== undefined) return;
-  const name = typeof any === 'string' ? any : familiarReference(withDefaultTag(any));
   throw new Fault(
     'not-found',
-    `image with reference ${name} was found but its platform (${formatPlatform(actual)}) does not match the specified platform (${formatPlatform(wanted)})`,
+    `image with reference ${ref} was found but its platform (${formatPlatform(actual)}) does not match the specified platform (${formatPlatform(wanted)})`,
   );
 }

@@ -1,11 +1,11 @@
 /** What the room's tests share: an image store on throw-away folders, and small images to put in. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { ProgressMessage } from '../api/index.ts';
 import { type Content, openContent } from '../content/index.ts';
 import { tarHeader, type TarSource, writeTar } from '../oci/index.ts';
-import { openRegistry } from '../registry/index.ts';
+import { openRegistry, type RegistryOptions } from '../registry/index.ts';
 import { openSnapshots, type Snapshots } from '../snapshot/index.ts';
 import { collectBytes, silentLogger } from '../std/index.ts';
 import type { ImageEvent, ImageStore, ImageUse } from './door.ts';
@@ -22,14 +22,20 @@ export interface Fixture extends AsyncDisposable {
   events: ImageEvent[];
   /** What `uses` answers, by image id. */
   uses: Map<string, ImageUse[]>;
+  /** Parts of blobs that transfers left. */
+  partialBlobs(): { name: string; size: number }[];
+  /** Names of what half-unpacked layers hold. */
+  unpacking(): string[];
   /** Another daemon on the same folders. */
   reopen(): Promise<void>;
 }
 
 /** Disposing fails when a mount is left. */
-export async function openFixture(mirrors: string[] = []): Promise<Fixture> {
+export async function openFixture(
+  options: RegistryOptions & { parallelDownloads?: number; parallelUploads?: number } = {},
+): Promise<Fixture> {
   const root = mkdtempSync(join(tmpdir(), 'wherry-image-'));
-  const registry = openRegistry({ insecureRegistries: [], mirrors });
+  const registry = openRegistry(options);
   const events: ImageEvent[] = [];
   const uses = new Map<string, ImageUse[]>();
   const open = async (): Promise<Pick<Fixture, 'images' | 'content' | 'snapshots'>> => {
@@ -40,6 +46,8 @@ export async function openFixture(mirrors: string[] = []): Promise<Fixture> {
       content,
       snapshots,
       registry,
+      parallelDownloads: options.parallelDownloads ?? 3,
+      parallelUploads: options.parallelUploads ?? 5,
       version: '1.2.3',
       uses: (id) => uses.get(id) ?? [],
       emit: (event) => events.push(event),
@@ -53,6 +61,17 @@ export async function openFixture(mirrors: string[] = []): Promise<Fixture> {
     ...(await open()),
     events,
     uses,
+    partialBlobs: () => {
+      const folder = join(root, 'content', 'ingest');
+      return readdirSync(folder).flatMap((name) => {
+        const size = statSync(join(folder, name), { throwIfNoEntry: false })?.size;
+        return size === undefined ? [] : [{ name, size }];
+      });
+    },
+    unpacking: () =>
+      readdirSync(join(root, 'snapshots', 't'), { recursive: true, encoding: 'utf8' })
+        .map((name) => basename(name))
+        .filter((name) => name !== 'fs' && !/^[0-9a-f]{12}$/.test(name)),
     reopen: async () => {
       Object.assign(fixture, await open());
     },
@@ -126,8 +145,11 @@ export async function commitOn(
   });
 }
 
-export async function saved({ images }: Fixture, refs: string[]): Promise<Buffer> {
-  return collectBytes(await images.save(refs, { platform: undefined }, signal), 1 << 28);
+export async function saved({ images }: Fixture, refs: string[], since: string[] = []): Promise<Buffer> {
+  const { size, tar } = await images.save(refs, { platform: undefined, since }, signal);
+  const archive = await collectBytes(tar, 1 << 28);
+  if (archive.length !== size) throw new Error(`the archive has ${archive.length} bytes, not ${size} as announced`);
+  return archive;
 }
 
 export function load({ images }: Fixture, archive: Buffer, quiet = true): Promise<ProgressMessage[]> {

@@ -66,7 +66,7 @@ export async function importTar(
     comment: options.message,
     created,
   });
-  const image = await addImage(shelf, hold, { config, layers }, signal);
+  const image = await addImage(shelf, hold, { config, layers, origin: 'import' }, signal);
   if (options.reference !== undefined) await tagImage(shelf, image, options.reference);
   shelf.event('import', image.id, image.id, image.config);
   return image;

@@ -40,7 +40,7 @@ test('rows and filters', { skip }, async () => {
   const top = await commitOn(fixture, middle, 'top', { repo: 'me/top', tag: 'v1' });
   const loose = await importImage(fixture, undefined, { content: 'loose' });
   const ids = async (filters: Filters, all = false): Promise<string[]> =>
-    (await images.list({ all, filters, sharedSize: false })).map((row) => row.Id).sort();
+    (await images.list({ all, filters, sharedSize: false, manifests: false })).map((row) => row.Id).sort();
   assert.deepEqual(await ids(new Map()), [base, top, loose].sort());
   assert.deepEqual(await ids(new Map(), true), [base, middle, top, loose].sort());
   assert.deepEqual(await ids(filter('dangling', 'true')), [loose]);
@@ -51,7 +51,12 @@ test('rows and filters', { skip }, async () => {
   assert.deepEqual(await ids(filter('since', 'base')), [top, loose].sort());
   assert.deepEqual(await ids(filter('until', '1h')), []);
   await assert.rejects(ids(filter('nope', 'x')), { kind: 'invalid', message: "invalid filter 'nope'" });
-  const [row] = await images.list({ all: false, filters: filter('reference', 'other'), sharedSize: true });
+  const [row] = await images.list({
+    all: false,
+    filters: filter('reference', 'other'),
+    sharedSize: true,
+    manifests: false,
+  });
   assert.deepEqual(row, {
     Id: base,
     ParentId: '',
@@ -61,9 +66,12 @@ test('rows and filters', { skip }, async () => {
     Size: 4,
     SharedSize: 4,
     Labels: { a: 'b' },
-    Containers: -1,
+    Containers: 0,
   });
-  assert.deepEqual((await images.list({ all: false, filters: new Map(), sharedSize: false }))[0]!.RepoDigests, []);
+  assert.deepEqual(
+    (await images.list({ all: false, filters: new Map(), sharedSize: false, manifests: false }))[0]!.RepoDigests,
+    [],
+  );
   assert.equal(images.count(), 4);
   assert.equal(await images.layersSize(), 4 + 6 + 3 + 5);
   fixture.uses.set(base, [{ containerId: 'c1', running: true }]);

@@ -64,7 +64,8 @@ export function untilFilter(filters: Filters, nowMs = Date.now()): bigint | unde
   const duration = parseGoDuration(values[0]!);
   if (duration !== undefined) return BigInt(nowMs) * 1_000_000n - BigInt(duration);
   const time = parseApiTime(values[0]!);
-  if (time === undefined) throw new Fault('invalid', `invalid filter 'until=${values[0]!}'`);
+  if (time === undefined)
+    throw new Fault('invalid', `failed to parse value as time or duration: ${JSON.stringify(values[0])}`);
   return time;
 }
 

@@ -5,21 +5,23 @@ import {
   type Descriptor,
   digestHex,
   familiarReference,
+  formatPlatform,
   parseImageConfig,
   parsePlatform,
   type Platform,
   platformDistance,
 } from '../oci/index.ts';
-import { Channel, Fault } from '../std/index.ts';
+import { Channel, Fault, shortId } from '../std/index.ts';
 import { addImage } from './add.ts';
 import { Archive } from './archive.ts';
+import { type BaseImage, missingBaseText } from './archive-since.ts';
 import { readDockerArchive } from './docker-archive.ts';
 import { decompress } from './decompress.ts';
 import type { FoundImage } from './found-image.ts';
 import { readLegacyArchive } from './legacy-archive.ts';
 import { readOciLayout } from './oci-layout.ts';
 import { Meter, progressStream } from './progress.ts';
-import type { Shelf } from './shelf.ts';
+import type { ImageHold, Shelf } from './shelf.ts';
 import { tagImage } from './tag.ts';
 
 export function loadImages(
@@ -35,14 +37,17 @@ export function loadImages(
     try {
       using hold = shelf.hold();
       const archive = await Archive.read(shelf, hold, decompress(body), inner);
-      const images = await readImages(shelf, archive, platform);
+      const { images, bases } = await readImages(shelf, hold, archive, platform);
+      // All are whole before any is added.
+      const whole = images.map((found) => ({ ...found, layers: wholeLayers(found, bases) }));
       const text: string[] = [];
-      for (const found of images) {
-        const chain = chainIds(parseImageConfig(found.config).rootfs.diff_ids);
+      for (const { config, layers, manifest, references } of whole) {
+        const chain = chainIds(parseImageConfig(config).rootfs.diff_ids);
         for (const chainId of chain) hold.addChain(chainId);
-        const watch = options.quiet ? undefined : watcher(output, chain, found.layers);
+        const watch = options.quiet ? undefined : watcher(output, chain, layers);
+        const found = { config, layers, manifest, origin: 'load' as const };
         const image = await addImage(shelf, hold, { ...found, ...(watch === undefined ? {} : { watch }) }, inner);
-        for (const reference of found.references) {
+        for (const reference of references) {
           const before = await tagImage(shelf, image, reference);
           if (before !== undefined) {
             output.push({
@@ -51,7 +56,7 @@ export function loadImages(
           }
           text.push(`Loaded image: ${familiarReference(reference)}\n`);
         }
-        if (found.references.length === 0) text.push(`Loaded image ID: ${image.id}\n`);
+        if (references.length === 0) text.push(`Loaded image ID: ${image.id}\n`);
         shelf.event('load', image.id, image.id, image.config);
       }
       for (const stream of text) output.push({ stream });
@@ -62,25 +67,45 @@ export function loadImages(
   return progressStream(output, work, signal);
 }
 
-async function readImages(shelf: Shelf, archive: Archive, platform: Platform | undefined): Promise<FoundImage[]> {
-  if (archive.has('manifest.json')) {
-    const images = await readDockerArchive(archive);
-    if (platform !== undefined) for (const image of images) requirePlatform(image, platform);
-    return images;
+/** An archive that is an OCI layout, too, is read as one: so its manifests stay what they were. */
+async function readImages(
+  shelf: Shelf,
+  hold: ImageHold,
+  archive: Archive,
+  platform: Platform | undefined,
+): Promise<{ images: FoundImage[]; bases: BaseImage[] }> {
+  if (archive.has('index.json')) {
+    const layout = await readOciLayout({ shelf, hold, archive, platform });
+    if (layout.images.length > 0) return layout;
+    if (!archive.has('manifest.json')) throw noneFor(platform);
   }
-  if (archive.has('index.json')) return readOciLayout(shelf, archive, platform);
-  if (archive.has('repositories')) return readLegacyArchive(archive);
+  if (archive.has('manifest.json')) {
+    const images = await readDockerArchive(shelf, hold, archive);
+    const suitable = platform === undefined ? images : images.filter((image) => serves(image, platform));
+    if (suitable.length === 0 && images.length > 0) throw noneFor(platform);
+    return { images: suitable, bases: [] };
+  }
+  if (archive.has('repositories')) return { images: await readLegacyArchive(shelf, hold, archive), bases: [] };
   throw new Fault('invalid', 'invalid archive: does not contain a manifest.json');
 }
 
-function requirePlatform(image: FoundImage, platform: Platform): void {
+function serves(image: FoundImage, platform: Platform): boolean {
   const { os, architecture, variant } = parseImageConfig(image.config);
-  const offered = { os, architecture, ...(variant === undefined ? {} : { variant }) };
-  if (platformDistance(platform, offered) !== undefined) return;
-  throw new Fault(
-    'not-found',
-    `Cannot load image: it is for ${os}/${architecture}, not for ${platform.os}/${platform.architecture}`,
-  );
+  return platformDistance(platform, { os, architecture, ...(variant === undefined ? {} : { variant }) }) !== undefined;
+}
+
+function noneFor(platform: Platform | undefined): Fault {
+  const which = platform === undefined ? "this machine's platform" : `platform ${formatPlatform(platform)}`;
+  return new Fault('not-found', `Cannot load image: the archive has none for ${which}`);
+}
+
+/** @throws Fault not-found naming the images that the archive counts on; invalid where it names none */
+function wholeLayers({ id, layers, named, references }: FoundImage, bases: readonly BaseImage[]): Descriptor[] {
+  const missing = named.filter((_, index) => layers[index] === undefined);
+  if (missing.length === 0) return layers as Descriptor[];
+  const name = references[0] === undefined ? shortId(id) : familiarReference(references[0]);
+  const known = bases.some((base) => base.layers.some((digest) => missing.includes(digest)));
+  throw new Fault(known ? 'not-found' : 'invalid', `Cannot load image ${name}: ${missingBaseText(missing, bases)}`);
 }
 
 function watcher(output: Channel<ProgressMessage>, chain: readonly string[], layers: readonly Descriptor[]) {

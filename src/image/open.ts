@@ -5,12 +5,15 @@ import { initChainId } from '../oci/index.ts';
 import { commitImage } from './commit.ts';
 import { describeImage, imageDigests, imageHistory, imageTags, inspectImage, summarizeImage } from './describe.ts';
 import type { ImageStore, ImageStoreOptions } from './door.ts';
+import { diffImages } from './diff.ts';
 import { Downloads } from './downloads.ts';
 import { findImage } from './find.ts';
 import { FreedBlobs } from './freed.ts';
 import { importImage } from './import.ts';
+import { imageLayers } from './layers.ts';
 import { listImages } from './list.ts';
 import { loadImages } from './load.ts';
+import { imagePlatforms } from './platforms.ts';
 import { pruneImages } from './prune.ts';
 import { pullImage } from './pull.ts';
 import { pushImage } from './push.ts';
@@ -26,7 +29,7 @@ const remoteTimeoutMs = 60_000;
 
 /** Opens the store. Blobs and layers that no image names stay until `collect`, for other owners may need them. */
 export async function openImages(options: ImageStoreOptions): Promise<ImageStore> {
-  const { content, snapshots, registry, uses, emit } = options;
+  const { content, snapshots, registry, uses, emit, parallelDownloads, parallelUploads } = options;
   const records = await ImageRecords.open(options.root, content, options.log);
   const needed = new Set(records.blobs());
   const freed = await FreedBlobs.open(
@@ -35,7 +38,8 @@ export async function openImages(options: ImageStoreOptions): Promise<ImageStore
     (path) => options.log.error('the record of a freed blob cannot be read and was set aside', { path }),
   );
   const shelf = new Shelf({ records, freed, content, snapshots, uses, emit, version: options.version });
-  const puller = { shelf, registry, downloads: new Downloads(content, registry) };
+  const puller = { shelf, registry, downloads: new Downloads(content, registry, parallelDownloads), parallelDownloads };
+  const pusher = { shelf, registry, parallelUploads };
 
   return {
     collect: () => shelf.collect(),
@@ -44,17 +48,24 @@ export async function openImages(options: ImageStoreOptions): Promise<ImageStore
       const image = records.get(id);
       return image === undefined ? undefined : describeImage(shelf, image);
     },
-    list: async ({ all, filters, sharedSize }) => {
+    list: async ({ all, filters, sharedSize, manifests }) => {
       const rows = listImages(shelf, { all, filters });
-      return sharedSize ? rows.map((row) => ({ ...row, SharedSize: sharedSizeOf(shelf, row.Id) })) : rows;
+      for (const row of rows) {
+        if (sharedSize) row.SharedSize = sharedSizeOf(shelf, row.Id);
+        const image = records.get(row.Id);
+        if (manifests && image !== undefined) row.Manifests = await imagePlatforms(shelf, image);
+      }
+      return rows;
     },
     inspect: async (ref, { platform }) => inspectImage(shelf, findImage(records, ref, platform)),
     history: async (ref, { platform }) => imageHistory(shelf, findImage(records, ref, platform)),
+    layers: async (ref, { platform }) => imageLayers(shelf, findImage(records, ref, platform)),
+    diff: async (from, to, { platform }, signal) => diffImages(shelf, { from, to }, platform, signal),
     pull: (request, signal) => pullImage(puller, request, signal),
-    push: async (request, signal) => pushImage(shelf, registry, request, signal),
+    push: async (request, signal) => pushImage(pusher, request, signal),
     import: (request, signal) => importImage(shelf, registry, request, signal),
     load: async (body, request, signal) => loadImages(shelf, body, request, signal),
-    save: async (refs, { platform }, signal) => saveImages(shelf, refs, platform, signal),
+    save: (refs, request, signal) => saveImages(shelf, refs, request, signal),
     tag: async (ref, { repo, tag }) => {
       await tagImage(shelf, findImage(records, ref), parseTagTarget(repo, tag));
     },
@@ -69,7 +80,6 @@ export async function openImages(options: ImageStoreOptions): Promise<ImageStore
         (image): ImageSummary => ({
           ...summarizeImage(shelf, image),
           SharedSize: sharedSizeOf(shelf, image.id),
-          Containers: uses(image.id).length,
         }),
       ),
     login: (auth) => registry.login(auth, AbortSignal.timeout(remoteTimeoutMs)),

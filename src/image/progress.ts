@@ -21,12 +21,13 @@ export function progressMessage(id: string, status: string, current?: number, to
   return progress === '' ? { status, progressDetail, id } : { status, progressDetail, progress, id };
 }
 
-/** Reports how far one thing is; the first and the last call always print. */
+/** Reports how far one thing is; the first and the last call always print. What must be done again is not seen going back. */
 export class Meter {
   readonly #output: Channel<ProgressMessage>;
   readonly #id: string;
   readonly #status: string;
   #last = -Infinity;
+  #furthest = -1;
 
   constructor(output: Channel<ProgressMessage>, id: string, status: string) {
     this.#output = output;
@@ -35,10 +36,12 @@ export class Meter {
   }
 
   report(current: number, total: number): void {
+    if (current <= this.#furthest) return;
     const now = performance.now();
     const finished = total > 0 && current >= total;
     if (now - this.#last < intervalMs && !finished) return;
     this.#last = now;
+    this.#furthest = current;
     this.#output.push(progressMessage(this.#id, this.#status, current, total));
   }
 }

@@ -119,7 +119,7 @@ test('the lines of a pull, and of one that finds all there', { skip }, async () 
 test('another platform, a digest, and through a mirror under the familiar name', { skip }, async () => {
   const { serve, layers, index } = await repository();
   await using fake = await fakeRegistry(serve);
-  await using fixture = await openFixture([`http://${fake.host}`]);
+  await using fixture = await openFixture({ mirrors: [`http://${fake.host}`] });
   const { images } = fixture;
   await all(images.pull({ ...request('app', 'v1'), platform: 'linux/s390x' }, signal));
   assert.equal((await images.resolve('app:v1')).architecture, 's390x');

@@ -4,6 +4,7 @@ import {
   chainIds,
   choosePlatform,
   type Descriptor,
+  type Digest,
   digestHex,
   familiarName,
   familiarReference,
@@ -25,20 +26,21 @@ import {
   withTag,
 } from '../oci/index.ts';
 import type { Credentials, Registry, Resolved } from '../registry/index.ts';
-import { Channel, Fault, gather } from '../std/index.ts';
+import { Channel, Fault, faultKind, gather } from '../std/index.ts';
 import type { ImageStore } from './door.ts';
 import type { Downloads } from './downloads.ts';
 import { Meter, progressMessage, progressStream } from './progress.ts';
 import { pullFault } from './pull-errors.ts';
 import type { ImageHold, Shelf } from './shelf.ts';
 
-const parallelDownloads = 3;
 const configLimit = 8 << 20;
 
 export interface Puller {
   shelf: Shelf;
   registry: Registry;
   downloads: Downloads;
+  /** Layers of one pull that are fetched at once. */
+  parallelDownloads: number;
 }
 
 /** Rejects when nothing was found; what fails later is thrown by the iterator. */
@@ -66,6 +68,8 @@ export async function pullImage(
           const found = target === first ? resolved! : await registry.resolve(target, credentials, inner);
           await pullOne(puller, { reference: target, resolved: found, platform, credentials, output }, inner);
         } catch (error) {
+          // What came beside wrong bytes is of no use; what came before a cut is, to the next try.
+          if (faultKind(error) === 'invalid') await puller.shelf.content.collect();
           throw pullFault(error, target);
         }
       }
@@ -107,7 +111,7 @@ async function pullOne(puller: Puller, pull: Pull, signal: AbortSignal): Promise
     for (const layer of known.layers) hold.blobs.add(layer.digest);
     requirePlatform(pull, known.config);
   }
-  await shelf.content.put(resolved.bytes, hold.blobs);
+  await storeManifest(shelf, resolved, hold);
   const changed = await shelf.exclusive(() => recordReferences(shelf, pull, manifest));
   output.push({ status: `Digest: ${resolved.descriptor.digest}` });
   const name = familiarReference(reference);
@@ -125,11 +129,10 @@ async function recordReferences(shelf: Shelf, pull: Pull, manifest: Manifest): P
   if (image === undefined)
     throw new Fault('conflict', `Cannot pull ${familiarReference(reference)}: the image was removed meanwhile`);
   const canonical = withDigest(reference, resolved.descriptor.digest);
-  let changed = (await shelf.records.point(canonical, id)) !== id;
   // With a digest given, a tag beside it says nothing about what the registry means by that tag.
-  if (reference.tag !== undefined && reference.digest === undefined)
-    changed = (await shelf.records.point(withTag(reference, reference.tag), id)) !== id;
-  return changed;
+  const named = reference.tag !== undefined && reference.digest === undefined;
+  const before = await shelf.records.pointAll([canonical, ...(named ? [withTag(reference, reference.tag)] : [])], id);
+  return before.at(-1) !== id;
 }
 
 interface FoundManifest {
@@ -163,6 +166,20 @@ async function imageManifest(puller: Puller, pull: Pull, signal: AbortSignal): P
   return { bytes, descriptor, manifest };
 }
 
+/** Under the digest it is known by, whatever its algorithm. */
+async function storeManifest(
+  shelf: Shelf,
+  { bytes, descriptor }: { bytes: Buffer; descriptor: Descriptor },
+  hold: ImageHold,
+): Promise<Digest> {
+  hold.blobs.add(descriptor.digest);
+  if (shelf.content.has(descriptor.digest)) return descriptor.digest;
+  async function* once(): AsyncGenerator<Uint8Array> {
+    yield bytes;
+  }
+  return (await shelf.content.ingest(once(), { digest: descriptor.digest, hold: hold.blobs })).digest;
+}
+
 function requirePlatform(pull: Pull, config: ImageConfig): void {
   const { os, architecture, variant } = config;
   const offered = { os, architecture, ...(variant === undefined ? {} : { variant }) };
@@ -181,7 +198,7 @@ async function fetchImage(
   found: FoundManifest,
   signal: AbortSignal,
 ): Promise<void> {
-  const { shelf, downloads } = puller;
+  const { shelf, downloads, parallelDownloads } = puller;
   const { reference, credentials, output } = pull;
   const { config: configBlob, layers } = found.manifest;
   await downloads.fetch(reference, configBlob, { credentials, hold }, signal);
@@ -201,12 +218,16 @@ async function fetchImage(
   const controller = new AbortController();
   const both = AbortSignal.any([signal, controller.signal]);
   const ready = layers.map(() => Promise.withResolvers<void>());
+  const here = new Set<number>();
+  const meters = ids.map((id) => new Meter(output, id, 'Extracting'));
   for (const each of ready) each.promise.catch(() => {});
   const fetching = gather(
     layers.map((layer, index) => async (inner: AbortSignal) => {
       const meter = new Meter(output, ids[index]!, 'Downloading');
       const listener = {
         progress: (current: number, total: number) => meter.report(current, total),
+        waiting: (seconds: number) =>
+          output.push(progressMessage(ids[index]!, `Retrying in ${seconds} second${seconds === 1 ? '' : 's'}`)),
         verifying: () => output.push(progressMessage(ids[index]!, 'Verifying Checksum')),
       };
       await downloads.fetch(reference, layer, { credentials, hold, listener }, inner);
@@ -214,6 +235,7 @@ async function fetchImage(
       // Only its blob was missing; there is nothing to unpack.
       if (missing[index]! && shelf.snapshots.has(chain[index] ?? ''))
         output.push(progressMessage(ids[index]!, 'Pull complete'));
+      here.add(index);
       ready[index]!.resolve();
     }),
     { limit: parallelDownloads, signal: both },
@@ -227,9 +249,13 @@ async function fetchImage(
     await shelf.unpack(
       { chain, config, layers },
       {
+        coming: (index) => downloads.follow(layers[index]!.digest, both),
         ready: (index) => ready[index]!.promise,
-        watch: (index, bytes) => extracting(output, ids[index]!, layers[index]!.size, bytes),
-        done: (index) => output.push(progressMessage(ids[index]!, 'Pull complete')),
+        watch: (index, bytes) => extracting(meters[index]!, layers[index]!.size, bytes, () => here.has(index)),
+        done: (index) => {
+          meters[index]!.report(layers[index]!.size, layers[index]!.size);
+          output.push(progressMessage(ids[index]!, 'Pull complete'));
+        },
       },
       both,
     );
@@ -239,23 +265,23 @@ async function fetchImage(
     throw error;
   }
   await fetched;
-  const manifest = await shelf.content.put(found.bytes, hold.blobs);
+  const manifest = await storeManifest(shelf, found, hold);
   await shelf.exclusive(() =>
     shelf.records.put({ id: configBlob.digest, manifest, layers, parent: undefined }, config),
   );
 }
 
+/** Reports what has been unpacked, once the download is over: until then its own bar stands on the layer's line. */
 async function* extracting(
-  output: Channel<ProgressMessage>,
-  id: string,
+  meter: Meter,
   total: number,
   bytes: AsyncIterable<Uint8Array>,
+  isHere: () => boolean,
 ): AsyncGenerator<Uint8Array> {
-  const meter = new Meter(output, id, 'Extracting');
   let current = 0;
   for await (const chunk of bytes) {
     current += chunk.length;
-    meter.report(current, total);
+    if (isHere()) meter.report(current, total);
     yield chunk;
   }
 }

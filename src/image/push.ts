@@ -15,16 +15,21 @@ import {
 } from '../oci/index.ts';
 import type { Registry } from '../registry/index.ts';
 import { Channel, Fault, gather } from '../std/index.ts';
+import { compressLayers } from './compress-layers.ts';
 import type { ImageStore } from './door.ts';
 import { Meter, progressMessage, progressStream } from './progress.ts';
 import type { StoredImage } from './records.ts';
 import type { ImageHold, Shelf } from './shelf.ts';
 
-const parallelUploads = 5;
+export interface Pusher {
+  shelf: Shelf;
+  registry: Registry;
+  /** Layers of one push that are sent at once. */
+  parallelUploads: number;
+}
 
 export function pushImage(
-  shelf: Shelf,
-  registry: Registry,
+  pusher: Pusher,
   options: Parameters<ImageStore['push']>[0],
   signal: AbortSignal,
 ): AsyncIterable<ProgressMessage> {
@@ -33,6 +38,7 @@ export function pushImage(
   if (parsed.digest !== undefined || (tag !== undefined && isDigest(tag)))
     throw new Fault('invalid', 'cannot push a digest reference');
   const target = tag === undefined || tag === '' ? parsed : withTag(parsed, tag);
+  const { shelf } = pusher;
   const output = new Channel<ProgressMessage>();
   const work = async (inner: AbortSignal): Promise<void> => {
     output.push({ status: `The push refers to repository [${referenceName(target)}]` });
@@ -40,7 +46,7 @@ export function pushImage(
     if (references.length === 0) {
       throw new Fault('not-found', `An image does not exist locally with the tag: ${familiarName(target)}`);
     }
-    for (const reference of references) await pushOne(shelf, registry, reference, options, output, inner);
+    for (const reference of references) await pushOne(pusher, reference, options, output, inner);
     shelf.event('push', familiarReference(target), familiarName(target));
   };
   return progressStream(output, work, signal);
@@ -55,34 +61,38 @@ function pushed(shelf: Shelf, target: Reference): Reference[] {
 }
 
 async function pushOne(
-  shelf: Shelf,
-  registry: Registry,
+  pusher: Pusher,
   reference: Reference,
   options: Parameters<ImageStore['push']>[0],
   output: Channel<ProgressMessage>,
   signal: AbortSignal,
 ): Promise<void> {
-  const image = shelf.records.get(shelf.records.lookup(reference)!)!;
+  const { shelf, registry, parallelUploads } = pusher;
+  const found = shelf.records.get(shelf.records.lookup(reference)!)!;
   using hold = shelf.hold();
+  const ids = found.config.rootfs.diff_ids.map((diffId) => digestHex(diffId).slice(0, 12));
+  for (const id of ids) output.push(progressMessage(id, 'Preparing'));
+  const meters = ids.map((id) => new Meter(output, id, 'Preparing'));
+  const onRead = (index: number, current: number, total: number): void => meters[index]!.report(current, total);
+  const image = await compressLayers(shelf, hold, found, onRead, signal);
   const bytes = await shelf.content.read(image.manifest);
   const parsed = parseManifest(bytes, '');
   if (parsed.kind !== 'manifest')
     throw new Fault('internal', `Cannot push ${familiarReference(reference)}: its manifest is an index`);
   holdImage(hold, image, parsed.manifest.config);
-  const ids = image.config.rootfs.diff_ids.map((diffId) => digestHex(diffId).slice(0, 12));
-  for (const id of ids) output.push(progressMessage(id, 'Preparing'));
   for (const id of ids.slice(parallelUploads)) output.push(progressMessage(id, 'Waiting'));
   await gather(
     image.layers.map(
       (layer, index) => (inner: AbortSignal) =>
-        pushLayer(shelf, registry, reference, layer, ids[index]!, options, output, inner),
+        pushLayer(pusher, reference, layer, ids[index]!, options, output, inner),
     ),
     { limit: parallelUploads, signal },
   );
   const config = parsed.manifest.config;
   if (!(await registry.hasBlob(reference, config.digest, options.auth, signal))) {
-    const open = (): AsyncIterable<Uint8Array> => shelf.content.open(config.digest, { signal });
-    await registry.upload(reference, { digest: config.digest, size: config.size, open }, options.auth, signal);
+    const open = (start: number): AsyncIterable<Uint8Array> => shelf.content.open(config.digest, { start, signal });
+    const blob = { digest: config.digest, size: config.size, open, mountFrom: [] };
+    await registry.upload(reference, blob, options.auth, signal);
   }
   const digest = await registry.putManifest(reference, bytes, parsed.manifest.mediaType, options.auth, signal);
   await shelf.exclusive(async () => {
@@ -98,8 +108,7 @@ function holdImage(hold: ImageHold, image: StoredImage, config: Descriptor): voi
 }
 
 async function pushLayer(
-  shelf: Shelf,
-  registry: Registry,
+  { shelf, registry }: Pusher,
   reference: Reference,
   layer: Descriptor,
   id: string,
@@ -112,28 +121,27 @@ async function pushLayer(
     return;
   }
   const meter = new Meter(output, id, 'Pushing');
-  async function* open(): AsyncGenerator<Uint8Array> {
-    let current = 0;
-    for await (const chunk of shelf.content.open(layer.digest, { signal })) {
+  async function* open(start: number): AsyncGenerator<Uint8Array> {
+    let current = start;
+    for await (const chunk of shelf.content.open(layer.digest, { start, signal })) {
       current += chunk.length;
       meter.report(current, layer.size);
       yield chunk;
     }
   }
-  const mountFrom = sourceRepository(shelf, reference, layer);
+  const mountFrom = sourceRepositories(shelf, reference, layer);
   const { digest, size } = layer;
-  const how = await registry.upload(reference, { digest, size, open, mountFrom }, options.auth, signal);
-  output.push(progressMessage(id, how === 'mounted' ? `Mounted from ${mountFrom!}` : 'Pushed'));
+  const outcome = await registry.upload(reference, { digest, size, open, mountFrom }, options.auth, signal);
+  output.push(progressMessage(id, outcome.how === 'mounted' ? `Mounted from ${outcome.from}` : 'Pushed'));
 }
 
-/** Another repository of the same registry that should have the layer: one an image with it came from, or went to. */
-function sourceRepository(shelf: Shelf, reference: Reference, layer: Descriptor): string | undefined {
-  for (const image of shelf.records.all()) {
-    if (!image.layers.some((each) => each.digest === layer.digest)) continue;
-    const found = shelf.records
-      .references(image.id)
-      .find((each) => each.digest !== undefined && each.domain === reference.domain && each.path !== reference.path);
-    if (found !== undefined) return found.path;
-  }
-  return undefined;
+/** Other repositories of the same registry that should have the layer: images with it came from there, or went there. */
+function sourceRepositories(shelf: Shelf, reference: Reference, layer: Descriptor): string[] {
+  const paths = shelf.records
+    .all()
+    .filter((image) => image.layers.some((each) => each.digest === layer.digest))
+    .flatMap((image) => shelf.records.references(image.id))
+    .filter((each) => each.digest !== undefined && each.domain === reference.domain && each.path !== reference.path)
+    .map((each) => each.path);
+  return [...new Set(paths)];
 }

@@ -31,6 +31,9 @@ import {
 } from '../std/index.ts';
 import { ImageUsage } from './usage.ts';
 
+/** How an image came to be here first; a registry's is not marked. */
+export type ImageOrigin = 'load' | 'import' | 'commit';
+
 export interface ImageRecord {
   /** The digest of the config blob. */
   id: Digest;
@@ -39,6 +42,7 @@ export interface ImageRecord {
   layers: Descriptor[];
   /** The image it was committed or built from here. */
   parent: Digest | undefined;
+  origin?: ImageOrigin | undefined;
   /** RFC 3339. */
   lastTagged: string;
 }
@@ -152,12 +156,13 @@ export class ImageRecords {
     return [...this.#images.values()];
   }
 
-  /** Adds an image, or refreshes one: a known parent and tag time stay. */
+  /** Adds an image, or refreshes one: a known parent, origin and tag time stay. */
   async put(record: Omit<ImageRecord, 'lastTagged'>, config: ImageConfig): Promise<StoredImage> {
     const known = this.#images.get(record.id);
     const whole: ImageRecord = {
       ...record,
       parent: record.parent ?? known?.parent,
+      origin: known === undefined ? record.origin : known.origin,
       lastTagged: known?.lastTagged ?? zeroTime,
     };
     await this.#records.put(fileName(record.id), whole);
@@ -213,25 +218,35 @@ export class ImageRecords {
 
   /** Points `reference` (with a tag or a digest) to the image. Returns the image it pointed to before. */
   async point(reference: Reference, id: Digest): Promise<Digest | undefined> {
-    const text = formatReference(reference);
-    const before = this.#references.get(text);
-    if (before?.id !== id) {
-      this.#references.set(text, { reference, id });
+    return (await this.pointAll([reference], id))[0];
+  }
+
+  /** Points several references to one image, all or none. Returns the images they pointed to before. */
+  async pointAll(references: readonly Reference[], id: Digest): Promise<(Digest | undefined)[]> {
+    const names = references.map((reference) => {
+      const text = formatReference(reference);
+      return { text, reference, before: this.#references.get(text) };
+    });
+    const moved = names.filter(({ before }) => before?.id !== id);
+    for (const { text, reference } of moved) this.#references.set(text, { reference, id });
+    if (moved.length > 0) {
       try {
         await this.#save();
       } catch (error) {
-        if (before === undefined) this.#references.delete(text);
-        else this.#references.set(text, before);
+        for (const { text, before } of moved) {
+          if (before === undefined) this.#references.delete(text);
+          else this.#references.set(text, before);
+        }
         throw error;
       }
-      if (before !== undefined) this.usage.moved(text, before.id, id);
     }
+    for (const { text, before } of moved) if (before !== undefined) this.usage.moved(text, before.id, id);
     const image = this.#images.get(id);
-    if (reference.digest === undefined && image !== undefined) {
+    if (image !== undefined && references.some(({ digest }) => digest === undefined)) {
       image.lastTagged = formatNanos(nowNanos());
       this.usage.markTagged(id, image.lastTagged);
     }
-    return before?.id;
+    return names.map(({ before }) => before?.id);
   }
 
   /**

@@ -41,7 +41,7 @@ async function inspect(
     platforms = parsed.index.manifests.flatMap((each) => (each.platform === undefined ? [] : [each.platform]));
   } else {
     const { config } = parsed.manifest;
-    const stream = registry.blob(reference, config, 0, credentials, signal);
+    const stream = registry.blob(reference, config, { credentials }, signal);
     const value = parseObject(await collectBytes(stream, configLimit), 'image config');
     const { os, architecture, variant } = value as Partial<Record<string, string>>;
     platforms =

@@ -16,7 +16,7 @@ import type { Shelf } from './shelf.ts';
 export function removeImage(
   shelf: Shelf,
   ref: string,
-  options: { force: boolean; noPrune: boolean },
+  options: { force: boolean; noPrune: boolean; platforms?: readonly string[] },
 ): Promise<ImageDeleteEntry[]> {
   return shelf.exclusive(async () => {
     try {
@@ -30,10 +30,12 @@ export function removeImage(
 async function removeLocked(
   shelf: Shelf,
   ref: string,
-  { force, noPrune }: { force: boolean; noPrune: boolean },
+  { force, noPrune, platforms = [] }: { force: boolean; noPrune: boolean; platforms?: readonly string[] },
 ): Promise<ImageDeleteEntry[]> {
   const { records } = shelf;
   const image = findImage(records, ref);
+  // An image here is for one platform: any of those named must be its own.
+  for (const platform of platforms) findImage(records, ref, platform);
   const entries: ImageDeleteEntry[] = [];
   let references = records.references(image.id);
   let removedReference = false;

@@ -56,6 +56,11 @@ export class Shelf {
   }
 
   /** Disposing deletes what of it no image has got: what is left of work that failed. */
+  /** Work under one name is done one at a time. */
+  alone<T>(name: string, task: () => Promise<T>): Promise<T> {
+    return this.#mutex.run(name, task);
+  }
+
   hold(): ImageHold {
     const blobs = this.content.hold();
     const layers = this.snapshots.hold();
@@ -95,7 +100,9 @@ export class Shelf {
     options: {
       /** Sees the stored (compressed) bytes of layer `index` pass. */
       watch?: ((index: number, bytes: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>) | undefined;
-      /** Called before a layer is unpacked: waits for its blob. */
+      /** The bytes of a layer that is still on its way; undefined when its blob is here, or has to be waited for by `ready`. */
+      coming?: ((index: number) => AsyncIterable<Uint8Array> | undefined) | undefined;
+      /** Waits for the blob of a layer. */
       ready?: ((index: number) => Promise<void>) | undefined;
       done?: ((index: number) => void) | undefined;
     } = {},
@@ -110,13 +117,16 @@ export class Shelf {
     }
     for (const [index, chainId] of image.chain.entries()) {
       if (this.snapshots.has(chainId)) continue;
+      const apply = (bytes: AsyncIterable<Uint8Array>): Promise<void> => {
+        const tar = decompress(options.watch?.(index, bytes) ?? bytes);
+        return this.snapshots.apply({ chainId, parent: image.chain[index - 1], diffId: diffIds[index]!, tar }, signal);
+      };
+      const coming = options.coming?.(index);
+      const done = coming !== undefined && (await succeeds(apply(coming)));
+      signal?.throwIfAborted();
+      // That a blob is wrong comes before what is wrong with it; and another transfer may have brought the right one.
       await options.ready?.(index);
-      const stored = this.content.open(image.layers[index]!.digest, { signal });
-      const watched = options.watch?.(index, stored) ?? stored;
-      await this.snapshots.apply(
-        { chainId, parent: image.chain[index - 1], diffId: diffIds[index]!, tar: decompress(watched) },
-        signal,
-      );
+      if (!done) await apply(this.content.open(image.layers[index]!.digest, { signal }));
       options.done?.(index);
     }
   }
@@ -158,5 +168,14 @@ export class Shelf {
       yield* image.chain;
       yield initChainId(image.chain.at(-1));
     }
+  }
+}
+
+async function succeeds(task: Promise<void>): Promise<boolean> {
+  try {
+    await task;
+    return true;
+  } catch {
+    return false;
   }
 }

@@ -346,7 +346,7 @@ class Verifier {
     const tar = (): AsyncIterable<Uint8Array> => decompress(shelf.content.open(layer.digest, { signal: this.#signal }));
     let differences;
     try {
-      differences = await shelf.snapshots.compare(chainId, tar(), this.#signal);
+      differences = await shelf.snapshots.checkLayer(chainId, tar(), this.#signal);
     } catch (error) {
       this.#signal.throwIfAborted();
       if (!isDiskFull(error) && faultKind(error) !== 'invalid') throw error;

@@ -170,6 +170,10 @@ export function setXattrOf(descriptor: number, key: string, value: Buffer): numb
   return done(call(descriptor, key, value, value.length, 0));
 }
 
+export function removeXattrOf(descriptor: number, key: string): number {
+  return done(libc('int fremovexattr(int descriptor, const char *name)')(descriptor, key));
+}
+
 /** One xattr of the path itself; undefined when it has none of that name. @throws SystemError */
 export function getXattr(path: Buffer, key: string): Buffer | undefined {
   const call = libc('long lgetxattr(const void *path, const char *name, void *value, size_t size)');

@@ -19,6 +19,7 @@ export {
   warmCgroups,
 } from './cgroup.ts';
 export { bootId, isAlive, processStart } from './process.ts';
+export { exited, pipePair, pipeStream, sealProgram, spawnProcess } from './spawn.ts';
 export { addressBytes, addressText } from './address-bytes.ts';
 export {
   addLink,
@@ -68,6 +69,7 @@ export {
   nextData,
   openAt,
   readLinkAt,
+  removeXattrOf,
   renameAt,
   setTimes,
   setTimesAt,

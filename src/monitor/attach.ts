@@ -7,7 +7,7 @@ const STDERR = 3;
 /** conmon reads stdin in pieces of this size; a larger packet would be cut. */
 const MAX_INPUT = 8192;
 
-export interface MonitorStream {
+export interface StdioStream {
   /** Calls back for each piece of output in order; the piece is only valid during the call unless copied. */
   onOutput: ((stream: 'stdout' | 'stderr', data: Buffer) => void) | undefined;
   /** Called once when the process has closed its output or the connection is gone. */
@@ -21,10 +21,10 @@ export interface MonitorStream {
 }
 
 /** @throws SystemError when no monitor listens there */
-export function attachMonitor(attachPath: string): MonitorStream {
+export function attachMonitor(attachPath: string): StdioStream {
   const socket: Socket = connectSeqpacket(attachPath);
   let ended = false;
-  const stream: MonitorStream = {
+  const stream: StdioStream = {
     onOutput: undefined,
     onEnd: undefined,
     pause: () => void socket.pause(),

@@ -3,9 +3,10 @@
  * once, runs the OCI runtime's `create` (or `exec`), reports the process id through a pipe, and on exit writes the exit
  * code to `<exitDirectory>/<id>`.
  */
-import { spawn } from 'node:child_process';
-import type { Readable, Writable } from 'node:stream';
-import { Fault } from '../std/index.ts';
+import { closeSync } from 'node:fs';
+import type { Readable } from 'node:stream';
+import { exited, pipePair, pipeStream, spawnProcess } from '../linux/index.ts';
+import { Fault, messageOf } from '../std/index.ts';
 
 export interface MonitorOptions {
   conmon: string;
@@ -29,7 +30,6 @@ export interface MonitorOptions {
   leaveStdinOpen: boolean;
   /** Present for an exec: the process spec's path. With `attach`, conmon waits for `release` before it runs the process. */
   exec?: { processSpec: string; attach: boolean };
-  environment?: NodeJS.ProcessEnv;
 }
 
 export interface Monitor {
@@ -71,50 +71,56 @@ export function startMonitor(options: MonitorOptions): StartingMonitor {
     args.push('-e', '--exec-process-spec', exec.processSpec);
     if (exec.attach) args.push('--exec-attach');
   }
-  const child = spawn(options.conmon, args, {
-    cwd: options.bundle,
-    stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
-    env: {
-      PATH: process.env['PATH'],
-      ...options.environment,
-      _OCI_SYNCPIPE: '3',
-      _OCI_STARTPIPE: '4',
-      ...(exec?.attach === true ? { _OCI_ATTACHPIPE: '5' } : {}),
-    },
-    detached: true,
-  });
-  child.unref();
+  const waits = exec?.attach === true;
+  const [complaints, theirComplaints] = pipePair();
+  const [syncing, theirSync] = pipePair();
+  const [theirStart, starting] = pipePair();
+  const [attaching, theirAttached] = pipePair();
+  const theirs = [theirComplaints, theirSync, theirStart, theirAttached];
+  const ours = [
+    pipeStream(complaints, 'read'),
+    pipeStream(syncing, 'read'),
+    pipeStream(starting, 'write'),
+    pipeStream(attaching, 'read'),
+  ] as const;
+  let child: number;
+  try {
+    child = spawnProcess(options.conmon, args, {
+      cwd: options.bundle,
+      descriptors: ['null', 'null', ...theirs],
+      env: {
+        PATH: process.env['PATH'],
+        _OCI_SYNCPIPE: '3',
+        _OCI_STARTPIPE: '4',
+        ...(waits ? { _OCI_ATTACHPIPE: '5' } : {}),
+      },
+    });
+  } catch (error) {
+    for (const stream of ours) stream.destroy();
+    throw new Fault('unavailable', `Cannot run ${options.conmon}: ${messageOf(error)}`, { cause: error });
+  } finally {
+    for (const descriptor of theirs) closeSync(descriptor);
+  }
+  const [errors, sync, start, attached] = ours;
   let complaint = '';
-  child.stderr?.on('data', (chunk: Buffer) => {
+  errors.on('data', (chunk: Buffer) => {
     if (complaint.length < 4096) complaint += chunk.toString('utf8');
   });
-  const pipes = child.stdio as unknown as [null, null, Readable, Readable, Writable, Readable];
-  const [, , , sync, start, attached] = pipes;
-  start.on('error', () => {});
-  const waits = exec?.attach === true;
   // conmon reads the start pipe once before it does anything, and with --exec-attach again before it runs the process.
   if (waits) start.write(Buffer.of(0));
   else start.end(Buffer.of(0));
 
-  const failure = new Promise<never>((_, reject) =>
-    child.once('error', (error) =>
-      reject(new Fault('unavailable', `Cannot run ${options.conmon}: ${error.message}`, { cause: error })),
-    ),
-  );
-  failure.catch(() => {});
   const messages = readMessages(sync);
   const attachable = waits
-    ? Promise.race([
-        readMessages(attached)
-          .next()
-          .then(() => {}),
-        failure,
-      ])
+    ? readMessages(attached)
+        .next()
+        .then(() => {})
     : Promise.resolve();
   if (!waits) attached.resume();
-  attached.on('error', () => {});
   const created = (async (): Promise<Monitor> => {
-    const first = await Promise.race([messages.next(), failure]);
+    const first = await messages.next();
+    // conmon forked away at once: what was started is long gone.
+    await exited(child);
     if (first.done) {
       throw new Fault(
         'internal',

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
 import { connect } from 'node:net';
+import { basename } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { listLinks, openNetlink, openNft } from '../linux/index.ts';
 import { Fault, randomId } from '../std/index.ts';
@@ -126,7 +127,7 @@ describe('networking', { skip: skipUnlessRoot }, () => {
         bindings: { '80/tcp': [{ HostPort: String(port) }] },
         containerName: 'late',
       }),
-      isFault('internal', `80/tcp: address already in use (by ${process.title === 'node' ? 'node' : ''}`),
+      isFault('internal', `80/tcp: address already in use (by ${basename(process.execPath)}, process ${process.pid})`),
     );
     server.close();
     await fixture.networking.closeSandbox(holder.id);

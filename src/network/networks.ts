@@ -105,10 +105,16 @@ export class Networks {
   }
 
   inUse(id: string): boolean {
-    for (const sandbox of this.#options.sandboxes()) {
-      if (sandbox.endpoints.some((endpoint) => endpoint.networkId === id)) return true;
-    }
-    return false;
+    return this.#users(id).length > 0;
+  }
+
+  /** The containers attached, as Docker names them in refusals. */
+  #users(id: string): string[] {
+    return [...this.#options.sandboxes()].flatMap((sandbox) =>
+      sandbox.endpoints
+        .filter((endpoint) => endpoint.networkId === id)
+        .map((endpoint) => `name:${JSON.stringify(sandbox.containerName)} id:"${endpoint.id.slice(0, 12)}"`),
+    );
   }
 
   async create(body: NetworkCreateBody): Promise<NetworkRecord> {
@@ -166,10 +172,11 @@ export class Networks {
     if (isPredefined(record.name)) {
       throw new Fault('forbidden', `${record.name} is a pre-defined network and cannot be removed`);
     }
-    if (this.inUse(record.id)) {
+    const users = this.#users(record.id);
+    if (users.length > 0) {
       throw new Fault(
         'forbidden',
-        `error while removing network: network ${record.name} id ${record.id} has active endpoints`,
+        `error while removing network: network ${record.name} has active endpoints (${users.join(', ')})`,
       );
     }
     if (record.configOnly) {

@@ -1,5 +1,6 @@
 /** Who holds a port of the host, for the message of the one who wanted it: a walk through /proc, made only on conflict. */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { basename } from 'node:path';
 
 /** "nginx, process 812", or undefined when nobody is found (another namespace, or it ended). */
 export function portOwner(protocol: 'tcp' | 'udp' | 'sctp', port: number): string | undefined {
@@ -12,7 +13,7 @@ export function portOwner(protocol: 'tcp' | 'udp' | 'sctp', port: number): strin
       for (const fd of readdirSync(`/proc/${pid}/fd`)) {
         const inode = /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1];
         if (inode !== undefined && sockets.has(inode)) {
-          return `${readFileSync(`/proc/${pid}/comm`, 'utf8').trim()}, process ${pid}`;
+          return `${programName(pid)}, process ${pid}`;
         }
       }
     } catch {
@@ -20,6 +21,15 @@ export function portOwner(protocol: 'tcp' | 'udp' | 'sctp', port: number): strin
     }
   }
   return undefined;
+}
+
+/** The program's file name; the kernel's `comm` is what a thread calls itself ("MainThread"), but all that kernel threads have. */
+function programName(pid: string): string {
+  try {
+    return basename(readlinkSync(`/proc/${pid}/exe`).replace(/ \(deleted\)$/, ''));
+  } catch {
+    return readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
+  }
 }
 
 /** Inodes of the sockets bound to the port: listening ones of TCP, all of UDP. */

@@ -3,7 +3,9 @@ import { test } from 'node:test';
 import { Hosts } from './hosts.ts';
 
 const urls = async (hosts: Hosts, domain: string, pull = true): Promise<string[]> =>
-  (await hosts.bases(domain, pull)).map(({ url, verify }) => `${url}${verify ? '' : ' (unverified)'}`);
+  [...(pull ? await hosts.mirrors(domain) : []), ...(await hosts.bases(domain))].map(
+    ({ url, verify }) => `${url}${verify ? '' : ' (unverified)'}`,
+  );
 
 test('TLS only, except for loopback and what the operator names', async () => {
   const hosts = new Hosts({ insecureRegistries: ['192.0.2.0/24', 'reg.invalid:5000', '2001:db8::/32'], mirrors: [] });
@@ -28,7 +30,7 @@ test('TLS only, except for loopback and what the operator names', async () => {
 });
 
 test('mirrors serve pulls from the default registry only', async () => {
-  const hosts = new Hosts({ insecureRegistries: [], mirrors: ['http://127.0.0.1:5001/', '203.0.113.1'] });
+  const hosts = new Hosts({ insecureRegistries: [], mirrors: ['http://127.0.0.1:5001/', 'https://203.0.113.1'] });
   const all = await urls(hosts, 'docker.io');
   assert.deepEqual(all.slice(0, 2), ['http://127.0.0.1:5001 (unverified)', 'https://203.0.113.1']);
   assert.equal(all.length, 3);

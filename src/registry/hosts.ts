@@ -1,20 +1,22 @@
-/** Which base addresses serve a registry's name, best first: mirrors, TLS, and plain HTTP where the operator allows it. */
+/** Which base addresses serve a registry's name: its mirrors, and itself by TLS, or plain HTTP where the operator allows it. */
 import { lookup } from 'node:dns/promises';
 import { BlockList, isIP } from 'node:net';
 import { defaultDomain } from '../oci/index.ts';
 
-export interface RegistrySettings {
+export interface HostSettings {
   /** "host", "host:port" or CIDR: TLS is not verified there and plain HTTP will do. Loopback always is one. */
   insecureRegistries: readonly string[];
-  /** Base addresses asked before the default registry when pulling from it. */
+  /** Addresses asked before a registry when pulling: `URL` for the default registry, `REGISTRY=URL` for another. */
   mirrors: readonly string[];
 }
 
 export interface Base {
-  /** `https://host:port`, without a trailing slash. */
+  /** `https://host:port`, for a mirror perhaps with a path; without a trailing slash. */
   url: string;
   verify: boolean;
   mirror: boolean;
+  /** The registry a mirror is to answer for, where one mirror may serve several (`?ns=`, as containerd asks). */
+  namespace: string | undefined;
 }
 
 /** The host that serves the default domain. */
@@ -23,9 +25,9 @@ const defaultHost = 'registry-1.docker.io';
 export class Hosts {
   readonly #insecureNames: ReadonlySet<string>;
   readonly #insecureNetworks = new BlockList();
-  readonly #mirrors: readonly string[];
+  readonly #mirrors = new Map<string, { url: string; namespace: string | undefined }[]>();
 
-  constructor(settings: RegistrySettings) {
+  constructor(settings: HostSettings) {
     const names = new Set<string>();
     for (const entry of ['127.0.0.0/8', '::1/128', ...settings.insecureRegistries]) {
       const [network, bits] = entry.split('/') as [string, string | undefined];
@@ -35,25 +37,34 @@ export class Hosts {
       } else names.add(entry.replace(/^https?:\/\//, '').replace(/\/$/, ''));
     }
     this.#insecureNames = names;
-    this.#mirrors = settings.mirrors.map((mirror) => mirror.replace(/\/+$/, ''));
+    for (const entry of settings.mirrors) {
+      const { domain, url } = parseMirror(entry);
+      const list = this.#mirrors.get(domain ?? defaultDomain) ?? [];
+      list.push({ url, namespace: domain });
+      this.#mirrors.set(domain ?? defaultDomain, list);
+    }
   }
 
-  /** `pull` includes mirrors; pushes and logins go to the registry itself. */
-  async bases(domain: string, pull: boolean): Promise<Base[]> {
-    if (domain === defaultDomain) {
-      const mirrors = await Promise.all(
-        (pull ? this.#mirrors : []).map(async (url): Promise<Base> => {
-          const insecure = await this.#insecure(url.replace(/^https?:\/\//, '').split('/')[0]!);
-          return { url: /^https?:\/\//.test(url) ? url : `https://${url}`, verify: !insecure, mirror: true };
-        }),
-      );
-      return [...mirrors, { url: `https://${defaultHost}`, verify: true, mirror: false }];
-    }
-    if (!(await this.#insecure(domain))) return [{ url: `https://${domain}`, verify: true, mirror: false }];
-    return [
-      { url: `https://${domain}`, verify: false, mirror: false },
-      { url: `http://${domain}`, verify: false, mirror: false },
-    ];
+  hasMirrors(domain: string): boolean {
+    return this.#mirrors.has(domain);
+  }
+
+  /** The mirrors of a registry, best first. Pushes and logins never go to them. */
+  async mirrors(domain: string): Promise<Base[]> {
+    return Promise.all(
+      (this.#mirrors.get(domain) ?? []).map(async ({ url, namespace }): Promise<Base> => {
+        const verify = !(await this.#insecure(new URL(url).host));
+        return { url, verify, mirror: true, namespace };
+      }),
+    );
+  }
+
+  /** The registry's own addresses, best first: the first that answers is the registry. */
+  async bases(domain: string): Promise<Base[]> {
+    const base = (url: string, verify: boolean): Base => ({ url, verify, mirror: false, namespace: undefined });
+    if (domain === defaultDomain) return [base(`https://${defaultHost}`, true)];
+    if (!(await this.#insecure(domain))) return [base(`https://${domain}`, true)];
+    return [base(`https://${domain}`, false), base(`http://${domain}`, false)];
   }
 
   async #insecure(domain: string): Promise<boolean> {
@@ -64,6 +75,13 @@ export class Hosts {
       this.#insecureNetworks.check(address, family === 4 ? 'ipv4' : 'ipv6'),
     );
   }
+}
+
+/** `domain` is undefined for a mirror of the default registry. */
+function parseMirror(entry: string): { domain: string | undefined; url: string } {
+  const match = /^([^=/]+)=(.*)$/.exec(entry);
+  const domain = match?.[1] === 'index.docker.io' ? defaultDomain : match?.[1];
+  return { domain, url: (match?.[2] ?? entry).replace(/\/+$/, '') };
 }
 
 async function addressesOf(host: string): Promise<{ address: string; family: number }[]> {

@@ -1,6 +1,11 @@
 /** The distribution protocol: resolve, fetch, push, log in, search. */
+export { BlobChanged } from './blob.ts';
+export type { Clock } from './clock.ts';
 export type { Credentials } from './credentials.ts';
 export { RegistryFault } from './fault.ts';
-export type { RegistrySettings } from './hosts.ts';
-export { openRegistry, type Registry, type Resolved } from './open.ts';
+export type { Resolved } from './manifest.ts';
+export { type BlobOptions, openRegistry, type Registry } from './open.ts';
+export { proxiesOf, type ProxySettings } from './proxies.ts';
 export type { SearchResult } from './search.ts';
+export type { RegistryOptions } from './settings.ts';
+export type { UploadOutcome } from './upload.ts';

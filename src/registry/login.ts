@@ -2,7 +2,8 @@
 import { STATUS_CODES } from 'node:http';
 import { defaultDomain } from '../oci/index.ts';
 import { Fault, messageOf } from '../std/index.ts';
-import type { Authorizer, Credentials } from './credentials.ts';
+import type { Authorizer } from './authorizer.ts';
+import type { Credentials } from './credentials.ts';
 import type { Hosts } from './hosts.ts';
 import type { Transport } from './transport.ts';
 
@@ -15,16 +16,16 @@ export async function login(
 ): Promise<{ Status: string; IdentityToken: string }> {
   let failure: unknown;
   let refused: Fault | undefined;
-  for (const base of await hosts.bases(domainOf(credentials.serveraddress ?? ''), false)) {
+  for (const base of await hosts.bases(domainOf(credentials.serveraddress ?? ''))) {
     const url = `${base.url}/v2/`;
     try {
-      const ping = await transport.send({ method: 'GET', url, verify: base.verify, signal });
+      const ping = await transport.send({ method: 'GET', url, trust: base, signal });
       await ping.discard();
       if (ping.status === 200) return { Status: 'Login Succeeded', IdentityToken: '' };
       const challenge = ping.headers['www-authenticate'] ?? '';
       const { authorization, identityToken } = await authorizer.login(base, challenge, credentials, signal);
       const headers: Record<string, string> = authorization === undefined ? {} : { authorization };
-      const answer = await transport.send({ method: 'GET', url, headers, verify: base.verify, signal });
+      const answer = await transport.send({ method: 'GET', url, headers, trust: base, signal });
       await answer.discard();
       if (answer.status !== 200) {
         refused = new Fault(

@@ -1,35 +1,32 @@
 /** The distribution protocol (OCI distribution-spec) as one object: resolve, fetch, push, search, log in. */
-import {
-  type Descriptor,
-  type Digest,
-  digestAlgorithm,
-  Digester,
-  isDigest,
-  manifestLimit,
-  mediaTypes,
-  type Reference,
-  sha256,
-} from '../oci/index.ts';
+import type { Digest, Reference } from '../oci/index.ts';
 import { Fault } from '../std/index.ts';
+import { Authorizer } from './authorizer.ts';
 import { fetchBlob } from './blob.ts';
-import { Authorizer, type Credentials } from './credentials.ts';
+import { blobSource } from './blob-source.ts';
+import type { Credentials } from './credentials.ts';
 import { registryFault } from './fault.ts';
-import { Hosts, type RegistrySettings } from './hosts.ts';
+import { Hosts } from './hosts.ts';
 import { login } from './login.ts';
+import { getManifest, putManifest, type Resolved } from './manifest.ts';
+import { type RetryOptions, withRetries } from './retry.ts';
 import { searchIndex, type SearchResult } from './search.ts';
-import { type Session, Sessions } from './session.ts';
+import type { Session } from './session.ts';
+import { Sessions } from './sessions.ts';
+import { type RegistryOptions, resolveSettings } from './settings.ts';
+import { listTags } from './tags.ts';
 import { Transport } from './transport.ts';
-import { uploadBlob } from './upload.ts';
+import { type UploadBlob, uploadBlob, type UploadOutcome } from './upload.ts';
 
+/** What was refused in passing, or broke, is tried again where that is safe; what is thrown is final. */
 export interface Registry {
   /** The manifest or index a tag or digest names. @throws Fault (RegistryFault when the registry refused) */
   resolve(reference: Reference, credentials: Credentials | undefined, signal: AbortSignal): Promise<Resolved>;
-  /** The blob's bytes from `start`; broken transfers are taken up where they broke. The caller verifies the digest. */
+  /** The blob's bytes; broken transfers are taken up where they broke. The caller verifies the digest. */
   blob(
     reference: Reference,
     descriptor: { digest: Digest; size: number; urls?: string[] },
-    start: number,
-    credentials: Credentials | undefined,
+    options: BlobOptions,
     signal: AbortSignal,
   ): AsyncIterable<Uint8Array>;
   /** Whether the repository has the blob. */
@@ -39,16 +36,15 @@ export interface Registry {
     credentials: Credentials | undefined,
     signal: AbortSignal,
   ): Promise<boolean>;
-  /**
-   * Puts a blob there: by mounting it from `mountFrom` (another repository's path of the same registry) when that works,
-   * else by uploading what `open` gives.
-   */
+  /** Puts a blob there: by mounting it from another repository of the registry when that works, else by uploading it. */
   upload(
     reference: Reference,
-    blob: { digest: Digest; size: number; open: () => AsyncIterable<Uint8Array>; mountFrom?: string | undefined },
+    blob: UploadBlob,
     credentials: Credentials | undefined,
     signal: AbortSignal,
-  ): Promise<'mounted' | 'uploaded'>;
+  ): Promise<UploadOutcome>;
+  /** Whether some of what `resolve` and `blob` give may come from elsewhere than the registry itself. */
+  hasMirrors(reference: Reference): boolean;
   putManifest(
     reference: Reference,
     bytes: Buffer,
@@ -65,103 +61,75 @@ export interface Registry {
   close(): Promise<void>;
 }
 
-export interface Resolved {
-  descriptor: Descriptor;
-  bytes: Buffer;
+export interface BlobOptions {
+  credentials?: Credentials | undefined;
+  /** Bytes that are here already (0). */
+  start?: number;
+  /** Ask mirrors, too (true): not again for what one of them sent wrong. */
+  mirrors?: boolean;
+  /** Told every second how many are left until the next try. */
+  onWait?: (secondsLeft: number) => void;
 }
 
-const accepted = [
-  mediaTypes.ociIndex,
-  mediaTypes.ociManifest,
-  mediaTypes.dockerList,
-  mediaTypes.dockerManifest,
-  mediaTypes.dockerManifest1,
-  'application/json',
-].join(', ');
+/** Questions that a person waits for. */
+const askingAttempts = 3;
 
-/** `env` carries the proxy variables. */
-export function openRegistry(settings: RegistrySettings & { env?: NodeJS.ProcessEnv }): Registry {
-  const transport = new Transport(settings.env ?? {});
+/** Opens nothing yet: the first request loads what it needs. */
+export function openRegistry(options: RegistryOptions): Registry {
+  const settings = resolveSettings(options);
+  const { clock, log } = settings;
+  const transport = new Transport(settings);
   const hosts = new Hosts(settings);
-  const authorizer = new Authorizer(transport);
-  const sessions = new Sessions(transport, hosts, authorizer);
-  const pullScope = (reference: Reference): string => `repository:${reference.path}:pull`;
-  const pushScope = (reference: Reference): string => `repository:${reference.path}:pull,push`;
-  const toPush = async (
-    reference: Reference,
-    credentials: Credentials | undefined,
-    signal: AbortSignal,
-  ): Promise<Session> => (await sessions.open(reference.domain, 'push', credentials, signal))[0]!;
+  const authorizer = new Authorizer(transport, clock);
+  const sessions = new Sessions({ transport, hosts, authorizer, clock, log });
+  const asking: RetryOptions = { attempts: askingAttempts };
+  const checking: RetryOptions = { attempts: askingAttempts, unreachable: true };
+  const transferring: RetryOptions = { attempts: settings.transferAttempts, unreachable: true };
 
-  /** Tries mirrors first; only what the registry itself answers is final. */
-  const pulling = async <T>(
+  const pull = <T>(
     reference: Reference,
     credentials: Credentials | undefined,
     signal: AbortSignal,
     task: (session: Session) => Promise<T>,
-  ): Promise<T> => {
-    let failure: unknown;
-    for (const session of await sessions.open(reference.domain, 'pull', credentials, signal)) {
-      try {
-        return await task(session);
-      } catch (error) {
-        signal.throwIfAborted();
-        failure = error;
-      }
-    }
-    throw failure;
-  };
+  ): Promise<T> =>
+    withRetries(
+      clock,
+      asking,
+      () => sessions.pull(reference.domain, { credentials, mirrors: true }, task, signal),
+      signal,
+    );
+  /** A registry that was never reached is told of at once; one that was is waited for. */
+  const pushing = (reference: Reference, credentials: Credentials | undefined, signal: AbortSignal): Promise<Session> =>
+    withRetries(clock, asking, () => sessions.open(reference.domain, credentials, signal), signal);
 
   return {
     resolve: (reference, credentials, signal) =>
-      pulling(reference, credentials, signal, (session) => resolve(session, reference, pullScope(reference), signal)),
-    blob: (reference, descriptor, start, credentials, signal) =>
-      fetchBlob(
-        (from) =>
-          pulling(reference, credentials, signal, async (session) => {
-            const url = session.url(`/v2/${reference.path}/blobs/${descriptor.digest}`);
-            const headers: Record<string, string> = from === 0 ? {} : { range: `bytes=${from}-` };
-            const response = await session.send({ method: 'GET', url, headers, scope: pullScope(reference), signal });
-            if (response.status === 200 || response.status === 206) return response;
-            throw await registryFault(response, 'BLOB_UNKNOWN');
-          }),
-        descriptor,
-        start,
-        signal,
-      ),
-    hasBlob: async (reference, digest, credentials, signal) => {
-      const session = await toPush(reference, credentials, signal);
-      const url = session.url(`/v2/${reference.path}/blobs/${digest}`);
-      const response = await session.send({ method: 'HEAD', url, scope: pushScope(reference), signal });
-      await response.discard();
-      if (response.status === 404) return false;
-      if (response.status !== 200) throw await registryFault(response);
-      return true;
+      pull(reference, credentials, signal, (session) => getManifest(session, reference, signal)),
+    blob: (reference, descriptor, { credentials, start = 0, mirrors = true, onWait }, signal) => {
+      const source = blobSource({ sessions, transport }, { reference, descriptor, credentials, mirrors }, signal);
+      return fetchBlob(source, descriptor, { start, attempts: settings.transferAttempts, clock, onWait }, signal);
     },
-    upload: async (reference, blob, credentials, signal) =>
-      uploadBlob(await toPush(reference, credentials, signal), reference.path, pushScope(reference), blob, signal),
+    hasBlob: async (reference, digest, credentials, signal) => {
+      const session = await pushing(reference, credentials, signal);
+      return withRetries(clock, checking, () => hasBlob(session, reference, digest, signal), signal);
+    },
+    upload: async (reference, blob, credentials, signal) => {
+      const { pieceBytes, transferAttempts: attempts } = settings;
+      const session = await pushing(reference, credentials, signal);
+      return uploadBlob(session, reference.path, blob, { clock, pieceBytes, attempts }, signal);
+    },
+    hasMirrors: (reference) => hosts.hasMirrors(reference.domain),
     putManifest: async (reference, bytes, mediaType, credentials, signal) => {
-      const session = await toPush(reference, credentials, signal);
-      const url = session.url(`/v2/${reference.path}/manifests/${reference.tag ?? reference.digest ?? sha256(bytes)}`);
-      const headers = { 'content-type': mediaType, 'content-length': String(bytes.length) };
-      const response = await session.send({
-        method: 'PUT',
-        url,
-        headers,
-        body: () => bytes,
-        scope: pushScope(reference),
-        signal,
-      });
-      if (response.status < 200 || response.status > 299) throw await registryFault(response);
-      await response.discard();
-      return sha256(bytes);
+      const session = await pushing(reference, credentials, signal);
+      const manifest = { bytes, mediaType };
+      return withRetries(clock, transferring, () => putManifest(session, reference, manifest, signal), signal);
     },
     tags: (reference, credentials, signal) =>
-      pulling(reference, credentials, signal, (session) => listTags(session, reference, pullScope(reference), signal)),
+      pull(reference, credentials, signal, (session) => listTags(session, reference, signal)),
     search: (term, limit, signal) => searchIndex(transport, hosts, term, limit, signal),
     login: (credentials, signal) => login(transport, hosts, authorizer, credentials, signal),
     download: async (url, signal) => {
-      const response = await transport.send({ method: 'GET', url, verify: true, signal });
+      const response = await transport.send({ method: 'GET', url, trust: { url, verify: true }, signal });
       if (response.status !== 200) {
         await response.discard();
         throw new Fault('internal', `failed to GET ${url} with status ${response.status}`);
@@ -172,48 +140,11 @@ export function openRegistry(settings: RegistrySettings & { env?: NodeJS.Process
   };
 }
 
-async function resolve(session: Session, reference: Reference, scope: string, signal: AbortSignal): Promise<Resolved> {
-  const name = reference.digest ?? reference.tag ?? 'latest';
-  const url = session.url(`/v2/${reference.path}/manifests/${name}`);
-  const response = await session.send({ method: 'GET', url, headers: { accept: accepted }, scope, signal });
-  if (response.status !== 200) throw await registryFault(response, 'MANIFEST_UNKNOWN');
-  const bytes = await response.read();
-  if (bytes.length > manifestLimit)
-    throw new Fault('invalid', `Cannot pull: the manifest has more than ${manifestLimit} bytes`);
-  const said = response.headers['docker-content-digest'];
-  const digester = new Digester(reference.digest === undefined ? 'sha256' : digestAlgorithm(reference.digest));
-  digester.update(bytes);
-  const digest = digester.digest();
-  if (reference.digest !== undefined && digest !== reference.digest) {
-    throw new Fault('invalid', `manifest verification failed for digest ${reference.digest}`);
-  }
-  if (
-    reference.digest === undefined &&
-    said !== undefined &&
-    isDigest(said) &&
-    said.startsWith('sha256:') &&
-    said !== digest
-  ) {
-    throw new Fault('invalid', `manifest verification failed for digest ${said}`);
-  }
-  const mediaType = (response.headers['content-type'] ?? '').split(';')[0]!.trim();
-  return { descriptor: { mediaType, digest, size: bytes.length }, bytes };
-}
-
-const pageLimit = 1000;
-
-async function listTags(session: Session, reference: Reference, scope: string, signal: AbortSignal): Promise<string[]> {
-  const tags: string[] = [];
-  let url: string | undefined = session.url(`/v2/${reference.path}/tags/list`);
-  for (let page = 0; url !== undefined && page < pageLimit; page++) {
-    const response = await session.send({ method: 'GET', url, scope, signal });
-    if (response.status !== 200) throw await registryFault(response, 'NAME_UNKNOWN');
-    const body = JSON.parse((await response.read()).toString()) as { tags?: unknown };
-    if (Array.isArray(body.tags)) tags.push(...body.tags.map(String));
-    const next: string | undefined = /<([^>]+)>;\s*rel="?next"?/.exec(response.headers['link'] ?? '')?.[1];
-    const target: URL | undefined = next === undefined ? undefined : new URL(next, url);
-    // A page elsewhere would take the credentials elsewhere.
-    url = target === undefined || target.origin !== new URL(url).origin ? undefined : target.href;
-  }
-  return tags;
+async function hasBlob(session: Session, { path }: Reference, digest: Digest, signal: AbortSignal): Promise<boolean> {
+  const url = session.url(`/v2/${path}/blobs/${digest}`);
+  const response = await session.send({ method: 'HEAD', url, scope: `repository:${path}:pull,push`, signal });
+  await response.discard();
+  if (response.status === 404) return false;
+  if (response.status !== 200) throw await registryFault(response);
+  return true;
 }

@@ -13,6 +13,7 @@ export interface SearchResult {
 
 const defaultIndex = 'https://index.docker.io';
 const defaultLimit = 25;
+const answerLimit = 4 << 20;
 
 export async function searchIndex(
   transport: Transport,
@@ -26,14 +27,14 @@ export async function searchIndex(
   const slash = term.indexOf('/');
   const first = slash < 0 ? '' : term.slice(0, slash);
   const elsewhere = /[.:]/.test(first) || first === 'localhost';
-  const bases = elsewhere ? await hosts.bases(first, false) : [{ url: defaultIndex, verify: true }];
+  const bases = elsewhere ? await hosts.bases(first) : [{ url: defaultIndex, verify: true }];
   const query = `q=${encodeURIComponent(elsewhere ? term.slice(slash + 1) : term)}&n=${limit === 0 ? defaultLimit : limit}`;
   let failure: unknown;
   for (const base of bases) {
     try {
       const url = `${base.url}/v1/search?${query}`;
-      const response = await transport.send({ method: 'GET', url, verify: base.verify, signal });
-      const body = await response.read();
+      const response = await transport.send({ method: 'GET', url, trust: base, signal });
+      const body = await response.read(answerLimit);
       if (response.status !== 200) throw new Fault('internal', `Unexpected status code ${response.status}`);
       const { results } = JSON.parse(body.toString()) as { results?: Partial<SearchResult>[] };
       return (results ?? []).map((result) => ({

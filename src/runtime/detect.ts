@@ -1,5 +1,5 @@
 /** Which OCI runtimes this host has, and which of them can run here. */
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, readFileSync } from 'node:fs';
 import { basename, delimiter, join } from 'node:path';
 import type { CgroupLayout } from '../linux/index.ts';
 import { Fault, runProgram } from '../std/index.ts';
@@ -43,6 +43,18 @@ export async function describeRuntime(name: string, path: string, args: string[]
   return { name, path, kind, version: /version\s+(\S+)/.exec(stdout)?.[1] ?? 'unknown', arguments: args };
 }
 
+/**
+ * On cgroup v2 crun raises RLIMIT_MEMLOCK before it loads the program that guards devices, and fails where it may not (nested
+ * containers without CAP_SYS_RESOURCE); runc goes on without.
+ */
+function canRaiseMemlock(cgroups: CgroupLayout): boolean {
+  if (cgroups.version === 1) return true;
+  const effective = /^CapEff:\s+([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0';
+  const sysResource = 24n;
+  if ((BigInt(`0x${effective}`) >> sysResource) & 1n) return true;
+  return /^Max locked memory\s+\S+\s+unlimited/m.test(readFileSync('/proc/self/limits', 'utf8'));
+}
+
 export interface DetectOptions {
   cgroups: CgroupLayout;
   /** Names and paths from daemon.json ("runtimes"). */
@@ -71,7 +83,8 @@ export async function detectRuntimes(
       throw new Fault('invalid', `Cannot use the runtime "${name}": ${path ?? name} is not there`);
     all.set(name, await describeRuntime(name, found, runtimeArgs ?? []));
   }
-  const standard = options.preferred === undefined ? (all.get('crun') ?? all.get('runc')) : all.get(options.preferred);
+  const best = canRaiseMemlock(options.cgroups) ? ['crun', 'runc'] : ['runc', 'crun'];
+  const standard = all.get(options.preferred ?? best.find((name) => all.has(name)) ?? '');
   if (standard === undefined) {
     throw new Fault(
       'unavailable',

@@ -2,14 +2,15 @@
  * The OCI runtime's verbs (runc or crun), each through a monitor where a process is made. Paths that are walked on every start
  * (start, kill, delete) use the kernel directly and fall back to the runtime's own command.
  */
-import { readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type CgroupLayout, cgroupPids, isAlive, removeCgroup } from '../linux/index.ts';
+import { type CgroupLayout, cgroupPids, isAlive, removeCgroup, sealProgram } from '../linux/index.ts';
 import { type Monitor, runtimeWords, type StartingMonitor, startMonitor } from '../monitor/index.ts';
 import { Fault, runProgram } from '../std/index.ts';
 import { releaseExecFifo } from './exec-fifo.ts';
+import { type ExecProcess, startExecProcess } from './exec-process.ts';
 
 export interface RuntimeProgram {
   /** As clients name it: "crun", "runc", or a name from daemon.json. */
@@ -44,6 +45,7 @@ export interface ProcessOptions {
 export class Runtime {
   readonly program: RuntimeProgram;
   readonly #options: RuntimeOptions;
+  #sealed: string | undefined;
 
   constructor(options: RuntimeOptions) {
     this.#options = options;
@@ -56,13 +58,33 @@ export class Runtime {
     return args;
   }
 
+  /** The program for starts: a sealed copy, so that the runtime need not make one of itself each time. */
+  #executable(): string {
+    try {
+      this.#sealed ??= sealProgram(this.program.kind, readFileSync(this.program.path));
+    } catch {
+      // Kernels may forbid programs in memory (vm.memfd_noexec): the file itself does as well, only slower.
+      this.#sealed = this.program.path;
+    }
+    return this.#sealed;
+  }
+
   /** `create` of the bundle: afterwards init waits for `start`. @throws Fault with the runtime's words */
   async create(options: ProcessOptions): Promise<Monitor> {
     return this.#monitor(options, options.id, this.#options.exitDirectory, undefined).created;
   }
 
-  /** `exec` of a process in a running container. `bundle` is the exec's own folder, its exit file lands in `<bundle>/exits`. */
-  exec(options: ProcessOptions & { execId: string; processSpec: string; attach: boolean }): StartingMonitor {
+  /** `exec` with plain input and output in a running container: the runtime is started, the process when it is told to `run`. */
+  exec(options: { id: string; folder: string; stdin: boolean; attach: boolean }): ExecProcess {
+    return startExecProcess({
+      ...options,
+      runtime: this.#executable(),
+      runtimeArguments: this.#globalArguments(),
+    });
+  }
+
+  /** `exec` of a process with a terminal, under a monitor. `bundle` is the exec's own folder, its exit file lands in `<bundle>/exits`. */
+  execTerminal(options: ProcessOptions & { execId: string; processSpec: string; attach: boolean }): StartingMonitor {
     return this.#monitor(options, options.execId, `${options.bundle}/exits`, {
       processSpec: options.processSpec,
       attach: options.attach,
@@ -80,7 +102,7 @@ export class Runtime {
       id: options.id,
       uuid,
       name: options.name,
-      runtime: this.program.path,
+      runtime: this.#executable(),
       runtimeArguments: this.#globalArguments(),
       bundle: options.bundle,
       exitDirectory,

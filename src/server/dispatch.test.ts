@@ -48,10 +48,52 @@ describe('paths', () => {
       await ask(running, 'DELETE', '/images/a/b/json');
       assert.deepEqual(last(running), {
         method: 'images.remove',
-        args: ['a/b/json', { force: false, noPrune: false }],
+        args: ['a/b/json', { force: false, noPrune: false, platforms: [] }],
       });
       await ask(running, 'GET', '/containers/%2Fname/json');
       assert.equal(last(running).args[0], '/name');
+    });
+  });
+
+  test('platforms come as JSON, once; as text where they always did; not from versions that had none', async () => {
+    await withServer({}, async (running) => {
+      const arm = encodeURIComponent('{"os":"linux","architecture":"arm64","variant":"v8"}');
+      const seen = async (method: string, path: string): Promise<unknown> => {
+        const { status, text } = await ask(running, method, path);
+        return status < 400 ? last(running).args : text;
+      };
+      assert.deepEqual(await seen('GET', `/v1.49/images/busybox/json?platform=${arm}`), [
+        'busybox',
+        { platform: 'linux/arm64/v8' },
+      ]);
+      assert.deepEqual(await seen('GET', `/v1.47/images/busybox/json?platform=${arm}`), [
+        'busybox',
+        { platform: undefined },
+      ]);
+      await seen('GET', `/v1.51/images/get?names=a&names=b&since=c&platform=${arm}`);
+      assert.deepEqual(last(running).args.slice(0, 2), [['a', 'b'], { platform: 'linux/arm64/v8', since: ['c'] }]);
+      await seen(
+        'DELETE',
+        `/v1.51/images/busybox?platforms=${arm}&platforms=${encodeURIComponent('{"os":"a","architecture":"b"}')}`,
+      );
+      assert.deepEqual(last(running).args[1], {
+        force: false,
+        noPrune: false,
+        platforms: ['linux/arm64/v8', 'a/b'],
+      });
+      await seen('POST', '/v1.51/images/create?fromImage=busybox&platform=linux/arm64');
+      assert.equal((last(running).args[0] as { platform: string }).platform, 'linux/arm64');
+      const refusals: [query: string, message: RegExp][] = [
+        [`platform=${arm}&platform=${arm}`, /multiple platform parameters not supported/],
+        ['platform={"os":"linux"}', /both OS and Architecture must be provided/],
+        ['platform={"variant":"v8"}', /optional platform components provided, but OS and Architecture are missing/],
+        ['platform={', /failed to parse platform: invalid JSON/],
+      ];
+      for (const [query, message] of refusals) {
+        const answer = await ask(running, 'GET', `/v1.51/images/busybox/history?${encodeURI(query)}`);
+        assert.equal(answer.status, 400);
+        assert.match(answer.text, message);
+      }
     });
   });
 

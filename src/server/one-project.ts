@@ -213,6 +213,8 @@ function scopedImages({ images }: Engine, scope: Scope): Images {
     list: (options) => images.list({ ...options, filters: scope.filter(options.filters) }),
     inspect: (ref, options) => images.inspect(ref, options),
     history: (ref, options) => images.history(ref, options),
+    layers: (ref, options) => images.layers(ref, options),
+    diff: (from, to, options, signal) => images.diff(from, to, options, signal),
     pull: (options, signal) => images.pull(options, signal),
     push: async (options, signal) => {
       await scope.image(options.tag === undefined ? options.image : `${options.image}:${options.tag}`);
@@ -277,6 +279,7 @@ function scopedVolumes({ volumes }: Engine, scope: Scope): Volumes {
 
 function scopedSystem({ system }: Engine, scope: Scope): System {
   return {
+    expect: () => system.expect(),
     version: () => system.version(),
     info: () => system.info(),
     diskUsage: async (types) => {

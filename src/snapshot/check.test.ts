@@ -45,8 +45,8 @@ test('layers as they were unpacked differ in nothing', { skip }, async (t) => {
   const { snapshots } = fixture;
   const top = await applyAll(snapshots, base, upper);
   const bottom = sha256(base);
-  assert.deepEqual(await snapshots.compare(bottom, bytesOf(base), signal), []);
-  assert.deepEqual(await snapshots.compare(top, bytesOf(upper), signal), []);
+  assert.deepEqual(await snapshots.checkLayer(bottom, bytesOf(base), signal), []);
+  assert.deepEqual(await snapshots.checkLayer(top, bytesOf(upper), signal), []);
   const source = mkdtempSync(join(tmpdir(), 'wherry-sparse-'));
   t.after(() => rmSync(source, { recursive: true }));
   sh(
@@ -55,11 +55,11 @@ test('layers as they were unpacked differ in nothing', { skip }, async (t) => {
   );
   const tar = readFileSync(join(source, 't.tar'));
   const sparse = await applyAll(snapshots, tar);
-  assert.deepEqual(await snapshots.compare(sparse, bytesOf(tar), signal), []);
+  assert.deepEqual(await snapshots.checkLayer(sparse, bytesOf(tar), signal), []);
   const files = join(fixture.root, 'l/3/fs');
   sh('printf X | dd of=x/s bs=1 seek=1000000 conv=notrunc status=none; touch -d @0 x/s', files);
   assert.deepEqual(
-    (await snapshots.compare(sparse, bytesOf(tar), signal)).map(({ path, detail }) => `${path} ${detail}`),
+    (await snapshots.checkLayer(sparse, bytesOf(tar), signal)).map(({ path, detail }) => `${path} ${detail}`),
     ['/x/s has other bytes'],
   );
 });
@@ -104,11 +104,11 @@ for (const [name, damage, expected] of damages) {
     const files = join(fixture.root, 'l/1/fs');
     if (typeof damage === 'string') sh(damage, files);
     else damage(files);
-    const found = await snapshots.compare(id, bytesOf(base), signal);
+    const found = await snapshots.checkLayer(id, bytesOf(base), signal);
     assert.deepEqual(found.map(({ path, detail }) => `${path} ${detail}`).sort(), expected);
     await snapshots.prepare('c', id);
     await snapshots.rebuild(id, bytesOf(base));
-    assert.deepEqual(await snapshots.compare(id, bytesOf(base), signal), []);
+    assert.deepEqual(await snapshots.checkLayer(id, bytesOf(base), signal), []);
     assert.deepEqual(await problems(fixture), []);
     assert.equal(readFileSync(join(snapshots.mount('c'), 'd/f'), 'utf8'), 'content');
   });

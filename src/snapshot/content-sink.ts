@@ -1,7 +1,8 @@
 /** Where the contents of a layer's files go while its tree is made. */
-import { type BigIntStats, constants, copyFileSync, ftruncateSync, writeSync } from 'node:fs';
+import { type BigIntStats, closeSync, constants, ftruncateSync, openSync, readSync } from 'node:fs';
 import type { TarEntry } from '../oci/index.ts';
 import { asBuffer } from '../std/index.ts';
+import { HoleWriter, shortestHole, writeAll } from './hole-writer.ts';
 
 export interface ContentSink {
   /** Takes the entry's bytes for the open, empty file. Undefined when that was done at once, which spares small files a turn. */
@@ -21,15 +22,40 @@ export function writeContent(spend: (bytes: number, inodes: number) => void): Co
       const now = entry.extents === undefined ? entry.storedNow() : undefined;
       if (now === undefined)
         return entry.extents === undefined ? fillDense(descriptor, entry, spend) : fillSparse(descriptor, entry, spend);
-      spend(now.length, 0);
-      writeAll(descriptor, now, null);
+      if (now.length < shortestHole) {
+        spend(now.length, 0);
+        writeAll(descriptor, now, 0);
+      } else {
+        const writer = new HoleWriter(descriptor, spend);
+        writer.write(now);
+        writer.end();
+      }
       return undefined;
     },
-    copyUp: (from, path, stat) => {
-      spend(Number(stat.size), 0);
-      copyFileSync(from, path, constants.COPYFILE_EXCL);
-    },
+    copyUp: (from, path) => copyFile(from, path, spend),
   };
+}
+
+function copyFile(from: Buffer, path: Buffer, spend: (bytes: number, inodes: number) => void): void {
+  const source = openSync(from, constants.O_RDONLY | constants.O_NOFOLLOW);
+  try {
+    const target = openSync(
+      path,
+      constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
+      0o600,
+    );
+    try {
+      const writer = new HoleWriter(target, spend);
+      const piece = Buffer.allocUnsafe(256 * 1024);
+      for (let count = readSync(source, piece); count > 0; count = readSync(source, piece))
+        writer.write(piece.subarray(0, count));
+      writer.end();
+    } finally {
+      closeSync(target);
+    }
+  } finally {
+    closeSync(source);
+  }
 }
 
 async function fillDense(
@@ -37,15 +63,16 @@ async function fillDense(
   entry: TarEntry,
   spend: (bytes: number, inodes: number) => void,
 ): Promise<void> {
+  const writer = new HoleWriter(descriptor, spend);
   let turn = performance.now();
   for await (const chunk of entry.stored()) {
-    spend(chunk.length, 0);
-    writeAll(descriptor, asBuffer(chunk), null);
+    writer.write(asBuffer(chunk));
     if (performance.now() - turn > turnMs) {
       await new Promise(setImmediate);
       turn = performance.now();
     }
   }
+  writer.end();
 }
 
 async function fillSparse(
@@ -83,11 +110,5 @@ export async function* placedPieces(entry: TarEntry): AsyncGenerator<{ offset: n
         within = 0;
       }
     }
-  }
-}
-
-function writeAll(descriptor: number, data: Buffer, position: number | null): void {
-  for (let at = 0; at < data.length; ) {
-    at += writeSync(descriptor, data, at, data.length - at, position === null ? null : position + at);
   }
 }

@@ -1,6 +1,8 @@
 /** What the rest of the house may ask of filesystems made of layers. `openSnapshots` makes the overlayfs one. */
 import type { FilesystemChange, Problem } from '../api/index.ts';
+import type { TreeDifference } from './compare.ts';
 import type { Difference } from './compare-layer.ts';
+import type { StackFiles } from './stack-files.ts';
 import type { LayerHold } from './owners.ts';
 
 export interface Snapshots {
@@ -37,7 +39,7 @@ export interface Snapshots {
   /** What is wrong with the folders and records of this store; the contents of layers are not read. */
   check(): AsyncIterable<Problem>;
   /** Whether the layer is what its tar (uncompressed) makes: the first differences. @throws Fault invalid for a broken tar */
-  compare(chainId: string, tar: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<Difference[]>;
+  checkLayer(chainId: string, tar: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<Difference[]>;
   /** Unpacks a layer that is there once more and puts the result in its place, in one step. No process may use it. */
   rebuild(chainId: string, tar: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<void>;
   /** The layer as the tar that a commit would have made of it. */
@@ -69,6 +71,10 @@ export interface Snapshots {
   changes(id: string): Promise<FilesystemChange[]>;
   /** The difference from the parent as an uncompressed OCI layer tar with whiteouts, deterministic for equal content. */
   diff(id: string, signal?: AbortSignal): AsyncIterable<Uint8Array>;
+  /** What differs between two stacks (undefined: no layers), told from the layers; keep them from removal meanwhile. */
+  compare(from: string | undefined, to: string | undefined, signal?: AbortSignal): AsyncIterable<TreeDifference>;
+  /** Single files of a stack, without a mount. */
+  files(chainId: string | undefined): StackFiles;
   /** Mounts the stack read-only under a temporary name (image volumes, copy-up); dispose to unmount. */
   view(chainId: string): { path: string } & Disposable;
 }

@@ -1,9 +1,9 @@
 /** The changes of an upper directory as an OCI layer tar. Equal content makes equal bytes: sorted, no names of owners. */
 import { type BigIntStats, closeSync, constants, fstatSync, lstatSync, openSync, read, readlinkSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { getXattr, listXattrs } from '../linux/index.ts';
 import { tarHeader, type TarHeader, type TarSource, writeTar } from '../oci/index.ts';
 import { Fault } from '../std/index.ts';
+import { deviceOf, xattrsOf } from './attributes.ts';
 import { walkChanges } from './changes.ts';
 import { joinPath, type LowerDirectory } from './lower.ts';
 import { opaqueName, whiteoutPrefix } from './whiteout.ts';
@@ -65,7 +65,7 @@ function changedRoot(upper: Buffer, lower: LowerDirectory): TarHeader | undefine
   const below = lower[0] === undefined ? undefined : lstatSync(lower[0], { bigint: true });
   const header = headerOf(Buffer.from('.'), upper, stat)!;
   if (below !== undefined && below.mode === stat.mode && below.uid === stat.uid && below.gid === stat.gid) {
-    const theirs = xattrsOf(lower[0]!);
+    const theirs = portableXattrs(lower[0]!);
     if (
       theirs.size === header.xattrs.size &&
       [...theirs].every(([key, value]) => header.xattrs.get(key)?.equals(value))
@@ -94,7 +94,7 @@ function headerOf(name: Buffer, source: Buffer, stat: BigIntStats): TarHeader | 
     uid: Number(stat.uid),
     gid: Number(stat.gid),
     mtime: stat.mtimeNs,
-    xattrs: xattrsOf(source),
+    xattrs: portableXattrs(source),
   };
   if (stat.isFile()) return tarHeader(name, 'file', { ...common, size: Number(stat.size) });
   if (stat.isDirectory()) return tarHeader(name, 'directory', common);
@@ -111,21 +111,10 @@ function headerOf(name: Buffer, source: Buffer, stat: BigIntStats): TarHeader | 
   return undefined;
 }
 
-/** The kernel's device number taken apart (gnu_dev_major, gnu_dev_minor). */
-function deviceOf(device: bigint): { major: number; minor: number } {
-  return {
-    major: Number(((device >> 8n) & 0xfffn) | ((device >> 32n) & 0xfffff000n)),
-    minor: Number((device & 0xffn) | ((device >> 12n) & 0xffffff00n)),
-  };
-}
-
-function xattrsOf(path: Buffer): Map<string, Buffer> {
-  const xattrs = new Map<string, Buffer>();
-  for (const key of listXattrs(path)) {
-    if (key.startsWith('trusted.overlay.') || key === 'security.selinux') continue;
-    const value = getXattr(path, key);
-    if (value !== undefined) xattrs.set(key, value);
-  }
+/** The host's own labels stay on the host. */
+function portableXattrs(path: Buffer): Map<string, Buffer> {
+  const xattrs = xattrsOf(path);
+  xattrs.delete('security.selinux');
   return xattrs;
 }
 

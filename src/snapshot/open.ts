@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { diskUsage, mountOverlay, unmount } from '../linux/index.ts';
 import { Background, Fault } from '../std/index.ts';
 import { checkSnapshots } from './check.ts';
+import { compareStacks } from './compare.ts';
 import { treeSize } from './disk-usage.ts';
 import type { Snapshots } from './door.ts';
 import { filesystemChanges } from './filesystem-changes.ts';
@@ -12,6 +13,7 @@ import { layerTar } from './layer-tar.ts';
 import { Layers } from './layers.ts';
 import { LayerOwners } from './owners.ts';
 import { Scratch } from './scratch.ts';
+import { stackFiles } from './stack-files.ts';
 import { mountPoints, Writables } from './writables.ts';
 
 /** Opens the store and clears what a crash left: half-unpacked layers, half-deleted snapshots, mounted views. */
@@ -135,7 +137,7 @@ export async function openSnapshots(options: { root: string }): Promise<Snapshot
         views: () => views,
       });
     },
-    compare: async (chainId, tar, signal) => {
+    checkLayer: async (chainId, tar, signal) => {
       const layer = layers.mustGet(chainId);
       const skeleton = scratch.take();
       try {
@@ -179,6 +181,8 @@ export async function openSnapshots(options: { root: string }): Promise<Snapshot
       filesystemChanges(Buffer.from(writables.path(id, 'fs')), layers.lower(writables.get(id).parent)),
     diff: (id, signal) =>
       layerTar(Buffer.from(writables.path(id, 'fs')), layers.lower(writables.get(id).parent), signal),
+    compare: (from, to, signal) => compareStacks(layers.lower(from), layers.lower(to), signal),
+    files: (chainId) => stackFiles(layers.lower(chainId)),
     view: (chainId) => {
       const lower = layers.stack(chainId);
       const name = randomBytes(6).toString('hex');

@@ -3,23 +3,21 @@
  * that no symlink, `..` or hard link in the archive can lead outside. Symlinks on the way are resolved by hand, inside the root.
  * What a parent lacks here it takes from the layers below, as if the archive had been unpacked on the merged view.
  */
-import { type BigIntStats, closeSync, constants, lstatSync } from 'node:fs';
+import { type BigIntStats, closeSync, constants } from 'node:fs';
 import {
   changeMode,
-  changeOwner,
   descriptorPath,
   errno,
-  getXattr,
-  listXattrs,
   makeDirectoryAt,
   must,
   openAt,
   readLinkAt,
   setXattrOf,
+  unlinkAt,
 } from '../linux/index.ts';
 import { Fault } from '../std/index.ts';
-import { type LowerDirectory, lookLower } from './lower.ts';
-import { isOpaque } from './whiteout.ts';
+import { joinPath, type LowerDirectory, lookLower, statIfExists } from './lower.ts';
+import { isOpaque, isWhiteout, opaqueValue, opaqueXattr } from './whiteout.ts';
 
 export interface Directory {
   /** Path components from the root, joined by "/" in latin1: a key, never a path for the kernel. */
@@ -29,8 +27,8 @@ export interface Directory {
 }
 
 export interface TreeListener {
-  /** A directory was made because an entry's parent was missing. */
-  implicit(directory: Directory, like: BigIntStats | undefined): void;
+  /** A directory was made because an entry's parent was missing here: it is to be as the one below. */
+  implicit(directory: Directory, below: { path: Buffer; stat: BigIntStats }): void;
   /** A directory of this layer is opened, and what is made in it will change its time. */
   opened(directory: Directory): void;
 }
@@ -109,13 +107,14 @@ export class Tree {
       descriptor = must('openat', openAt(parent.descriptor, name, directoryFlags), name);
       const made = this.#remember({ key, descriptor, lower: below?.copies ?? [] });
       if (below === undefined) must('fchmod', changeMode(descriptor, 0o755), name);
-      else likeLower(descriptor, below.path, below.stat);
-      this.#listener.implicit(made, below?.stat);
+      else this.#listener.implicit(made, below);
       return made;
     }
     if (descriptor === -errno.ELOOP || descriptor === -errno.ENOTDIR) {
       const target = readLinkAt(parent.descriptor, name);
       if (target !== undefined) return target;
+      const replaced = this.#replaceWhiteout(parent, name, key);
+      if (replaced !== undefined) return replaced;
       throw new Fault('invalid', `Cannot unpack layer: "${Buffer.from(key, 'latin1').toString()}" is not a directory`);
     }
     must('openat', descriptor, name);
@@ -124,6 +123,19 @@ export class Tree {
     const opened = this.#remember({ key, descriptor, lower: hides ? [] : copies });
     this.#listener.opened(opened);
     return opened;
+  }
+
+  /** The layer says that the name is gone from below, and then puts something under it: a directory that hides the one below. */
+  #replaceWhiteout(parent: Directory, name: Buffer, key: string): Directory | undefined {
+    const stat = statIfExists(joinPath(Buffer.from(descriptorPath(parent.descriptor)), name));
+    if (stat === undefined || !isWhiteout(stat)) return undefined;
+    must('unlinkat', unlinkAt(parent.descriptor, name), name);
+    must('mkdirat', makeDirectoryAt(parent.descriptor, name, 0o755), name);
+    const descriptor = must('openat', openAt(parent.descriptor, name, directoryFlags), name);
+    const made = this.#remember({ key, descriptor, lower: [] });
+    must('fchmod', changeMode(descriptor, 0o755), name);
+    must('fsetxattr', setXattrOf(descriptor, opaqueXattr, opaqueValue), name);
+    return made;
   }
 
   /** Drops descriptors at and below `name` in `parent`, before it is deleted. */
@@ -174,19 +186,4 @@ export function splitPath(path: Buffer): Buffer[] {
     at = end + 1;
   }
   return parts;
-}
-
-/** Gives an open directory the owner, mode and xattrs of one in a layer below. */
-export function likeLower(
-  descriptor: number,
-  path: Buffer,
-  stat: BigIntStats = lstatSync(path, { bigint: true }),
-): void {
-  must('fchown', changeOwner(descriptor, Number(stat.uid), Number(stat.gid)), path);
-  must('fchmod', changeMode(descriptor, Number(stat.mode) & 0o7777), path);
-  for (const key of listXattrs(path)) {
-    if (key.startsWith('trusted.overlay.')) continue;
-    const value = getXattr(path, key);
-    if (value !== undefined) setXattrOf(descriptor, key, value);
-  }
 }

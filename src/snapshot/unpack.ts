@@ -8,12 +8,15 @@ import {
   changeModeAt,
   changeOwner,
   changeOwnerAt,
+  descriptorPath,
   errno,
   linkAt,
+  listXattrs,
   makeDirectoryAt,
   makeNodeAt,
   must,
   openAt,
+  removeXattrOf,
   setTimes,
   setTimesAt,
   setXattr,
@@ -23,10 +26,12 @@ import {
 } from '../linux/index.ts';
 import { readTar, type TarEntry } from '../oci/index.ts';
 import { Fault } from '../std/index.ts';
+import { isOurs, tolerate, xattrsOf } from './attributes.ts';
 import { type ContentSink, writeContent } from './content-sink.ts';
+import { copyUp } from './copy-up.ts';
 import { LateAttributes } from './late-attributes.ts';
 import { joinPath, type LowerDirectory, lookLower, statIfExists } from './lower.ts';
-import { childKey, type Directory, likeLower, splitPath, Tree } from './tree.ts';
+import { childKey, type Directory, splitPath, Tree } from './tree.ts';
 import { unpackFault } from './unpack-fault.ts';
 import {
   isWhiteout,
@@ -90,11 +95,15 @@ export async function unpackLayer(
   }
 }
 
+type Attributes = Pick<TarEntry, 'name' | 'mode' | 'uid' | 'gid' | 'mtime' | 'xattrs'>;
+
 class Unpacker {
   size = 0;
   opaque = false;
   readonly #tree: Tree;
   readonly #sink: ContentSink;
+  /** Names that are here only because a hard link wanted them, as keys of the tree. */
+  readonly #borrowed = new Set<string>();
   readonly #late = new LateAttributes({
     descriptorOf: (key) => this.#tree.directory(splitPath(Buffer.from(key, 'latin1'))).descriptor,
     closeAll: () => this.#tree.closeAll(),
@@ -103,19 +112,18 @@ class Unpacker {
   constructor(root: number, lower: LowerDirectory, sink: ContentSink) {
     this.#sink = sink;
     this.#tree = new Tree(root, lower, {
-      implicit: (directory, like) => this.#implicit(directory, like),
+      implicit: (directory, below) => this.#implicit(directory, below.path, below.stat),
       opened: (directory) =>
         this.#late.touch(directory.key, () => fstatSync(directory.descriptor, { bigint: true }).mtimeNs),
     });
     const below = lower[0];
-    if (below === undefined) return;
-    const stat = lstatSync(below, { bigint: true });
-    likeLower(root, below, stat);
-    this.#late.set('', stat.mtimeNs);
+    if (below !== undefined) this.#implicit(this.#tree.root, below, lstatSync(below, { bigint: true }));
   }
 
-  #implicit(directory: Directory, like: BigIntStats | undefined): void {
-    if (like !== undefined) this.#late.set(directory.key, like.mtimeNs);
+  /** A directory that the layer has no entry for, or not yet, takes after the one below. */
+  #implicit(directory: Directory, below: Buffer, stat: BigIntStats): void {
+    const attributes = { uid: Number(stat.uid), gid: Number(stat.gid), mode: Number(stat.mode) & 0o7777 };
+    this.#dress(directory, { ...attributes, name: below, mtime: stat.mtimeNs, xattrs: xattrsOf(below) });
   }
 
   /** Makes what the entry says; returns the open file when its content is to be written by `fill`. */
@@ -123,7 +131,7 @@ class Unpacker {
     const path = resolveDots(entry.name);
     const name = path.pop();
     if (name === undefined) {
-      if (entry.type === 'directory') this.#dress(this.#tree.root, entry);
+      if (entry.type === 'directory') this.#redress(this.#tree.root, entry);
       return undefined;
     }
     const parent = this.#tree.directory(path);
@@ -191,10 +199,13 @@ class Unpacker {
   #directory(parent: Directory, name: Buffer, entry: TarEntry): void {
     let made = makeDirectoryAt(parent.descriptor, name, 0o700);
     let hides = false;
+    let exists = false;
     if (made === -errno.EEXIST) {
       const stat = statIfExists(this.#path(parent, name));
-      if (stat?.isDirectory() === true) made = 0;
-      else {
+      if (stat?.isDirectory() === true) {
+        exists = true;
+        made = 0;
+      } else {
         hides = stat !== undefined && isWhiteout(stat);
         this.#remove(parent, name);
         made = makeDirectoryAt(parent.descriptor, name, 0o700);
@@ -204,11 +215,22 @@ class Unpacker {
     const key = childKey(parent, name);
     const directory = this.#tree.directory(splitPath(Buffer.from(key, 'latin1')));
     if (hides) this.#hide(directory);
+    if (exists) this.#redress(directory, entry);
+    else this.#dress(directory, entry);
+  }
+
+  /** The entry says all attributes of a directory that has some already, its own or those of the one below. */
+  #redress(directory: Directory, entry: TarEntry): void {
+    const path = Buffer.from(`${descriptorPath(directory.descriptor)}/.`);
+    for (const key of listXattrs(path)) {
+      if (!isOurs(key) && !entry.xattrs.has(key))
+        must('fremovexattr', removeXattrOf(directory.descriptor, key), entry.name);
+    }
     this.#dress(directory, entry);
   }
 
   /** A default ACL waits for the end, else what comes into the directory would inherit it; so does the time. */
-  #dress(directory: Directory, entry: TarEntry): void {
+  #dress(directory: Directory, entry: Attributes): void {
     must('fchown', changeOwner(directory.descriptor, entry.uid, entry.gid), entry.name);
     must('fchmod', changeMode(directory.descriptor, entry.mode), entry.name);
     let defaultAcl: Buffer | undefined;
@@ -225,10 +247,12 @@ class Unpacker {
     if (targetName === undefined) throw new Fault('invalid', `Cannot unpack layer: hard link to the root`);
     const target = this.#tree.directory(path);
     if (childKey(target, targetName) === childKey(parent, name)) return;
-    if (statIfExists(this.#path(target, targetName)) === undefined) this.#copyUp(target, targetName);
+    const there = statIfExists(this.#path(target, targetName));
+    if (there === undefined) this.#copyUp(target, targetName);
     const link = (): number => linkAt(target.descriptor, targetName, parent.descriptor, name);
     this.#make(parent, name, 'linkat', () => {
-      const result = link();
+      // A whiteout is a device on disk, and must not become another one by another name.
+      const result = there !== undefined && isWhiteout(there) ? -errno.ENOENT : link();
       if (result === -errno.ENOENT) {
         throw new Fault('invalid', `Cannot unpack layer: hard link to missing "${entry.linkName.toString()}"`);
       }
@@ -236,20 +260,12 @@ class Unpacker {
     });
   }
 
-  /** Brings a file of a layer below into this one, so that it can be hard linked. */
+  /** Brings what a layer below has under that name into this one, so that it can be hard linked. */
   #copyUp(parent: Directory, name: Buffer): void {
     const below = lookLower(parent.lower, name);
-    if (below === undefined || !below.stat.isFile()) return;
-    const path = this.#path(parent, name);
-    this.#sink.copyUp(below.path, path, below.stat);
-    const descriptor = must('openat', openAt(parent.descriptor, name, constants.O_WRONLY | constants.O_NOFOLLOW), name);
-    try {
-      likeLower(descriptor, below.path, below.stat);
-      must('futimens', setTimes(descriptor, below.stat.mtimeNs), name);
-    } finally {
-      closeSync(descriptor);
-    }
-    this.size += Number(below.stat.size);
+    if (below === undefined || below.stat.isDirectory()) return;
+    this.size += copyUp(below, { directory: parent.descriptor, name, path: this.#path(parent, name) }, this.#sink);
+    this.#borrowed.add(childKey(parent, name));
   }
 
   #whiteout(parent: Directory, name: Buffer): void {
@@ -266,6 +282,11 @@ class Unpacker {
     const made = makeNodeAt(parent.descriptor, hidden, 0o020000, { major: 0, minor: 0 });
     if (made !== -errno.EEXIST) {
       must('mknodat', made, hidden);
+      return;
+    }
+    if (this.#borrowed.has(childKey(parent, hidden))) {
+      this.#remove(parent, hidden);
+      must('mknodat', makeNodeAt(parent.descriptor, hidden, 0o020000, { major: 0, minor: 0 }), hidden);
       return;
     }
     // The layer has both the whiteout and the name: the whiteout speaks of the layers below only.
@@ -294,6 +315,7 @@ class Unpacker {
 
   #remove(parent: Directory, name: Buffer): void {
     const path = this.#path(parent, name);
+    this.#borrowed.delete(childKey(parent, name));
     this.#tree.forget(parent, name);
     this.#sink.removed?.(path);
     const removed = unlinkAt(parent.descriptor, name);
@@ -322,24 +344,7 @@ class Unpacker {
   }
 }
 
-/** overlayfs's own xattrs in an archive could redirect lookups; Wherry alone sets them. */
-function isOurs(key: string): boolean {
-  return key.startsWith('trusted.overlay.') || key.startsWith('user.overlay.');
-}
-
 const defaultAclXattr = 'system.posix_acl_default';
-
-/** Filesystems and kernels without a kind of xattr lose it quietly, as in Docker. */
-function tolerate(result: number, key: string, name: Buffer): void {
-  if (result === -errno.ENOTSUP || (result === -errno.EPERM && key.startsWith('user.'))) return;
-  // ext4 has no other word for an inode whose xattrs are full; the disk may be as empty as can be.
-  if (result === -errno.ENOSPC || result === -errno.E2BIG || result === -errno.ERANGE)
-    throw new Fault(
-      'invalid',
-      `Cannot unpack layer: the extended attributes of ${JSON.stringify(name.toString())} are too large: ${key}`,
-    );
-  must(`setxattr ${key}`, result, name);
-}
 
 /** Components with `..` taken away as filepath.Clean does. @throws Fault invalid when they lead above the root */
 function resolveDots(path: Buffer): Buffer[] {

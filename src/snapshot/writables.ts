@@ -15,8 +15,9 @@ import {
   symlinkSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { mountOverlay, unmount } from '../linux/index.ts';
+import { mountOverlay, must, setTimesAt, setXattr, unmount } from '../linux/index.ts';
 import { errorCode, Fault } from '../std/index.ts';
+import { xattrsOf } from './attributes.ts';
 import type { Layers } from './layers.ts';
 import type { Scratch } from './scratch.ts';
 
@@ -103,7 +104,7 @@ export class Writables {
     return join(this.#root, id, part);
   }
 
-  /** The root directory takes owner and mode from the parent's, which it replaces in the merged view. */
+  /** The root directory takes after the parent's, which it replaces in the merged view. */
   prepare(id: string, parent: string | undefined): void {
     if (!/^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(id))
       throw new Fault('invalid', `Cannot make snapshot "${id}": not a safe name`);
@@ -118,11 +119,7 @@ export class Writables {
       mkdirSync(files, { mode: 0o755 });
       const top = this.#layers.stack(parent)[0];
       if (top === undefined) chmodSync(files, 0o755);
-      else {
-        const stat = lstatSync(top);
-        chownSync(files, stat.uid, stat.gid);
-        chmodSync(files, stat.mode & 0o7777);
-      }
+      else dressRoot(files, top);
       symlinkSync(name, join(temporary, 'parent'));
       renameSync(temporary, join(this.#root, id));
     } catch (error) {
@@ -191,6 +188,15 @@ export class Writables {
       .filter((name) => !this.#items.has(name))
       .map((name) => join(this.#root, name));
   }
+}
+
+function dressRoot(files: string, like: string): void {
+  const stat = lstatSync(like, { bigint: true });
+  chownSync(files, Number(stat.uid), Number(stat.gid));
+  chmodSync(files, Number(stat.mode) & 0o7777);
+  const path = Buffer.from(files);
+  for (const [key, value] of xattrsOf(Buffer.from(like))) must(`setxattr ${key}`, setXattr(path, key, value), files);
+  must('utimensat', setTimesAt(-100, path, stat.mtimeNs), files);
 }
 
 function parentName(link: string): string | undefined {

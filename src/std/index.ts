@@ -9,6 +9,7 @@ export { gather } from './gather.ts';
 export { randomId, shortId } from './identity.ts';
 export { KeyedMutex } from './keyed-mutex.ts';
 export { createLogger, type Logger, type LogLevel, silentLogger } from './log.ts';
+export { parallelGzip } from './parallel-gzip.ts';
 export { mustRun, type ProgramOptions, type ProgramResult, runProgram } from './process.ts';
 export { type RecordFault, Records } from './records.ts';
 export { freeSpace, type FreeSpace, SpaceGuard } from './space-guard.ts';

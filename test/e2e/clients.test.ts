@@ -452,7 +452,8 @@ container = client.containers.run('busybox', ['sh', '-c', 'for i in 1 2 3; do ec
     cap_drop=['NET_RAW'], tmpfs={'/t': 'size=1m'}, ulimits=[docker.types.Ulimit(name='nofile', soft=100, hard=200)],
     log_config=docker.types.LogConfig(type='json-file', config={'max-size': '1m'}), stop_signal='SIGKILL',
     healthcheck={'test': ['CMD', 'true'], 'interval': 200000000, 'timeout': 1000000000, 'retries': 3})
-time.sleep(0.3)
+end = time.time() + 10
+while container.logs().count(b'line') < 3 and time.time() < end: time.sleep(0.05)
 container.reload()
 assert container.status == 'running' and container.name == 'py'
 assert container.attrs['Config']['Hostname'] == 'snake'
@@ -517,7 +518,9 @@ container.rename('py2')
 container.pause(); container.reload(); assert container.status == 'paused'
 container.unpause()
 container.restart(timeout=1)
-assert container.logs().count(b'line 1') == 2
+end = time.time() + 10
+while container.logs().count(b'line 1') < 2 and time.time() < end: time.sleep(0.05)
+assert container.logs().count(b'line 1') == 2, container.logs()
 end = time.time() + 10
 while True:
     container.reload()

@@ -21,21 +21,10 @@ const host = await sharedDaemon({ expectedErrors: [/request failed/] });
 if (reference !== undefined) await reference.docker.ok('load', '-q', '-i', await busyboxImage());
 
 /** What both answer differently, and why that is meant. A difference that no longer occurs fails the test. */
-const crun = "crun's words and not runc's";
 const intended: Readonly<Record<string, string>> = {
-  'create --restart on-failure:-1 busybox': 'reworded in Engine 25',
-  'create --restart always:3 busybox': 'reworded in Engine 25',
-  'update --restart what box': 'reworded in Engine 25',
   'run --rm --ip 10.9.9.9 busybox': 'Engine 25 tells all that is wrong with an endpoint at once',
   'run --rm --log-opt max-size=x busybox': 'refused when the container is created, not only when it starts',
-  'run --rm -h boat --domainname sea busybox sh -c "hostname; cat /etc/hostname; cat /etc/hosts"':
-    'Engine 28 writes fe00:: where 20.10 wrote fe00::0',
-  "run --rm busybox sh -c \"grep -E ' (/proc/|/sys/)' /proc/mounts | cut -d' ' -f2 | grep -v cgroup\"":
-    'Engine 28 masks /proc/interrupts, too',
   "inspect -f '{{json .HostConfig}}' box": 'Engine 28 says bridge for default, and masks more',
-  'exec box no-such': 'exit code 127 since Engine 23',
-  'exec -w /nowhere box true': crun,
-  'exec -u nobody-here box true': 'exit code and words of the runtime since Engine 23',
   'kill -s 99 box': 'Engine 28 refuses the number before it looks for the container',
   'rm -l idle2': 'legacy links are not kept as names',
   'rm box': 'reworded in Engine 25',
@@ -43,24 +32,13 @@ const intended: Readonly<Record<string, string>> = {
   'system df': 'what volumes take on disk counts, their folders too',
   'run --rm busybox ls -a /dev': 'crun adds /dev/core',
   'save absent': 'Engine 28 names the tag',
-  'network create --subnet what net2': 'Engine 25 tells all that is wrong with a network at once',
   'network disconnect -f net3 nobody': 'the container is looked for first',
 };
 
-/** Words that Docker itself changed after 20.10: each must still occur there. */
+/** Words of containerd 2.1, which Debian's dockerd runs on; Docker's own release of the same engine runs on 1.7, whose words clients know. */
 const reworded: readonly (readonly [was: RegExp, is: string])[] = [
-  [/failed to create shim task: OCI/, 'failed to create task for container: failed to create shim task: OCI'],
-  [/Invalid filter '/, "invalid filter '"],
-  [/Range of CPUs is/, 'range of CPUs is'],
-  [/Invalid IPC mode: /, 'invalid IPC mode: '],
-  [/Invalid isolation: /, 'invalid isolation: '],
-  [/Invalid signal: /, 'invalid signal: '],
-  [/Cannot kill container: /, 'cannot kill container: '],
-  [/Container ID is not running/, 'container ID is not running'],
-  [/Container (\S+) is paused, unpause/, 'container $1 is paused, unpause'],
-  [/Unknown runtime specified /, 'unknown or invalid runtime name: '],
-  [/no such image: \S+: No such image: /, 'No such image: '],
-  [/what is not a valid change command/, 'WHAT is not a valid change command'],
+  [/^(docker: Error response .*unable to start container process: .*)$/m, '$1: unknown'],
+  [/^(OCI runtime exec failed: .*)$/m, '$1: unknown'],
 ];
 const used = new Set<RegExp>();
 
@@ -107,7 +85,8 @@ const unordered = /^(diff|network prune)|\/proc\/mounts|busybox env$/;
 function outcome({ code, stdout, stderr }: Outcome, command: string, roots: readonly string[]): string {
   let out = normal(stdout, roots);
   if (unordered.test(command)) out = `${out.trim().split('\n').sort().join('\n')}\n`;
-  if (command.startsWith('top ')) out = out.replaceAll(/\b\d{2,7}\b/g, 'N').replaceAll(/N:N/g, 'N');
+  // Process ids, times, and the share of a processor that ps shows as C.
+  if (command.startsWith('top ')) out = out.replaceAll(/\b\d+\b/g, 'N').replaceAll(/N:N/g, 'N');
   return `exit ${code}\n${out}--- stderr\n${normal(stderr, roots)}`;
 }
 

@@ -8,7 +8,9 @@ import type {
   EventMessage,
   ExecInspect,
   Filters,
+  ImageDifference,
   ImageInspect,
+  ImageManifestSummary,
   NetworkInspect,
   PathStat,
   SpaceReport,
@@ -324,17 +326,18 @@ export function createFakeEngine(): FakeEngine {
       tty: async (id) => execs.get(id)?.info.ProcessConfig.tty ?? false,
     },
     images: {
-      list: async () => [
+      list: async ({ manifests }) => [
         {
           Id: imageId,
           ParentId: '',
-          RepoTags: ['busybox:latest'],
+          RepoTags: manifests ? ['busybox:latest', 'other:name'] : ['busybox:latest'],
           RepoDigests: [],
           Created: 1795462655,
           Size: 1984162,
           SharedSize: -1,
           Labels: null,
           Containers: 3,
+          ...(manifests ? { Manifests: [platform('amd64', 'a'), platform('arm64', 'b', 'v8')] } : {}),
         },
         {
           Id: `sha256:${'0'.repeat(64)}`,
@@ -355,6 +358,29 @@ export function createFakeEngine(): FakeEngine {
           { Id: imageId, Created: 1795463358, CreatedBy: 'CMD ["sh"]', Tags: ['busybox:latest'], Size: 0, Comment: '' },
         ];
       },
+      diff: async (from, to) => {
+        image(from);
+        if (from === to) return chunks<ImageDifference>(compared(from, to), summaryOf(0));
+        return chunks<ImageDifference>(compared(from, to), ...fakeDifferences, summaryOf(1));
+      },
+      layers: async (ref) => {
+        image(ref);
+        return [
+          {
+            Digest: `sha256:${'1'.repeat(64)}`,
+            DiffId: `sha256:${'2'.repeat(64)}`,
+            MediaType: 'application/vnd.oci.image.layer.v1.tar+gzip',
+            Size: 1984162,
+            StoredSize: 1000000,
+            Created: '2026-11-23T19:20:36.100399448Z',
+            CreatedBy: 'COPY busybox /bin/ # and a very long explanation of what this step is good for',
+            From: { Id: imageId, Name: 'busybox:latest' },
+            Repositories: ['docker.io/library/busybox'],
+            Origin: 'registry',
+            SharedWith: ['app:1', 'app:2'],
+          },
+        ];
+      },
       pull: async ({ image: ref }, signal) => {
         if (ref === 'slow') return slowProgress(signal, open);
         if (!isKnown(ref)) throw new Fault('not-found', `manifest for ${ref} not found: manifest unknown`);
@@ -372,7 +398,10 @@ export function createFakeEngine(): FakeEngine {
         for await (const chunk of body) void chunk;
         return chunks({ stream: 'Loaded image: busybox:latest\n' });
       },
-      save: async () => chunks(tarOf('manifest.json', Buffer.from('[]'))),
+      save: async () => {
+        const archive = tarOf('manifest.json', Buffer.from('[]'));
+        return { size: archive.length, tar: chunks(archive) };
+      },
       tag: async (ref) => {
         image(ref);
       },
@@ -457,6 +486,7 @@ export function createFakeEngine(): FakeEngine {
       prune: async () => ({ deleted: [], reclaimed: 0 }),
     },
     system: {
+      expect: () => {},
       version: async () => ({
         Platform: { Name: 'Wherry' },
         Components: [{ Name: 'Engine', Version: '28.5.2', Details: { ApiVersion: '1.51' } }],
@@ -841,6 +871,70 @@ async function* fakeVerification(repair: boolean): AsyncGenerator<VerifyMessage>
       Networks: 3,
       Problems: 1,
       Repaired: repair ? 1 : 0,
+    },
+  };
+}
+
+function compared(from: string, to: string): ImageDifference {
+  const side = { Id: imageId, Size: 1984162, Layers: 2 };
+  return { Kind: 'images', From: { ...side, Name: from }, To: { ...side, Name: to, Layers: 3 }, SharedLayers: 1 };
+}
+
+function summaryOf(times: number): ImageDifference {
+  return {
+    Kind: 'summary',
+    Config: 3 * times,
+    Packages: 2 * times,
+    Added: 3 * times,
+    Removed: times,
+    Changed: 2 * times,
+    AddedSize: 5000 * times,
+    RemovedSize: 2000 * times,
+  };
+}
+
+const state = { Mode: '0644', Uid: 0, Gid: 0 };
+const fakeDifferences: readonly ImageDifference[] = [
+  { Kind: 'config', Key: 'Cmd', From: '["sh"]', To: '["app"]' },
+  { Kind: 'config', Key: 'Env.NEW', From: null, To: 'with \u001b[31mred' },
+  { Kind: 'config', Key: 'Labels.old', From: '', To: null },
+  { Kind: 'package', Manager: 'dpkg', Name: 'curl', From: '7.88', To: '8.0' },
+  { Kind: 'package', Manager: 'dpkg', Name: 'nano', From: '7.2', To: null },
+  { Kind: 'file', Path: '/app', Change: 'added', To: { ...state, Type: 'directory', Size: 0 } },
+  { Kind: 'file', Path: '/app/a', Change: 'added', To: { ...state, Type: 'file', Size: 3000 } },
+  { Kind: 'file', Path: '/app2', Change: 'added', To: { ...state, Type: 'symlink', Size: 0, Target: 'app' } },
+  { Kind: 'file', Path: '/gone\n', Change: 'removed', From: { ...state, Type: 'file', Size: 2000 } },
+  {
+    Kind: 'file',
+    Path: '/bin/tool',
+    Change: 'changed',
+    Fields: ['content', 'mode', 'owner'],
+    From: { ...state, Type: 'file', Size: 10 },
+    To: { Type: 'file', Mode: '4755', Uid: 1, Gid: 2, Size: 20 },
+  },
+  {
+    Kind: 'file',
+    Path: '/etc/conf',
+    Change: 'changed',
+    Fields: ['content'],
+    From: { ...state, Type: 'file', Size: 10 },
+    To: { ...state, Type: 'file', Size: 10 },
+  },
+];
+
+function platform(architecture: string, digit: string, variant?: string): ImageManifestSummary {
+  const here = variant === undefined;
+  const digest = `sha256:${digit.repeat(64)}`;
+  return {
+    ID: digest,
+    Descriptor: { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest, size: 500 },
+    Available: here,
+    Size: here ? { Content: 1000000, Total: 2984162 } : { Content: 0, Total: 0 },
+    Kind: 'image',
+    ImageData: {
+      Platform: { os: 'linux', architecture, ...(here ? {} : { variant }) },
+      Containers: [],
+      Size: { Unpacked: here ? 1984162 : 0 },
     },
   };
 }

@@ -16,13 +16,38 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Docker, execute, until } from './docker.ts';
 import { cacheFolder } from './images.ts';
+import { newerDebian } from './newer-debian.ts';
 
 const sets = {
+  /** From the newer suite: a current engine, its command line, Compose and buildx. Its runtime and firewall tools are this release's. */
+  newer: ['docker.io', 'docker-cli', 'containerd', 'docker-buildx', 'docker-compose'],
+  /** From the newer suite, with the libraries it needs: to be laid over /usr in a mount namespace, for it runs itself again by its paths. */
+  podman5: [
+    'podman',
+    'conmon',
+    'crun',
+    'netavark',
+    'aardvark-dns',
+    'golang-github-containers-common',
+    'libgpgme45',
+    'libassuan9',
+    'libgpg-error0',
+    'libsubid6',
+    'libblake3-0',
+    'libjson-c5',
+    'libsqlite3-0',
+    'libseccomp2',
+    'libsystemd0',
+    'libcap2',
+    'libgcc-s1',
+    'libglib2.0-0t64',
+    'libc6',
+  ],
   engine: [
     'docker.io',
     'containerd',
@@ -39,6 +64,7 @@ const sets = {
     'libnfnetlink0',
   ],
   registry: ['docker-registry'],
+  skopeo: ['skopeo', 'golang-github-containers-common', 'libgpgme11', 'libassuan0', 'libdevmapper1.02.1'],
   podman: [
     'podman',
     'conmon',
@@ -94,7 +120,9 @@ async function unpack(set: keyof typeof sets): Promise<string> {
   const stamp = join(root, '.complete');
   const wanted = sets[set].join(' ');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return root;
-  const archives = join(cacheFolder(), 'debs');
+  const isNewer = set === 'newer' || set === 'podman5';
+  const newer = isNewer ? await newerDebian() : { env: {} };
+  const archives = join(cacheFolder(), isNewer ? 'debs-newer' : 'debs');
   mkdirSync(archives, { recursive: true });
   const have = (name: string): string | undefined =>
     readdirSync(archives).find((file) => file.startsWith(`${name}_`) && file.endsWith('.deb'));
@@ -104,7 +132,8 @@ async function unpack(set: keyof typeof sets): Promise<string> {
   if (missing.length > 0) {
     const fetched = await execute('apt-get', ['-q', '-o', 'APT::Sandbox::User=root', 'download', ...missing], {
       cwd: archives,
-      timeoutMs: 120_000,
+      timeoutMs: 240_000,
+      env: newer.env,
     });
     if (fetched.code !== 0)
       throw new Error(`apt-get download failed: ${fetched.stderr.trim().split('\n').slice(-2).join(' / ')}`);
@@ -183,7 +212,7 @@ export class Service {
   }
 }
 
-/** Debian's dockerd with a containerd of its own, and nothing shared with any other. */
+/** A current dockerd from Debian's newer suite with a containerd of its own, and nothing shared with any other. */
 export class ReferenceEngine implements AsyncDisposable {
   readonly root = mkdtempSync(join(tmpdir(), 'wherry-peer-'));
   readonly bridge = `wr${randomBytes(3).toString('hex')}`;
@@ -198,10 +227,10 @@ export class ReferenceEngine implements AsyncDisposable {
   }
 
   static async open(): Promise<ReferenceEngine> {
-    const [folder, cli] = [await packages('engine'), await dockerCli()];
+    const [newer, folder, cli] = [await packages('newer'), await packages('engine'), await dockerCli()];
     const engine = new ReferenceEngine(cli);
     try {
-      await engine.#start(folder);
+      await engine.#start(newer, folder);
     } catch (error) {
       await engine[Symbol.asyncDispose]();
       throw error;
@@ -209,9 +238,11 @@ export class ReferenceEngine implements AsyncDisposable {
     return engine;
   }
 
-  async #start(folder: string): Promise<void> {
+  async #start(newer: string, folder: string): Promise<void> {
     const at = (name: string): string => join(this.root, name);
-    const programs = ['usr/bin', 'usr/sbin', 'sbin'].map((name) => join(folder, name)).join(':');
+    const programs = [newer, folder]
+      .flatMap((packed) => ['usr/bin', 'usr/sbin', 'sbin'].map((name) => join(packed, name)))
+      .join(':');
     const env = {
       PATH: `${programs}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,
       LD_LIBRARY_PATH: ['usr/lib', 'lib']
@@ -223,9 +254,9 @@ export class ReferenceEngine implements AsyncDisposable {
       at('containerd.toml'),
       `version = 2\nroot = "${at('containerd')}"\nstate = "${at('containerd-run')}"\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n[grpc]\naddress = "${at('containerd.sock')}"\n`,
     );
-    writeFileSync(at('daemon.json'), '{}');
+    writeFileSync(at('daemon.json'), JSON.stringify({ 'userland-proxy-path': join(newer, 'usr/sbin/docker-proxy') }));
     this.#containerd = new Service(
-      join(folder, 'usr/bin/containerd'),
+      join(newer, 'usr/bin/containerd'),
       ['-c', at('containerd.toml')],
       at('containerd.log'),
       env,
@@ -239,7 +270,7 @@ export class ReferenceEngine implements AsyncDisposable {
     execFileSync('ip', ['addr', 'add', `10.213.${octet}.1/24`, 'dev', this.bridge]);
     execFileSync('ip', ['link', 'set', this.bridge, 'up']);
     this.#dockerd = new Service(
-      join(folder, 'usr/sbin/dockerd'),
+      join(newer, 'usr/sbin/dockerd'),
       [
         '--config-file',
         at('daemon.json'),
@@ -290,33 +321,47 @@ export class ReferenceEngine implements AsyncDisposable {
   }
 }
 
-/** Debian's docker-registry on a port of loopback. */
+export interface RegistryServiceOptions {
+  /** The address it listens on; 127.0.0.1 unless told otherwise. */
+  host?: string;
+  /** Lines of its configuration under `auth:`. */
+  auth?: (root: string) => string;
+  /** Files to lay down in its folder first. */
+  files?: Record<string, string>;
+  /** Serves TLS with these two of `files`. */
+  tls?: { certificate: string; key: string };
+}
+
+/** Debian's docker-registry on a free port. */
 export class RegistryService implements AsyncDisposable {
   readonly root = mkdtempSync(join(tmpdir(), 'wherry-registry-'));
   readonly address: string;
   readonly #service: Service;
 
-  private constructor(program: string, port: number) {
-    this.address = `127.0.0.1:${port}`;
+  private constructor(program: string, port: number, options: RegistryServiceOptions) {
+    this.address = `${options.host ?? '127.0.0.1'}:${port}`;
+    for (const [name, text] of Object.entries(options.files ?? {})) writeFileSync(join(this.root, name), text);
     const file = join(this.root, 'config.yml');
+    const auth = options.auth === undefined ? '' : `auth:\n${options.auth(this.root)}\n`;
+    const { tls } = options;
+    const secure =
+      tls === undefined
+        ? ''
+        : `  tls:\n    certificate: ${join(this.root, tls.certificate)}\n    key: ${join(this.root, tls.key)}\n`;
     writeFileSync(
       file,
-      `version: 0.1\nlog:\n  level: error\nstorage:\n  filesystem:\n    rootdirectory: ${join(this.root, 'data')}\n  delete:\n    enabled: true\nhttp:\n  addr: ${this.address}\n`,
+      `version: 0.1\nlog:\n  level: error\nstorage:\n  filesystem:\n    rootdirectory: ${join(this.root, 'data')}\n  delete:\n    enabled: true\n${auth}http:\n  addr: ${this.address}\n${secure}`,
     );
     this.#service = new Service(program, ['serve', file], join(this.root, 'log'));
   }
 
-  static async open(): Promise<RegistryService> {
-    const registry = new RegistryService(join(await packages('registry'), 'usr/bin/docker-registry'), await freePort());
+  static async open(options: RegistryServiceOptions = {}): Promise<RegistryService> {
+    const program = join(await packages('registry'), 'usr/bin/docker-registry');
+    const registry = new RegistryService(program, await freePort(), options);
     try {
-      await until(
-        () =>
-          fetch(`http://${registry.address}/v2/`).then(
-            (answer) => answer.ok,
-            () => false,
-          ),
-        { what: () => `docker-registry; its log:\n${readFileSync(join(registry.root, 'log'), 'utf8').slice(-1000)}` },
-      );
+      await until(() => answers(registry.address), {
+        what: () => `docker-registry; its log:\n${readFileSync(join(registry.root, 'log'), 'utf8').slice(-1000)}`,
+      });
     } catch (error) {
       await registry[Symbol.asyncDispose]();
       throw error;
@@ -324,8 +369,25 @@ export class RegistryService implements AsyncDisposable {
     return registry;
   }
 
+  /** Forgets all it holds: it keeps nothing in memory. */
+  clear(): void {
+    rmSync(join(this.root, 'data'), { recursive: true, force: true });
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#service.end();
     rmSync(this.root, { recursive: true, force: true });
   }
+}
+
+/** Whether somebody takes connections there. */
+function answers(address: string): Promise<boolean> {
+  const [host, port] = address.split(':');
+  return new Promise((done) => {
+    const socket = connect(Number(port), host, () => {
+      socket.destroy();
+      done(true);
+    });
+    socket.on('error', () => done(false));
+  });
 }

@@ -2,6 +2,7 @@
 import { atLeast, type Command } from '../command.ts';
 import { inspectAll } from '../output/inspect.ts';
 import { valueFormatHelp } from '../output/format-help.ts';
+import { platformJson } from '../registry/platform.ts';
 
 export const command: Command = {
   use: '[OPTIONS] IMAGE [IMAGE...]',
@@ -17,9 +18,9 @@ export const command: Command = {
 # The command it runs
 wherry image inspect -f '{{json .Config.Cmd}}' nginx`,
   async run(session, { flags, args }) {
+    const given = flags.optional('platform');
+    const platform = given === undefined ? undefined : platformJson(given);
     const client = await session.client();
-    await inspectAll(session, args, flags.string('format'), (name) =>
-      client.images.inspectText(name, flags.optional('platform')),
-    );
+    await inspectAll(session, args, flags.string('format'), (name) => client.images.inspectText(name, platform));
   },
 };

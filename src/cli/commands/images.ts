@@ -2,6 +2,7 @@
 import type { ImageSummary } from '../../api/index.ts';
 import { humanDuration, humanSize } from '../../std/index.ts';
 import { atMost, type Command } from '../command.ts';
+import { tableWidth } from '../output/fit-table.ts';
 import { formatList, type ListShape, type Row } from '../output/list.ts';
 import { goTime, shortId } from '../output/short.ts';
 import { formatHelp } from '../output/format-help.ts';
@@ -24,6 +25,8 @@ export const command: Command = {
 wherry images
 # The versions of one repository, with their digests
 wherry images --digests nginx
+# The platforms of each, what they take unpacked and stored, and which containers use them
+wherry images --tree
 # What no name points to, and 'wherry image prune' would remove
 wherry images -f dangling=true`,
   async run(session, { flags, args: [pattern] }) {
@@ -34,7 +37,8 @@ wherry images -f dangling=true`,
     const images = await client.images.list({ all: flags.bool('all'), manifests: tree, filters });
     if (tree) {
       const { imageTree } = await import('../output/image-tree.ts');
-      session.out.write(imageTree(images));
+      const containers = await client.containers.list({ all: true });
+      session.out.write(imageTree(images, containers, tableWidth(session.out)));
       return;
     }
     const full = flags.bool('no-trunc');

@@ -1,7 +1,9 @@
 /** `wherry login`. */
 import { atMost, type Command } from '../command.ts';
-import { Fault } from '../../std/index.ts';
-import { credentialsFor } from '../registry/credentials.ts';
+import type { LoginResult } from '../../client/index.ts';
+import { Fault, faultKind } from '../../std/index.ts';
+import { explain } from '../explain.ts';
+import { credentialsFor, hubKey } from '../registry/credentials.ts';
 import { keyOfServer } from '../registry/server-key.ts';
 import { storeCredentials } from '../registry/store-credentials.ts';
 import type { Flags } from '../flag/parse.ts';
@@ -24,9 +26,11 @@ wherry login registry.example.com
 echo "$TOKEN" | wherry login -u me --password-stdin registry.example.com`,
   async run(session, { flags, args: [server] }) {
     const key = keyOfServer(server);
-    const { username, password } = await askCredentials(session, flags, key, server);
+    const stored = await storedCredentials(session, flags, key);
+    const known = stored === undefined ? undefined : await tryStored(session, key, stored);
+    const { username, password } = known?.credentials ?? (await askCredentials(session, flags, server));
     const client = await session.client();
-    const answer = await client.system.login({ username, password, serveraddress: key });
+    const answer = known?.answer ?? (await client.system.login({ username, password, serveraddress: key }));
     await storeCredentials(session, key, { username, password, identitytoken: answer.IdentityToken });
     if (answer.Status !== '') session.out.write(`${answer.Status}\n`);
   },
@@ -37,12 +41,31 @@ interface Credentials {
   password: string;
 }
 
-async function askCredentials(
+/** What an earlier login left, when nothing else is given. */
+async function storedCredentials(session: Session, flags: Flags, key: string): Promise<Credentials | undefined> {
+  if (['username', 'password', 'password-stdin'].some((flag) => flags.changed(flag))) return undefined;
+  const { username = '', password = '' } = await credentialsFor(session, key === hubKey ? 'docker.io' : key);
+  return username === '' || password === '' ? undefined : { username, password };
+}
+
+/** undefined when they are no longer good: then the person is asked. */
+async function tryStored(
   session: Session,
-  flags: Flags,
   key: string,
-  server: string | undefined,
-): Promise<Credentials> {
+  credentials: Credentials,
+): Promise<{ credentials: Credentials; answer: LoginResult } | undefined> {
+  session.err.write('Authenticating with existing credentials...\n');
+  const client = await session.client();
+  try {
+    return { credentials, answer: await client.system.login({ ...credentials, serveraddress: key }) };
+  } catch (error) {
+    if (faultKind(error) !== 'unauthorized') throw error;
+    session.err.write(`Login did not succeed, error: ${explain(error)}\n`);
+    return undefined;
+  }
+}
+
+async function askCredentials(session: Session, flags: Flags, server: string | undefined): Promise<Credentials> {
   const fromInput = flags.bool('password-stdin');
   let username = flags.string('username');
   let password = flags.string('password');
@@ -55,11 +78,6 @@ async function askCredentials(
     let text = '';
     for await (const chunk of session.in.read()) text += Buffer.from(chunk).toString('utf8');
     return { username, password: text.replace(/[\r\n]+$/, '') };
-  }
-  const known = await credentialsFor(session, key.includes('index.docker.io') ? 'docker.io' : key);
-  if (username === '' && password === '' && known.username !== undefined && known.password !== undefined) {
-    session.out.write('Authenticating with existing credentials...\n');
-    return { username: known.username, password: known.password };
   }
   if ((username === '' || password === '') && !session.in.isTerminal) {
     throw new Fault('invalid', 'Error: Cannot perform an interactive login from a non TTY device');

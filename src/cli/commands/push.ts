@@ -3,6 +3,7 @@ import { exactly, type Command } from '../command.ts';
 import { Fault } from '../../std/index.ts';
 import { showProgress } from '../output/progress.ts';
 import { authHeaderFor } from '../registry/credentials.ts';
+import { platformJson } from '../registry/platform.ts';
 import { canonicalRepository, familiarRepository, parseImageName, registryOf } from '../registry/reference.ts';
 
 export const command: Command = {
@@ -32,15 +33,10 @@ wherry push registry.example.com/app`,
     const platform = flags.optional('platform');
     const lines = client.images.push(
       familiarRepository(name),
-      { tag, platform: platform === undefined ? undefined : JSON.stringify(platformOf(platform)) },
+      { tag, platform: platform === undefined ? undefined : platformJson(platform) },
       await authHeaderFor(session, registryOf(name)),
     );
     await showProgress(lines, quiet ? undefined : session.out);
     if (quiet) session.out.write(`${canonicalRepository(name)}${tag === undefined ? '' : `:${tag}`}\n`);
   },
 };
-
-function platformOf(text: string): { os: string; architecture: string; variant?: string } {
-  const [os = '', architecture = '', variant] = text.split('/');
-  return { os, architecture, ...(variant === undefined ? {} : { variant }) };
-}

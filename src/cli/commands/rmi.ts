@@ -2,6 +2,7 @@
 import { ApiFault } from '../../client/index.ts';
 import { atLeast, type Command } from '../command.ts';
 import { forEachName } from '../each.ts';
+import { platformJson } from '../registry/platform.ts';
 
 export const command: Command = {
   use: '[OPTIONS] IMAGE [IMAGE...]',
@@ -20,7 +21,7 @@ wherry rmi -f nginx`,
   async run(session, { flags, args }) {
     const client = await session.client();
     const force = flags.bool('force');
-    const platforms = flags.changed('platform') ? JSON.stringify(flags.list('platform').map(platformOf)) : undefined;
+    const platforms = flags.list('platform').map(platformJson);
     await forEachName(session, args, async (name) => {
       try {
         const entries = await client.images.remove(name, { force, noprune: flags.bool('no-prune'), platforms });
@@ -35,8 +36,3 @@ wherry rmi -f nginx`,
     });
   },
 };
-
-function platformOf(text: string): { os: string; architecture: string; variant?: string } {
-  const [os = '', architecture = '', variant] = text.split('/');
-  return { os, architecture, ...(variant === undefined ? {} : { variant }) };
-}

@@ -44,12 +44,12 @@ async function completeCommand(
 ): Promise<Completion> {
   const specs = parseFlagTable(command.flags ?? '');
   const { args, pending, closed } = readWords(words, specs, command.stopsAtArgument === true);
-  if (pending !== undefined) return valueCandidates(session, pending, typed);
+  if (pending !== undefined) return valueCandidates(session, command, pending, typed);
   if (typed.startsWith('-') && !closed) {
     const equals = typed.indexOf('=');
     const spec = specs.find((each) => equals > 0 && typed.slice(0, equals) === `--${each.name}`);
     if (spec === undefined) return flagCandidates(specs, typed);
-    const values = await valueCandidates(session, spec, typed.slice(equals + 1));
+    const values = await valueCandidates(session, command, spec, typed.slice(equals + 1));
     return {
       ...values,
       candidates: values.candidates.map((each) => ({ ...each, text: `--${spec.name}=${each.text}` })),
@@ -98,11 +98,27 @@ const fixedValues: Readonly<Record<string, readonly string[]>> = {
   type: ['container', 'image', 'network', 'volume'],
   format: ['table', 'json'],
   cgroupns: ['host', 'private'],
+  platform: [
+    'linux/amd64',
+    'linux/arm64',
+    'linux/arm/v7',
+    'linux/386',
+    'linux/riscv64',
+    'linux/ppc64le',
+    'linux/s390x',
+  ],
   signal: ['TERM', 'KILL', 'INT', 'HUP', 'QUIT', 'USR1', 'USR2'],
 };
 
-async function valueCandidates(session: Session, { name }: FlagSpec, typed: string): Promise<Completion> {
-  const fixed = fixedValues[name];
+async function valueCandidates(
+  session: Session,
+  command: Command,
+  { name }: FlagSpec,
+  typed: string,
+): Promise<Completion> {
+  const own = command.completesFlags?.[name];
+  if (typeof own === 'string') return namesOf(session, own, typed);
+  const fixed = own ?? fixedValues[name];
   if (fixed !== undefined)
     return startingWith(
       fixed.map((text) => ({ text, hint: '' })),

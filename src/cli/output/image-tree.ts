@@ -1,37 +1,44 @@
-/** Images as a tree of the platforms they hold; where the daemon does not tell, of the names they have. */
-import type { ImageSummary } from '../../api/index.ts';
+/** Images as a tree: under each its other names and the platforms it has, with what they take and which containers use them. */
+import type { ContainerSummary, ImageManifestSummary, ImageSummary } from '../../api/index.ts';
 import { humanSize } from '../../std/index.ts';
+import { fitTable } from './fit-table.ts';
+import { printable } from './printable.ts';
 import { shortId } from './short.ts';
-import { alignColumns } from './tabwriter.ts';
 
-interface ManifestSummary {
-  ID: string;
-  Kind: string;
-  Available: boolean;
-  Size?: { Total: number };
-  ImageData?: { Platform: { os: string; architecture: string; variant?: string }; Containers: string[] | null };
+type Row = [name: string, id: string, unpacked: string, stored: string, use: string];
+
+/** @param width as `fitTable` takes it. A daemon that does not tell of platforms has only the unpacked sizes. */
+export function imageTree(
+  images: readonly ImageSummary[],
+  containers: readonly ContainerSummary[],
+  width: number | undefined,
+): string {
+  const users = Map.groupBy(containers, (container) => container.ImageID);
+  const rows: Row[] = [['IMAGE', 'ID', 'UNPACKED', 'STORED', 'IN USE']];
+  for (const image of images) {
+    const [first = '<untagged>', ...names] = image.RepoTags ?? [];
+    const platforms = image.Manifests ?? [];
+    const stored = platforms.reduce((sum, each) => sum + each.Size.Content, 0);
+    const use = (users.get(image.Id) ?? []).map(nameOf).sort().join(', ');
+    rows.push([first, shortId(image.Id), humanSize(image.Size, 3), stored === 0 ? '' : humanSize(stored, 3), use]);
+    const children: Row[] = [
+      ...names.map((name): Row => [name, '', '', '', '']),
+      ...platforms.map((platform) => platformRow(platform, use)),
+    ];
+    for (const [index, [name, ...cells]] of children.entries()) {
+      rows.push([`${index === children.length - 1 ? '└─' : '├─'} ${name}`, ...cells]);
+    }
+  }
+  return fitTable(rows, width, [0, 4]);
 }
 
-export function imageTree(images: readonly (ImageSummary & { Manifests?: ManifestSummary[] })[]): string {
-  const lines = ['IMAGE\tID\tDISK USAGE\tIN USE'];
-  for (const image of images) {
-    const names = (image.RepoTags ?? []).length === 0 ? ['<untagged>'] : image.RepoTags;
-    const used = image.Containers > 0 ? '✔' : '';
-    lines.push(`${names[0]}\t${shortId(image.Id)}\t${humanSize(image.Size, 3)}\t${used}`);
-    const manifests = (image.Manifests ?? []).filter((each) => each.Kind === 'image');
-    const children = [
-      ...names.slice(1).map((name) => `${name}\t${shortId(image.Id)}\t\t`),
-      ...manifests.map((each) => {
-        const platform = each.ImageData?.Platform;
-        const name =
-          platform === undefined
-            ? 'unknown'
-            : [platform.os, platform.architecture, platform.variant].filter(Boolean).join('/');
-        const inUse = (each.ImageData?.Containers ?? []).length > 0 ? '✔' : '';
-        return `${name}\t${shortId(each.ID)}\t${humanSize(each.Size?.Total ?? 0, 3)}\t${inUse}`;
-      }),
-    ];
-    children.forEach((child, index) => lines.push(`${index === children.length - 1 ? '└─' : '├─'} ${child}`));
-  }
-  return alignColumns(`${lines.join('\n')}\n`);
+function platformRow({ ID, Available, Size, ImageData }: ImageManifestSummary, use: string): Row {
+  const { os, architecture, variant } = ImageData.Platform;
+  const name = printable([os, architecture, variant].filter(Boolean).join('/'));
+  if (!Available) return [name, shortId(ID), 'not here', '', ''];
+  return [name, shortId(ID), humanSize(ImageData.Size.Unpacked, 3), humanSize(Size.Content, 3), use];
+}
+
+function nameOf({ Names, Id }: ContainerSummary): string {
+  return Names[0]?.replace(/^\//, '') ?? shortId(Id);
 }

@@ -1,6 +1,6 @@
 /** The user's registry credentials: in config.json, in a store for all, or in a helper per registry. */
 import type { RegistryAuth } from '../../api/index.ts';
-import type { ConfigData } from '../context/config-file.ts';
+import type { AuthEntry, ConfigData } from '../context/config-file.ts';
 import type { Session } from '../session.ts';
 
 /** Docker Hub's name in config.json. */
@@ -32,12 +32,17 @@ export async function credentialsFor(session: Session, registry: string): Promis
   const colon = decoded?.indexOf(':') ?? -1;
   return {
     ...(decoded === undefined || colon < 0
-      ? {}
+      ? plainOf(entry)
       : { username: decoded.slice(0, colon), password: decoded.slice(colon + 1).replace(/\0+$/, '') }),
     ...(entry.identitytoken === undefined || entry.identitytoken === '' ? {} : { identitytoken: entry.identitytoken }),
     ...(entry.registrytoken === undefined ? {} : { registrytoken: entry.registrytoken }),
     serveraddress: key,
   };
+}
+
+/** A file written by hand may hold them in the open. */
+function plainOf({ username, password }: AuthEntry): RegistryAuth {
+  return username === undefined || password === undefined ? {} : { username, password };
 }
 
 function findEntry(data: ConfigData, key: string) {

@@ -34,14 +34,14 @@ export async function storeCredentials(session: Session, key: string, secret: Se
   config.save();
 }
 
+/** @returns whether there were any */
 export async function eraseCredentials(session: Session, key: string): Promise<boolean> {
   const config = session.config();
-  const known = config.data.auths?.[key] !== undefined;
   const helper = helperFor(config.data, key, key);
   if (helper !== undefined) await askHelper(helper, 'erase', key);
-  if (known) {
-    delete config.data.auths![key];
-    config.save();
-  }
-  return known;
+  // Older clients kept them under whole addresses.
+  const known = [key, `http://${key}`, `https://${key}`].filter((name) => config.data.auths?.[name] !== undefined);
+  for (const name of known) delete config.data.auths![name];
+  if (known.length > 0) config.save();
+  return known.length > 0;
 }

@@ -53,7 +53,8 @@ export async function createContainer(
     const wanted = Object.fromEntries(Object.entries(query).filter(([, value]) => value !== ''));
     const get = async (): Promise<void> => {
       const { pullImage } = await import('../registry/pull.ts');
-      await pullImage(session, body.Image ?? '', { platform, quiet: flags.bool('quiet'), out: session.err });
+      const otherwise = "leave out '--pull always' to use it";
+      await pullImage(session, body.Image ?? '', { platform, quiet: flags.bool('quiet'), out: session.err, otherwise });
     };
     if (pull === 'always') await get();
     const create = () => client.containers.create(body, wanted);

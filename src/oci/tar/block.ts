@@ -23,8 +23,17 @@ export function verifyChecksum(block: Buffer): void {
     unsigned += byte;
     signed += byte < 128 ? byte : byte - 256;
   }
-  const stored = readNumber(block, 148, 8, 'checksum');
+  const stored = storedChecksum(block);
   if (stored !== unsigned && stored !== signed) throw new Fault('invalid', 'Cannot read archive: invalid tar header');
+}
+
+/** Undefined for what is no number: then the block is no header. */
+function storedChecksum(block: Buffer): number | undefined {
+  try {
+    return readNumber(block, 148, 8, 'checksum');
+  } catch {
+    return undefined;
+  }
 }
 
 /** Octal text or GNU base-256. @throws Fault invalid for junk and for what a number cannot hold exactly */

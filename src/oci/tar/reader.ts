@@ -9,6 +9,7 @@ import { type PaxRecords, parsePax, parsePaxNumber, parsePaxTime, paxLimit } fro
 import { ByteSource } from './source.ts';
 import { StoredEntry } from './stored-entry.ts';
 import { checkExtents, readGnuSparse, readPaxSparse, readSparseMap } from './sparse.ts';
+import { xattrName } from './xattr-key.ts';
 
 /** Writers fill their last record, of some kilobytes; without end only a bomb goes on. */
 const trailingLimit = 64 << 20;
@@ -179,8 +180,9 @@ function applyPax(header: TarHeader, records: PaxRecords): SparseFromPax | undef
   let sparseSize: number | undefined;
   let hasSparse = false;
   for (const [key, value] of records) {
-    if (key.startsWith('SCHILY.xattr.')) {
-      xattrs.set(key.slice('SCHILY.xattr.'.length), value);
+    const name = xattrName(key);
+    if (name !== undefined) {
+      xattrs.set(name, value);
       continue;
     }
     if (key.startsWith('GNU.sparse.')) {

@@ -7,6 +7,7 @@ import { asBuffer, Fault } from '../../std/index.ts';
 import { blockSize, fitsOctal, paddingOf, writeChecksum, writeOctal } from './block.ts';
 import type { TarHeader, TarType } from './entry.ts';
 import { formatPax, formatPaxTime, type PaxRecords } from './pax.ts';
+import { xattrKey } from './xattr-key.ts';
 
 /** A file's content must be exactly `size` bytes. */
 export interface TarSource {
@@ -98,7 +99,7 @@ export function encodeTarHeader(header: TarHeader): Buffer {
   if (header.mtime % 1_000_000_000n !== 0n || !fitsOctal(Number(seconds), 12)) {
     records.push(['mtime', Buffer.from(formatPaxTime(header.mtime))]);
   }
-  for (const key of [...header.xattrs.keys()].sort()) records.push([`SCHILY.xattr.${key}`, header.xattrs.get(key)!]);
+  for (const name of [...header.xattrs.keys()].sort()) records.push([xattrKey(name), header.xattrs.get(name)!]);
   if (records.some(([key, value]) => (key === 'path' || key === 'linkpath') && !isUtf8(value))) {
     records.unshift(['hdrcharset', Buffer.from('BINARY')]);
   }

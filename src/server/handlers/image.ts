@@ -1,6 +1,7 @@
 /** Images: local ones, and their ways to and from registries and tar files. */
-import type { ProgressMessage } from '../../api/index.ts';
+import type { ImageDifference, ProgressMessage } from '../../api/index.ts';
 import { Fault, messageOf } from '../../std/index.ts';
+import { decodePlatform } from '../body/platform.ts';
 import { parseRegistryAuth } from '../body/registry-auth.ts';
 import type { Call } from '../call.ts';
 import { applyDeltas, imageDeltas, imageSummaryDeltas } from '../deltas.ts';
@@ -8,6 +9,8 @@ import { goJson } from '../go-json.ts';
 import { empty, file, json, type Reply, stream } from '../http/reply.ts';
 import { ClientGone } from '../http/input.ts';
 
+/** How many bytes of archive will come, for whoever shows progress. */
+const sizeHeader = 'X-Wherry-Archive-Size';
 const listFilters = ['before', 'dangling', 'label', 'label!', 'reference', 'since', 'until'];
 
 export async function list(call: Call): Promise<Reply> {
@@ -15,6 +18,7 @@ export async function list(call: Call): Promise<Reply> {
     all: call.query.boolean('all'),
     filters: call.query.filters(listFilters),
     sharedSize: call.version >= 42 && call.query.boolean('shared-size'),
+    manifests: call.version >= 47 && call.query.boolean('manifests'),
   });
   return json(summaries.map((summary) => applyDeltas(imageSummaryDeltas, call.version, summary)));
 }
@@ -30,6 +34,19 @@ export async function inspect(call: Call): Promise<Reply> {
 
 export async function history(call: Call): Promise<Reply> {
   return json(await call.engine.images.history(call.name, { platform: platformOf(call, 48) }));
+}
+
+export async function layers(call: Call): Promise<Reply> {
+  return json(await call.engine.images.layers(call.name, { platform: platformOf(call, 0) }));
+}
+
+export async function diff(call: Call): Promise<Reply> {
+  const from = call.query.text('from');
+  const to = call.query.text('to');
+  if (from === undefined || to === undefined) {
+    throw new Fault('invalid', 'Cannot compare images: want query parameters "from" and "to"');
+  }
+  return progress(await call.engine.images.diff(from, to, { platform: platformOf(call, 0) }, call.signal));
 }
 
 /** Pull with `fromImage`, import with `fromSrc`. */
@@ -82,8 +99,9 @@ export async function saveMany(call: Call): Promise<Reply> {
 }
 
 async function saved(call: Call, names: string[]): Promise<Reply> {
-  const bytes = await call.engine.images.save(names, { platform: platformOf(call, 48) }, call.signal);
-  return file('application/x-tar', bytes);
+  const since = call.query.all('since').filter((name) => name !== '');
+  const { size, tar } = await call.engine.images.save(names, { platform: platformOf(call, 48), since }, call.signal);
+  return file('application/x-tar', tar, { [sizeHeader]: String(size) });
 }
 
 export async function tag(call: Call): Promise<Reply> {
@@ -94,7 +112,8 @@ export async function tag(call: Call): Promise<Reply> {
 }
 
 export async function remove(call: Call): Promise<Reply> {
-  const options = { force: call.query.boolean('force'), noPrune: call.query.boolean('noprune') };
+  const platforms = call.version < 50 ? [] : call.query.all('platforms').map(decodePlatform);
+  const options = { force: call.query.boolean('force'), noPrune: call.query.boolean('noprune'), platforms };
   return json(await call.engine.images.remove(call.name, options));
 }
 
@@ -120,16 +139,20 @@ export async function distribution(call: Call): Promise<Reply> {
   return json(await call.engine.images.distribution(call.name, auth, call.signal));
 }
 
+/** The one platform asked for. @throws Fault invalid, also for several */
 function platformOf(call: Call, since: number): string | undefined {
-  return call.version < since ? undefined : call.query.text('platform');
+  if (call.version < since) return undefined;
+  const platforms = call.query.all('platform').filter((text) => text !== '');
+  if (platforms.length > 1) throw new Fault('invalid', 'multiple platform parameters not supported');
+  return platforms[0] === undefined ? undefined : decodePlatform(platforms[0]);
 }
 
-function progress(messages: AsyncIterable<ProgressMessage>): Reply {
+function progress(messages: AsyncIterable<ProgressMessage | ImageDifference>): Reply {
   return stream({ 'Content-Type': 'application/json' }, progressLines(messages));
 }
 
 /** The head is out with status 200, so a failure is the last line. */
-async function* progressLines(messages: AsyncIterable<ProgressMessage>): AsyncGenerator<string> {
+async function* progressLines(messages: AsyncIterable<ProgressMessage | ImageDifference>): AsyncGenerator<string> {
   try {
     for await (const message of messages) yield `${goJson(message)}\r\n`;
   } catch (error) {

@@ -13,6 +13,7 @@ export async function ping(call: Call): Promise<Reply> {
 }
 
 export async function pingHead(call: Call): Promise<Reply> {
+  call.engine.system.expect();
   return pingReply(call, '');
 }
 

@@ -72,6 +72,8 @@ export const handlers: Readonly<Record<EndpointKey, Handler>> = {
   imagePush: image.push,
   imageTag: image.tag,
   imageRemove: image.remove,
+  imageDiff: image.diff,
+  imageLayers: image.layers,
   distribution: image.distribution,
 
   build: system.build,

@@ -1,0 +1,109 @@
+/**
+ * Runs the bundled command line's usual verbs once against a socket that answers as an idle daemon would, and keeps what V8 compiled.
+ * Started by scripts/build.ts with its output thrown away.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+const folder = mkdtempSync(join(tmpdir(), 'wherry-warm-'));
+const socketPath = join(folder, 'w.sock');
+const id = 'a'.repeat(64);
+const container = {
+  Id: id,
+  Names: ['/web'],
+  Image: 'web',
+  ImageID: `sha256:${id}`,
+  Command: 'sleep 1',
+  Created: 1,
+  Ports: [{ IP: '0.0.0.0', PrivatePort: 80, PublicPort: 8080, Type: 'tcp' }],
+  Labels: {},
+  State: 'running',
+  Status: 'Up 2 minutes',
+  HostConfig: { NetworkMode: 'bridge' },
+  NetworkSettings: { Networks: {} },
+  Mounts: [],
+};
+const image = {
+  Id: `sha256:${id}`,
+  ParentId: '',
+  RepoTags: ['web:latest'],
+  RepoDigests: [],
+  Created: 1,
+  Size: 1,
+  SharedSize: -1,
+  Labels: null,
+  Containers: -1,
+};
+const inspected = { ...container, Name: '/web', Config: { Tty: false }, State: { Running: true, Status: 'running' } };
+const answers: readonly (readonly [RegExp, number, unknown])[] = [
+  [/ \/_ping/, 200, 'OK'],
+  [/\/version /, 200, { ApiVersion: '1.51', MinAPIVersion: '1.24', Components: [], Platform: { Name: '' } }],
+  [/\/containers\/json/, 200, [container]],
+  [/\/images\/json/, 200, [image]],
+  [/\/containers\/create/, 201, { Id: id, Warnings: [] }],
+  [/\/containers\/[^/]+\/exec/, 201, { Id: id }],
+  [/\/exec\/[^/]+\/json/, 200, { ExitCode: 0, Running: false }],
+  [/\/wait/, 200, { StatusCode: 0, Error: null }],
+  [/\/containers\/[^/]+\/json/, 200, inspected],
+  [/\/(start|stop|resize)/, 204, undefined],
+  [/DELETE /, 204, undefined],
+];
+
+function answer(socket: Socket, request: string): void {
+  if (/\/attach|\/exec\/[^/]+\/start/.test(request)) {
+    socket.end(
+      'HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.multiplexed-stream\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n\u0001\0\0\0\0\0\0\u0003hi\n',
+    );
+    return;
+  }
+  const [, status, value] = answers.find(([pattern]) => pattern.test(request)) ?? [/x/, 404, { message: 'no' }];
+  const body =
+    value === undefined || request.startsWith('HEAD') ? '' : typeof value === 'string' ? value : JSON.stringify(value);
+  const head = `HTTP/1.1 ${status} OK\r\nApi-Version: 1.51\r\nContent-Type: application/json\r\n`;
+  socket.write(status === 204 ? `${head}\r\n` : `${head}Content-Length: ${body.length}\r\n\r\n${body}`);
+}
+
+class Ended extends Error {}
+
+const server = createServer((socket) => {
+  socket.on('error', () => {});
+  socket.on('data', (data) => {
+    const text = data.toString('latin1');
+    if (/^(GET|HEAD|POST|DELETE|PUT) /.test(text)) answer(socket, text.slice(0, text.indexOf('\r\n')));
+  });
+});
+await new Promise<void>((listening) => server.listen(socketPath, listening));
+process.env['WHERRY_HOST'] = `unix://${socketPath}`;
+const exit = process.exit.bind(process);
+process.exit = () => {
+  throw new Ended();
+};
+const entry = resolve(import.meta.dirname, '../dist/wherry-main.cjs');
+const loaded = (
+  createRequire(import.meta.url)(entry) as { load(): { exports: { main(): Promise<void> }; save(): void } }
+).load();
+for (const line of [
+  'version --format {{.Client.Version}}',
+  'ps',
+  'ps -q',
+  'images',
+  'run --rm web echo hi',
+  'exec web true',
+  'stop web',
+  'rm -f web',
+  'inspect web',
+]) {
+  process.argv = [process.argv[0]!, entry, '--', ...line.split(' ')];
+  await Promise.race([
+    loaded.exports.main().catch((error: unknown) => {
+      if (!(error instanceof Ended)) throw error;
+    }),
+    new Promise((late) => setTimeout(late, 2000)),
+  ]);
+}
+loaded.save();
+rmSync(folder, { recursive: true, force: true });
+exit(0);

@@ -1,0 +1,42 @@
+/**
+ * The bundled command line's entry: copied to dist/ beside wherry.cjs. It compiles the bundle with V8's code cache of all functions
+ * that have run before (Node's own compile cache keeps those of the top level only), which saves a quarter of the start.
+ */
+const fs = require('node:fs');
+const { Script } = require('node:vm');
+
+const bundle = `${__dirname}/wherry.cjs`;
+const cache = `${__dirname}/wherry.cache`;
+
+/** Returns the bundle's exports, and a function that keeps what has been compiled by now. */
+function load() {
+  // The bundle is ASCII: as latin1 it is read without decoding.
+  const source = `(function(exports,require,module,__filename,__dirname){${fs.readFileSync(bundle, 'latin1')}\n})`;
+  let cachedData;
+  try {
+    cachedData = fs.readFileSync(cache);
+  } catch {
+    // Not there yet.
+  }
+  const script = new Script(source, { filename: bundle, cachedData });
+  const module = { exports: {} };
+  script.runInThisContext()(module.exports, require, module, bundle, __dirname);
+  const save = () => {
+    const temporary = `${cache}.${process.pid}`;
+    try {
+      fs.writeFileSync(temporary, script.createCachedData());
+      fs.renameSync(temporary, cache);
+    } catch {
+      // Installed where this user may not write: the next start is as slow as this one.
+    }
+  };
+  return { exports: module.exports, save, cached: cachedData !== undefined && script.cachedDataRejected !== true };
+}
+
+if (require.main === module) {
+  const { exports, save, cached } = load();
+  if (!cached) process.on('exit', save);
+  exports.main();
+} else {
+  module.exports = { load };
+}
