@@ -29,6 +29,7 @@ import {
   writeFileAtomic,
   zeroTime,
 } from '../std/index.ts';
+import { Reserve } from './reserve.ts';
 import { ImageUsage } from './usage.ts';
 
 /** How an image came to be here first; a registry's is not marked. */
@@ -68,6 +69,7 @@ export class ImageRecords {
   readonly usage: ImageUsage;
   readonly #records: Records<ImageRecord>;
   readonly #file: string;
+  readonly #reserve: Reserve;
   readonly #images = new Map<Digest, StoredImage>();
   readonly #lost = new Map<Digest, ImageRecord>();
   readonly #references: Map<string, Name>;
@@ -77,6 +79,7 @@ export class ImageRecords {
   private constructor(records: Records<ImageRecord>, file: string, references: Map<string, Name>, usage: ImageUsage) {
     this.#records = records;
     this.#file = file;
+    this.#reserve = new Reserve(`${file}.room`);
     this.#references = references;
     this.usage = usage;
   }
@@ -105,6 +108,7 @@ export class ImageRecords {
     }
     const known = (id: Digest): boolean => opened.#images.has(id) || opened.#lost.has(id);
     for (const [text, { id }] of references) if (!known(id)) references.delete(text);
+    await opened.#reserve.fill(0);
     return opened;
   }
 
@@ -250,8 +254,8 @@ export class ImageRecords {
   }
 
   /**
-   * Gives up names. A disk too full even for the shorter list must not keep an image from being removed, which makes room:
-   * then the list is written by `flush`.
+   * Gives up names, in room that was kept for it when the disk is full. Where that is taken, too, an image can be removed all
+   * the same, which makes room: then the list is written by `flush`.
    */
   async unpoint(references: readonly Reference[]): Promise<void> {
     const removed = references.flatMap((reference): [string, Name][] => {
@@ -263,7 +267,11 @@ export class ImageRecords {
     });
     this.#unsaved.push(...removed);
     try {
-      await this.#save();
+      await this.#save().catch(async (error: unknown) => {
+        if (!isDiskFull(error)) throw error;
+        await this.#reserve.release();
+        await this.#save();
+      });
       this.#unsaved = [];
     } catch (error) {
       if (isDiskFull(error)) return;
@@ -291,7 +299,9 @@ export class ImageRecords {
 
   async #save(): Promise<void> {
     const sorted = [...this.#references].sort(([a], [b]) => (a < b ? -1 : 1)).map(([text, { id }]) => [text, id]);
-    await writeFileAtomic(this.#file, JSON.stringify(Object.fromEntries(sorted)));
+    const bytes = JSON.stringify(Object.fromEntries(sorted));
+    await writeFileAtomic(this.#file, bytes);
+    await this.#reserve.fill(bytes.length);
   }
 }
 

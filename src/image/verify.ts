@@ -59,7 +59,7 @@ export async function* verifyImages(
 
 /** A file that is being written counts as one. */
 function isOwnFile(name: string, mtimeMs: number): boolean {
-  if (['images', 'freed', 'references.json', 'usage.json'].includes(name)) return true;
+  if (['images', 'freed', 'references.json', 'references.json.room', 'usage.json'].includes(name)) return true;
   return name.endsWith('.tmp') && Date.now() - mtimeMs < 60_000;
 }
 

@@ -98,6 +98,7 @@ export class Daemon implements AsyncDisposable {
   async start(): Promise<void> {
     this.disk?.mount();
     const log = openSync(this.logFile, 'a');
+    const logged = this.log.length;
     const [file, ...args] = [...(this.#options.launcher ?? []), join(repository, 'bin/wherryd'), ...this.arguments()];
     const child = spawn(file!, args, {
       stdio: ['ignore', log, log],
@@ -119,6 +120,8 @@ export class Daemon implements AsyncDisposable {
       what: () => `the daemon to answer; its log:\n${this.log.slice(-2000)}`,
     });
     if (ended) throw new Error(`the daemon ended at once; its log:\n${this.log.slice(-2000)}`);
+    // It answers before it has opened all that it keeps open.
+    await until(() => this.log.slice(logged).includes('completed initialization'), { what: 'the daemon to be up' });
     this.#descriptors = descriptors(this.pid);
   }
 
