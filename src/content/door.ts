@@ -38,8 +38,12 @@ export interface Content {
    * day though no owner names it, so that a download that is tried again need not begin anew.
    */
   openIngest(options: { digest: Digest; size: number; hold?: Hold | undefined }): Promise<Ingest>;
-  /** Deletes a blob whoever needs it: one that is damaged, or that its owner can have again. */
+  /** Deletes a blob whoever needs it: one that is damaged. */
   delete(digest: Digest): Promise<void>;
+  /** Deletes a blob that its owners can do without, unless somebody holds it; tells whether it did. */
+  release(digest: Digest): Promise<boolean>;
+  /** Bytes of the disk that the blob takes; 0 when it is not there. */
+  usage(digest: Digest): number;
   list(): Blob[];
   /** Disposing deletes what of it no owner names and nobody else holds. */
   hold(): Hold;

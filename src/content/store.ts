@@ -192,6 +192,16 @@ class FileContent implements Content {
     if (path !== undefined) await this.#drop(path);
   }
 
+  async release(digest: Digest): Promise<boolean> {
+    const path = this.#isHeld(digest) ? undefined : this.#moveAway(digest);
+    if (path !== undefined) await this.#drop(path);
+    return path !== undefined;
+  }
+
+  usage(digest: Digest): number {
+    return (statSync(this.#path(digest), { throwIfNoEntry: false })?.blocks ?? 0) * 512;
+  }
+
   list(): Blob[] {
     return [...this.#sizes.keys()].flatMap((digest) => {
       const size = this.size(digest);

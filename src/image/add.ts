@@ -36,6 +36,7 @@ export async function addImage(
   const id = await shelf.content.put(options.config, hold.blobs);
   const manifest = options.manifest ?? (await putManifest(shelf, hold, { id, size: options.config.length }, layers));
   await shelf.unpack({ chain, config, layers }, { watch: options.watch }, signal);
+  await shelf.freed.forgetAll(layers, (digest) => shelf.content.has(digest));
   return shelf.exclusive(() => shelf.records.put({ id, manifest, layers, parent, origin }, config));
 }
 

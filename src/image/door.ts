@@ -72,6 +72,11 @@ export interface ImageStore extends Images, AsyncDisposable {
   /** Checks credentials against their registry. @throws Fault unauthorized, unavailable */
   login(auth: RegistryAuth): Promise<{ Status: string; IdentityToken: string }>;
   count(): number;
+  /**
+   * Frees `need` bytes of the disk where that is possible without touching what a container, a name or the last good
+   * deployment needs; returns how many it freed.
+   */
+  freeSpace(need: number): Promise<number>;
   /** What each image has of the disk. */
   holdings(): ImageHolding[];
   /** What is wrong with images, their blobs and their layers. */

@@ -56,6 +56,11 @@ export class FreedBlobs {
     await this.#records.put(nameOf(digest), { digest, size, mediaType, source, freedAt });
   }
 
+  /** Those that came back by another way. */
+  async forgetAll(layers: readonly Descriptor[], isHere: (digest: Digest) => boolean): Promise<void> {
+    for (const { digest } of layers) if (isHere(digest)) await this.forget(digest);
+  }
+
   async forget(digest: Digest): Promise<void> {
     if (this.has(digest)) await this.#records.delete(nameOf(digest));
   }

@@ -9,6 +9,7 @@ import { diffImages } from './diff.ts';
 import { Downloads } from './downloads.ts';
 import { findImage } from './find.ts';
 import { FreedBlobs } from './freed.ts';
+import { freeSpaceOnDisk } from './gc.ts';
 import { importImage } from './import.ts';
 import { imageLayers } from './layers.ts';
 import { listImages } from './list.ts';
@@ -39,7 +40,7 @@ export async function openImages(options: ImageStoreOptions): Promise<ImageStore
   );
   const shelf = new Shelf({ records, freed, content, snapshots, uses, emit, version: options.version });
   const puller = { shelf, registry, downloads: new Downloads(content, registry, parallelDownloads), parallelDownloads };
-  const pusher = { shelf, registry, parallelUploads };
+  const pusher = { ...puller, parallelUploads };
 
   return {
     collect: () => shelf.collect(),
@@ -65,7 +66,7 @@ export async function openImages(options: ImageStoreOptions): Promise<ImageStore
     push: async (request, signal) => pushImage(pusher, request, signal),
     import: (request, signal) => importImage(shelf, registry, request, signal),
     load: async (body, request, signal) => loadImages(shelf, body, request, signal),
-    save: (refs, request, signal) => saveImages(shelf, refs, request, signal),
+    save: (refs, request, signal) => saveImages(puller, refs, request, signal),
     tag: async (ref, { repo, tag }) => {
       await tagImage(shelf, findImage(records, ref), parseTagTarget(repo, tag));
     },
@@ -84,6 +85,7 @@ export async function openImages(options: ImageStoreOptions): Promise<ImageStore
       ),
     login: (auth) => registry.login(auth, AbortSignal.timeout(remoteTimeoutMs)),
     count: () => records.all().length,
+    freeSpace: (need) => freeSpaceOnDisk(shelf, need, options.log),
     holdings: () =>
       records.all().map((image) => ({
         id: image.id,

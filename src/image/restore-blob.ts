@@ -19,7 +19,8 @@ import type { ImageHold, Shelf } from './shelf.ts';
 
 export interface RestoreOptions {
   hold: ImageHold;
-  credentials?: Credentials | undefined;
+  /** For a registry by its domain. */
+  credentials?: (domain: string) => Credentials | undefined;
 }
 
 /** Returns how. @throws Fault not-found that names the command to type */
@@ -35,10 +36,22 @@ export async function restoreLayer(
   const how =
     (await rebuilt(shelf, stored, layer, options.hold, signal)) ??
     (await fetched(puller, image, layer.digest, signal, (source) =>
-      puller.downloads.fetch(source, layer, { credentials: options.credentials, hold: options.hold }, signal),
+      puller.downloads.fetch(source, layer, transferOptions(options, source), signal),
     ));
   await shelf.freed.forget(layer.digest);
   return how;
+}
+
+/** The layer's blob in the store and held, brought back where it was freed to make room. @throws Fault as `restoreLayer` */
+export async function ensureLayer(
+  puller: Puller,
+  image: ImageRecord,
+  layer: Descriptor,
+  options: RestoreOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  options.hold.blobs.add(layer.digest);
+  if (!puller.shelf.content.has(layer.digest)) await restoreLayer(puller, image, layer, options, signal);
 }
 
 /** As `restoreLayer`, for an image's manifest, or the index by which it came. */
@@ -60,7 +73,7 @@ export async function restoreManifest(
     }
   }
   return fetched(puller, image, digest, signal, async (source) => {
-    const { bytes } = await puller.registry.resolve(withDigest(source, digest), credentials, signal);
+    const { bytes } = await puller.registry.resolve(withDigest(source, digest), credentials?.(source.domain), signal);
     if ((await content.put(bytes, hold.blobs)) !== digest)
       throw new Fault('invalid', 'the registry sent something else');
   });
@@ -77,9 +90,15 @@ export function restoreConfig(
     const parsed = parseManifest(await puller.shelf.content.read(image.manifest), '');
     if (parsed.kind !== 'manifest' || parsed.manifest.config.digest !== image.id)
       throw new Fault('invalid', 'its manifest is of another image');
-    const { hold, credentials } = options;
-    await puller.downloads.fetch(source, parsed.manifest.config, { hold, credentials }, signal);
+    await puller.downloads.fetch(source, parsed.manifest.config, transferOptions(options, source), signal);
   });
+}
+
+function transferOptions(
+  { hold, credentials }: RestoreOptions,
+  source: Reference,
+): { hold: ImageHold; credentials: Credentials | undefined } {
+  return { hold, credentials: credentials?.(source.domain) };
 }
 
 /** What a person can do about an image of which something is missing for good. */

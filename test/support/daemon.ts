@@ -120,8 +120,10 @@ export class Daemon implements AsyncDisposable {
       what: () => `the daemon to answer; its log:\n${this.log.slice(-2000)}`,
     });
     if (ended) throw new Error(`the daemon ended at once; its log:\n${this.log.slice(-2000)}`);
-    // It answers before it has opened all that it keeps open.
+    // It answers before it has opened all that it keeps open: two network namespaces among it, ready for the next starts.
     await until(() => this.log.slice(logged).includes('completed initialization'), { what: 'the daemon to be up' });
+    const spares = (): number => filesUnder(join(this.execRoot, 'netns')).length;
+    await until(() => spares() >= 2, { timeoutMs: 2000, what: 'spare namespaces' }).catch(() => {});
     this.#descriptors = descriptors(this.pid);
   }
 
