@@ -33,15 +33,12 @@ export function parseGcMarks(values: Readonly<Record<string, unknown>>): GcMarks
       'invalid image-gc: high and low must both be parts that are used (85%) or both bytes that are left (20GB)',
     );
   if (fullness(low) >= fullness(high))
-    throw new Fault(
-      'invalid',
-      `invalid image-gc: low (${String(values['low'])}) must be less full than high (${String(values['high'])})`,
-    );
+    throw new Fault('invalid', 'invalid image-gc: low must be less full than high, as in high=85%, low=75%');
   return { high, low };
 }
 
 function parseMark(key: string, value: unknown): Mark {
-  const text = String(value).trim();
+  const text = typeof value === 'string' ? value.trim() : JSON.stringify(value);
   const part = /^(\d+(?:\.\d+)?)%$/.exec(text);
   const used = Number(part?.[1]) / 100;
   if (part !== null && used > 0 && used < 1) return { used };
