@@ -1,5 +1,6 @@
 /** The dictionary of the wire: Engine API types, the engine's shape, endpoints, versions, filters. Pure. */
 export { type Access, type Endpoint, type EndpointKey, endpoints, swarmRoots } from './endpoints.ts';
+export type * from './build.ts';
 export type * from './engine.ts';
 export {
   acceptFilters,

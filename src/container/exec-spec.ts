@@ -1,5 +1,6 @@
 /** The OCI process (runtime-spec "process") of an exec. */
 import type { ExecCreateBody } from '../api/index.ts';
+import { errorCode, Fault } from '../std/index.ts';
 import { containerCapabilities } from './capabilities.ts';
 import type { Context, Live } from './context.ts';
 import { requireRun } from './find.ts';
@@ -23,14 +24,7 @@ export interface OciProcess {
 export function execProcess(context: Context, live: Live, body: ExecCreateBody): OciProcess {
   const { config, hostConfig } = live.record;
   const run = requireRun(live);
-  const user = withRoot(`/proc/${run.pid}/root`, (root) =>
-    resolveUser(
-      body.User || config.User || '',
-      body.User ? [] : (hostConfig.GroupAdd ?? []),
-      readInRoot(root, '/etc/passwd') ?? '',
-      readInRoot(root, '/etc/group') ?? '',
-    ),
-  );
+  const user = execUser(live, run.pid, body);
   const extra = body.Env ?? [];
   const replaced = new Set(extra.map(environmentKey));
   const environment = [
@@ -55,6 +49,25 @@ export function execProcess(context: Context, live: Live, body: ExecCreateBody):
     noNewPrivileges: (hostConfig.SecurityOpt ?? []).some((option) => /^no-new-privileges(?:$|[:=]true$)/.test(option)),
   };
   return process;
+}
+
+/** @throws Fault conflict when the container has just ended */
+function execUser({ record }: Live, pid: number, body: ExecCreateBody): ReturnType<typeof resolveUser> {
+  const { config, hostConfig } = record;
+  try {
+    return withRoot(`/proc/${pid}/root`, (root) =>
+      resolveUser(
+        body.User || config.User || '',
+        body.User ? [] : (hostConfig.GroupAdd ?? []),
+        readInRoot(root, '/etc/passwd') ?? '',
+        readInRoot(root, '/etc/group') ?? '',
+      ),
+    );
+  } catch (error) {
+    const code = errorCode(error);
+    if (code !== 'ENOENT' && code !== 'ESRCH') throw error;
+    throw new Fault('conflict', `container ${record.id} is not running`, { cause: error });
+  }
 }
 
 function askedSize(body: ExecCreateBody): ConsoleSize | undefined {

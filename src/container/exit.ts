@@ -12,7 +12,7 @@ import { saveIfThere, startContainer } from './start.ts';
 import { settleWaiters } from './wait.ts';
 
 /** How long a dead process's exit file may take to appear before its monitor counts as lost. */
-const MONITOR_GRACE_MS = 2000;
+export const monitorGraceMs = 2000;
 
 /** Watches for exits of all containers; one watch for the whole daemon, and a slow sweep for what inotify missed. */
 export function watchExits(context: Context): Disposable {
@@ -43,9 +43,14 @@ function sweepOne(context: Context, live: Live): void {
     if (live.run !== run) return;
     watchExit(context, live);
     if (live.run !== run) return;
-    context.log.error('the monitor of a container is gone; its exit code is unknown', { container: live.record.id });
-    context.background(handleExit(context, live, 255, nowNanos()));
-  }, MONITOR_GRACE_MS).unref();
+    exitUnknown(context, live);
+  }, monitorGraceMs).unref();
+}
+
+/** The process is gone, and its monitor with it. */
+export function exitUnknown(context: Context, live: Live): void {
+  context.log.error('the monitor of a container is gone; its exit code is unknown', { container: live.record.id });
+  context.background(handleExit(context, live, 255, nowNanos()));
 }
 
 /** Handles the exit of a container if its exit file is there. */

@@ -1,11 +1,12 @@
 /** After a daemon restart or a reboot: which containers still run, which ended meanwhile, which come up again. */
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isAlive } from '../linux/index.ts';
 import { faultKind, messageOf } from '../std/index.ts';
 import { type Context, exitDirectory, type Live, logPath } from './context.ts';
 import { newLive } from './create.ts';
-import { cleanUp, watchExit } from './exit.ts';
+import { cleanUp, exitUnknown, monitorGraceMs, watchExit } from './exit.ts';
 import { startHealth } from './health.ts';
 import { forwardLogs } from './log-forward.ts';
 import { removeLocked } from './remove.ts';
@@ -45,6 +46,7 @@ export async function resumeContainers(context: Context): Promise<void> {
     }
     await context.runs.delete(id);
   }
+  const lost: Live[] = [];
   for (const live of context.live.values()) {
     if (live.run === undefined) continue;
     if (isAlive(live.run.pid, live.run.startTicks)) {
@@ -52,22 +54,30 @@ export async function resumeContainers(context: Context): Promise<void> {
       forwardLogs(context, live);
       // It may have ended between the two looks.
       watchExit(context, live);
-    } else settleLost(context, live);
+    } else lost.push(live);
   }
-  await context.settled();
+  await Promise.all(lost.map((live) => settleLost(context, live)));
+  for (const live of context.live.values()) await live.ending;
   for (const live of context.live.values()) await tidy(context, live);
   context.background(startAll(context));
 }
 
-function settleLost(context: Context, live: Live): void {
-  watchExit(context, live);
-  const run = live.run;
-  if (run === undefined) return;
-  // conmon writes the exit file right after the process is gone; give it a moment, then the sweep of exits takes over.
+/** Nobody is to be told that it runs: its monitor, which ends with it, writes the exit code in a moment, or is gone. */
+async function settleLost(context: Context, live: Live): Promise<void> {
+  const { run } = live;
   context.log.warn('a container ended while no daemon watched', { container: live.record.id });
+  for (const late = Date.now() + monitorGraceMs; live.run === run; ) {
+    watchExit(context, live);
+    if (live.run !== run) return;
+    if (Date.now() > late) {
+      exitUnknown(context, live);
+      return;
+    }
+    await sleep(10);
+  }
 }
 
-/** Removes what a crash left of containers that do not run, and --rm containers that ended unseen. */
+/** Removes what a crash left of containers that do not run; ends removals that it cut short, and --rm containers that ended unseen. */
 async function tidy(context: Context, live: Live): Promise<void> {
   if (live.run !== undefined || live.restart !== undefined) return;
   const { record } = live;
@@ -78,8 +88,10 @@ async function tidy(context: Context, live: Live): Promise<void> {
     await cleanUp(context, live, { cgroup: `${context.settings.cgroupParent}/${record.id}`, sandbox: undefined });
     // The record of a --rm container is not written again when it starts; after a reboot only its log tells that it did.
     const started = record.state.status !== 'created' || existsSync(logPath(context, record.id));
-    if (record.hostConfig.AutoRemove && started) {
-      await context.lock.run(record.id, () => removeLocked(context, live, { volumes: true }));
+    // Without its root it was being removed when the daemon died: what remains of it goes, too.
+    const halfRemoved = !context.snapshots.exists(record.id);
+    if (halfRemoved || (record.hostConfig.AutoRemove && started)) {
+      await context.lock.run(record.id, () => removeLocked(context, live, { volumes: !halfRemoved }));
     }
   } catch (error) {
     context.log.warn('cannot tidy a container', { container: record.id, error: messageOf(error) });

@@ -215,6 +215,10 @@ describe('security', () => {
 describe('words', () => {
   test("the runtime's failures become what clients match", () => {
     assert.equal(startFailure('executable file `x` not found in $PATH: No such file or directory', 'x').exitCode, 127);
+    assert.equal(
+      startFailure('open `/sys/fs/cgroup/pids/x/cgroup.procs`: No such file or directory', 'x').exitCode,
+      128,
+    );
     assert.equal(startFailure('exec failed: exec: "x": executable file not found in $PATH', 'x').exitCode, 127);
     assert.equal(
       startFailure('exec: "x": executable file not found in $PATH', 'x').detail,

@@ -145,5 +145,6 @@ async function failed(context: Context, live: Live, error: unknown, automatic: b
 function cgroupPath(context: Context, record: ContainerRecord): string {
   const parent = record.hostConfig.CgroupParent || context.settings.cgroupParent;
   if (context.settings.systemdCgroup) return `${parent || 'system.slice'}:wherry:${record.id}`;
-  return `${parent.startsWith('/') ? parent : `/${parent}`}/${record.id}`;
+  // As an absolute path: `..` ends at the root of the hierarchy.
+  return join('/', parent, record.id);
 }

@@ -52,6 +52,7 @@ test('a layer that another image has compressed is not compressed again', { skip
   await push(fixture, double.host, 'more');
   assert.equal(pushedLayers(double, 'more')[0]!.digest, pushedLayers(double, 'base')[0]!.digest);
   assert.equal(pushedLayers(double, 'more').length, 2);
+  assert.equal(double.requests(/^(PATCH|PUT) .*\/blobs\/uploads/).filter(({ bytes }) => bytes > 0).length, 4);
 });
 
 test('two pushes at once compress once', { skip }, async () => {

@@ -36,16 +36,37 @@ export async function compressLayers(
       const onRead = (current: number): void => report(index, current, layer.size);
       layers.push(found ?? (await compress(shelf, hold, layer, onRead, signal)));
     }
-    const { id, parent, config } = known;
-    const manifest = await putManifest(shelf, hold, { id, size: shelf.content.size(id)! }, layers);
-    const stored = await shelf.exclusive(async () => {
-      // Removed meanwhile: what is pushed is pushed, but nothing is recorded of it.
-      if (shelf.records.get(id) === undefined) return { ...known, manifest, layers };
-      return shelf.records.put({ id, manifest, layers, parent }, config);
-    });
-    await shelf.content.collect([known.manifest, ...known.layers.map(({ digest }) => digest)]);
+    const packed = new Map(known.layers.map(({ digest }, index) => [digest, layers[index]!]));
+    const stored = await replaceLayers(shelf, hold, known, packed);
+    // Its parents and children have the same layers: they share the compressed ones, too.
+    for (const other of shelf.records.all()) {
+      if (
+        other.layers.some(({ digest, mediaType }) => plain.has(mediaType) && packed.has(digest)) &&
+        !isPublished(shelf, other)
+      )
+        await replaceLayers(shelf, hold, other, packed);
+    }
     return stored;
   });
+}
+
+/** The image with other forms of its layers, and a manifest that says so. What only the old form needed goes. */
+async function replaceLayers(
+  shelf: Shelf,
+  hold: ImageHold,
+  image: StoredImage,
+  forms: ReadonlyMap<Digest, Descriptor>,
+): Promise<StoredImage> {
+  const { id, parent, config } = image;
+  const layers = image.layers.map((layer) => forms.get(layer.digest) ?? layer);
+  const manifest = await putManifest(shelf, hold, { id, size: shelf.content.size(id)! }, layers);
+  const stored = await shelf.exclusive(async () => {
+    // Removed meanwhile: what is pushed is pushed, but nothing is recorded of it.
+    if (shelf.records.get(id) === undefined) return { ...image, manifest, layers };
+    return shelf.records.put({ id, manifest, layers, parent }, config);
+  });
+  await shelf.content.collect([image.manifest, ...image.layers.map(({ digest }) => digest)]);
+  return stored;
 }
 
 /** A registry knows the manifest with these very layers: it must stay what it is. */

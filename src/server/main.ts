@@ -64,6 +64,8 @@ async function main(args: string[]): Promise<number> {
   await claim(config);
   const started = performance.now();
   await using open = await openEngine(config, log);
+  // Before anybody is answered: what ended while no daemon watched must not be shown as running.
+  await open.resume();
   const server = createServer({ engine: open.engine, logger: log, productVersion });
   for (const setting of config.hosts) {
     for (const target of await targets(setting, config)) {
@@ -72,7 +74,6 @@ async function main(args: string[]): Promise<number> {
     }
   }
   writePidfile(config);
-  await open.resume();
   const about = open.describe();
   log.info('Daemon has completed initialization', {
     version: wherryVersion,

@@ -31,7 +31,6 @@ const intended: Readonly<Record<string, string>> = {
   'load -i $F/one': 'no helper process whose exit code could be told',
   'system df': 'what volumes take on disk counts, their folders too',
   'run --rm busybox ls -a /dev': 'crun adds /dev/core',
-  'save absent': 'Engine 28 names the tag',
   'network disconnect -f net3 nobody': 'the container is looked for first',
 };
 

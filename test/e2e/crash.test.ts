@@ -188,6 +188,31 @@ scenario('volumes and images are as they were; half-made things are gone', async
   await docker.ok('volume', 'rm', 'keep');
 });
 
+scenario('what should run is started again, though others that run are probed and forwarded', async () => {
+  const { docker, daemon } = host;
+  await docker.ok(
+    'run',
+    '-d',
+    '--name',
+    'probed',
+    '--health-cmd',
+    'true',
+    '--health-interval',
+    '1s',
+    'busybox',
+    'sleep',
+    '600',
+  );
+  await docker.ok('run', '-d', '--name', 'always', '--restart', 'always', 'busybox', 'sleep', '600');
+  const pid = Number(await inspect('always', '{{.State.Pid}}'));
+  await daemon.kill();
+  process.kill(pid, 'SIGKILL');
+  await daemon.start();
+  await until(async () => (await inspect('always', '{{.State.Running}}')) === 'true', { what: 'the restart' });
+  assert.notEqual(Number(await inspect('always', '{{.State.Pid}}')), pid);
+  await docker.ok('rm', '-f', 'probed', 'always');
+});
+
 scenario(
   'killed at random moments of run, stop and rm: what is listed works, what is removed is gone',
   async () => {

@@ -301,6 +301,8 @@ scenario('cgroup-parent places the container', async () => {
   const parent = `/wherry-e2e-${process.pid}`;
   const text = await inside(['--cgroup-parent', parent, '--cgroupns', 'host'], 'cat /proc/self/cgroup');
   assert.match(text, new RegExp(`:${parent}/[0-9a-f]{64}$`, 'm'));
+  const above = await inside(['--cgroup-parent', `/../${parent}`, '--cgroupns', 'host'], 'cat /proc/self/cgroup');
+  assert.ok(above.includes(`:/${parent.replace(/^\//, '')}/`), above);
   const { rmdirSync, globSync } = await import('node:fs');
   for (const folder of globSync(`/sys/fs/cgroup/{,*/}${parent.slice(1)}`)) rmdirSync(folder);
 });

@@ -129,12 +129,18 @@ export class Daemon implements AsyncDisposable {
 
   /** Kinds of descriptors of which there are more than when it came up. */
   #moreDescriptors(): string[] {
-    return [...descriptors(this.pid)].flatMap(([kind, count]) => {
-      // The runtimes' sealed copies, made with the first start, and the network namespace kept ready for the next one.
-      if (kind.startsWith('/memfd:') || (kind.startsWith(`${this.execRoot}/netns/`) && count === 1)) return [];
-      const before = this.#descriptors.get(kind) ?? 0;
-      return count > before ? [`${kind}: ${count} and not ${before}`] : [];
+    const now = descriptors(this.pid);
+    const isPooled = (kind: string): boolean => kind.startsWith(`${this.execRoot}/netns/`);
+    // Two network namespaces are kept ready for the next containers, each with a socket that sets it up.
+    const pooled = [...now.keys()].filter(isPooled).length;
+    const limits = new Map([...this.#descriptors, ['socket of another namespace', pooled]]);
+    const more = [...now].flatMap(([kind, count]) => {
+      // The runtimes' sealed copies are made with the first start.
+      if (kind.startsWith('/memfd:') || (isPooled(kind) && count === 1)) return [];
+      const limit = limits.get(kind) ?? 0;
+      return count > limit ? [`${kind}: ${count} and not ${limit}`] : [];
     });
+    return pooled > 2 ? [...more, `network namespaces: ${pooled} and not 2`] : more;
   }
 
   /** Kills it and waits until it is gone. */

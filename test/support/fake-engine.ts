@@ -189,7 +189,7 @@ export function createFakeEngine(): FakeEngine {
       },
       restart: async (ref) => emitFor('restart', find(ref)),
       kill: async (ref, signal) => {
-        if (signal === 'FOO') throw new Fault('invalid', 'invalid signal: FOO');
+        if (signal === 'FOO') throw new Fault('invalid', `cannot kill container: ${ref}: invalid signal: FOO`);
         const container = find(ref);
         if (!container.info.State.Running) {
           throw new Fault('conflict', `cannot kill container: ${ref}: container ${container.info.Id} is not running`);

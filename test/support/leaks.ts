@@ -59,13 +59,39 @@ export function hashOf(dataRoot: string): string {
 /** The open descriptors of a process by kind. */
 export function descriptors(pid: number): Map<string, number> {
   const kinds = new Map<string, number>();
+  const families = socketFamilies(pid);
   for (const fd of readdirSync(`/proc/${pid}/fd`)) {
     const target = link(`/proc/${pid}/fd/${fd}`);
     if (target === undefined) continue;
-    const kind = target.replace(/[:[]+\d+\]?$/, '');
+    const inode = /^socket:\[(\d+)\]$/.exec(target)?.[1];
+    const kind =
+      inode === undefined
+        ? target.replace(/[:[]+\d+\]?$/, '')
+        : `socket ${families.get(inode) ?? 'of another namespace'}`;
     kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
   }
   return kinds;
+}
+
+/** What the sockets of the process's network namespace are, by inode. */
+function socketFamilies(pid: number): Map<string, string> {
+  const found = new Map<string, string>();
+  const columns = { netlink: 9, unix: 6, udp: 9, udp6: 9, tcp: 9, tcp6: 9, raw: 9, packet: 8 };
+  for (const [family, column] of Object.entries(columns)) {
+    let text = '';
+    try {
+      text = readFileSync(`/proc/${pid}/net/${family}`, 'utf8');
+    } catch {
+      continue;
+    }
+    for (const line of text.split('\n').slice(1)) {
+      const fields = line.trim().split(/\s+/);
+      const inode = fields[column];
+      const detail = family === 'netlink' ? ` ${fields[1]}` : family === 'unix' ? ` ${fields[7] ?? ''}` : '';
+      if (inode !== undefined) found.set(inode, `${family}${detail}`.trim());
+    }
+  }
+  return found;
 }
 
 /** Processes that carry a mark in their command line. */

@@ -1,0 +1,190 @@
+/**
+ * Builds as the server's doors ask for them and as the build room runs them: one request whatever the door (a posted tar, a session, gRPC),
+ * one stream of events in BuildKit's terms, so that each door renders its own wire form.
+ */
+import type { RegistryAuth } from './types.ts';
+
+/** A directory tree that the client lends: "context", "dockerfile", or the name of a --build-context. */
+export interface LocalSource {
+  /**
+   * Brings what is wanted to a directory of the daemon's and returns it; asked twice for the same, it may answer at once. Nothing in it
+   * is to be trusted: links may lead anywhere. @throws Fault
+   */
+  fetch(
+    wanted: {
+      /** Paths (globs) with their links followed; none means everything. */
+      followPaths: readonly string[];
+      /** Rules of a .dockerignore. */
+      excludes: readonly string[];
+    },
+    signal: AbortSignal,
+  ): Promise<LocalTree>;
+}
+
+/** Disposing lets the builder delete or reuse the directory. */
+export interface LocalTree extends AsyncDisposable {
+  readonly path: string;
+  /** Bytes that came over the wire for it. */
+  readonly transferred: number;
+}
+
+export interface BuildSecrets {
+  /** undefined: the client does not have it. */
+  secret(id: string, signal: AbortSignal): Promise<Uint8Array | undefined>;
+  /** A connection to the client's SSH agent, as a socket path that lives until disposed. @throws Fault not-found */
+  agent(id: string, signal: AbortSignal): Promise<{ socket: string } & AsyncDisposable>;
+  /** Credentials for a registry; undefined: anonymous. */
+  credentials(host: string, signal: AbortSignal): Promise<RegistryAuth | undefined>;
+}
+
+export interface BuildRequest {
+  /** Names the build for events and cancelling. */
+  id: string;
+  context: LocalSource | { url: string } | undefined;
+  /** Where the Dockerfile is: in the context, in a source of its own, or its text. */
+  dockerfile: { path: string; source: LocalSource | undefined } | { text: string };
+  namedContexts: ReadonlyMap<string, LocalSource | { url: string } | { image: string }>;
+  target: string | undefined;
+  /** undefined as a value: take the daemon's environment, or nothing. */
+  buildArgs: ReadonlyMap<string, string | undefined>;
+  labels: ReadonlyMap<string, string>;
+  annotations: ReadonlyMap<string, string>;
+  platform: string | undefined;
+  /** true: no step; or the names of stages. */
+  noCache: boolean | readonly string[];
+  pull: boolean;
+  cacheFrom: readonly BuildCacheLocation[];
+  cacheTo: readonly BuildCacheLocation[];
+  network: 'default' | 'none' | 'host' | (string & {});
+  extraHosts: readonly string[];
+  limits: {
+    memory: number;
+    memorySwap: number;
+    cpuShares: number;
+    cpuPeriod: number;
+    cpuQuota: number;
+    cpusetCpus: string;
+    cpusetMems: string;
+    shmSize: number;
+    ulimits: readonly { Name: string; Soft: number; Hard: number }[];
+    cgroupParent: string;
+  };
+  allowInsecure: boolean;
+  secrets: BuildSecrets;
+  outputs: readonly BuildOutput[];
+  /** Runs the checks of the Dockerfile and nothing else. */
+  check: boolean;
+}
+
+export interface BuildCacheLocation {
+  type: 'registry' | 'local' | 'inline' | (string & {});
+  attributes: Readonly<Record<string, string>>;
+}
+
+/** `write` takes the bytes of a file that the client keeps (tar, oci, docker), or is called once a file for `local`. */
+export interface BuildOutput {
+  type: 'image' | 'docker' | 'oci' | 'tar' | 'local' | 'cacheonly';
+  /** Names, for `image`. */
+  names: readonly string[];
+  push: boolean;
+  attributes: Readonly<Record<string, string>>;
+  write: ((bytes: AsyncIterable<Uint8Array>) => Promise<void>) | undefined;
+}
+
+/** A range in a file of the request; lines and columns from 1. */
+export interface BuildSourceRange {
+  file: string;
+  start: { line: number; column: number };
+  end: { line: number; column: number };
+}
+
+/** In BuildKit's terms (moby.buildkit.v1 StatusResponse); a vertex is told again at each change. Times are RFC 3339. */
+export type BuildEvent =
+  | {
+      kind: 'vertex';
+      /** sha256:… , unique in the build. */
+      digest: string;
+      name: string;
+      inputs: readonly string[];
+      cached: boolean;
+      started: string | undefined;
+      completed: string | undefined;
+      error: string | undefined;
+      /** Of the instruction, for classic progress and errors. */
+      source: BuildSourceRange | undefined;
+    }
+  | {
+      kind: 'status';
+      vertex: string;
+      id: string;
+      name: string;
+      current: number;
+      total: number;
+      timestamp: string;
+      started: string | undefined;
+      completed: string | undefined;
+    }
+  | { kind: 'log'; vertex: string; stream: 'stdout' | 'stderr'; data: Uint8Array; timestamp: string }
+  | {
+      kind: 'warning';
+      vertex: string;
+      level: number;
+      short: string;
+      detail: readonly string[];
+      url: string;
+      range: BuildSourceRange | undefined;
+      /** The file's text, for the excerpt. */
+      text: string;
+    }
+  /** Of a classic build: which image each step left, for "---> <id>". */
+  | { kind: 'step'; index: number; total: number; instruction: string; image: string | undefined; cached: boolean };
+
+export interface BuildResult {
+  /** The image's id (sha256 of its config); undefined when nothing was made but files. */
+  image: string | undefined;
+  /** Its manifest's digest. */
+  manifest: string | undefined;
+  /** Build args that nothing consumed. */
+  unusedArgs: readonly string[];
+  /** What the checks found, when that was all that was asked. */
+  check: { text: string; json: string; status: number } | undefined;
+}
+
+/** A build that failed at a place in the Dockerfile. Doors attach `source` and the step's exit code to their own errors. */
+export interface BuildFailure {
+  message: string;
+  source: BuildSourceRange | undefined;
+  text: string | undefined;
+  exitCode: number | undefined;
+  vertex: string | undefined;
+}
+
+export interface BuildRun {
+  readonly events: AsyncIterable<BuildEvent>;
+  /** @throws Fault with a `BuildFailure` as its cause where the Dockerfile is to blame */
+  readonly result: Promise<BuildResult>;
+}
+
+export interface BuildCacheRecord {
+  id: string;
+  type: 'regular' | 'source.local' | 'exec.cachemount' | 'frontend' | 'internal';
+  description: string;
+  size: number;
+  createdAt: string;
+  lastUsedAt: string | undefined;
+  usageCount: number;
+  inUse: boolean;
+  shared: boolean;
+  parents: readonly string[];
+}
+
+export interface Builds {
+  /** Starts at once. Aborting cancels it and leaves no trace. */
+  run(request: BuildRequest, signal: AbortSignal): BuildRun;
+  cache(): Promise<readonly BuildCacheRecord[]>;
+  prune(options: {
+    all: boolean;
+    keepBytes: number | undefined;
+    filters: ReadonlyMap<string, ReadonlySet<string>>;
+  }): Promise<{ deleted: readonly string[]; reclaimed: number }>;
+}
