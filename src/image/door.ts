@@ -65,7 +65,7 @@ export interface ImageStore extends Images, AsyncDisposable {
     },
     signal?: AbortSignal,
   ): Promise<string>;
-  /** Bytes of all unpacked layers, each counted once (system df LayersSize). */
+  /** Bytes of all unpacked layers of images, each counted once (system df LayersSize). */
   layersSize(): Promise<number>;
   /** Images for `system df`: SharedSize and Containers filled in. */
   summaries(): Promise<ImageSummary[]>;

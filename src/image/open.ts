@@ -75,7 +75,10 @@ export async function openImages(options: ImageStoreOptions): Promise<ImageStore
     search: (request) => searchImages(registry, request, AbortSignal.timeout(remoteTimeoutMs)),
     distribution: (ref, auth, signal) => inspectDistribution(registry, ref, auth, signal),
     commit: (request, signal) => commitImage(shelf, request, signal),
-    layersSize: async () => snapshots.layers().reduce((sum, chainId) => sum + snapshots.layerSize(chainId), 0),
+    layersSize: async () => {
+      const chains = new Set(records.all().flatMap((image) => image.chain));
+      return [...chains].reduce((sum, id) => sum + (snapshots.has(id) ? snapshots.layerSize(id) : 0), 0);
+    },
     summaries: async () =>
       records.all().map(
         (image): ImageSummary => ({
