@@ -5,11 +5,13 @@
 import { type Descriptor, type Digest, mediaTypes } from '../oci/index.ts';
 import { parallelGzip } from '../std/index.ts';
 import { putManifest } from './add.ts';
+import { layerWithDiffId } from './local-layer.ts';
 import type { StoredImage } from './records.ts';
 import type { ImageHold, Shelf } from './shelf.ts';
 
 /** Two per cent larger than zlib's own level 6, in two thirds of its time. */
 const level = 4;
+const isPacked = ({ mediaType }: Descriptor): boolean => mediaType === mediaTypes.ociLayerGzip;
 const plain: ReadonlySet<string> = new Set([mediaTypes.ociLayer, mediaTypes.dockerLayer]);
 
 export function isPlainLayer({ mediaType }: Descriptor): boolean {
@@ -31,7 +33,9 @@ export async function compressLayers(
     const layers: Descriptor[] = [];
     // One after the other: each already uses all cores.
     for (const [index, layer] of known.layers.entries()) {
-      const found = isPlainLayer(layer) ? compressedTwin(shelf, known.config.rootfs.diff_ids[index]!) : layer;
+      const found = isPlainLayer(layer)
+        ? layerWithDiffId(shelf, known.config.rootfs.diff_ids[index]!, isPacked)
+        : layer;
       if (found !== undefined) hold.blobs.add(found.digest);
       const onRead = (current: number): void => report(index, current, layer.size);
       layers.push(found ?? (await compress(shelf, hold, layer, onRead, signal)));
@@ -72,15 +76,6 @@ async function replaceLayers(
 /** A registry knows the manifest with these very layers: it must stay what it is. */
 function isPublished(shelf: Shelf, image: StoredImage): boolean {
   return shelf.records.references(image.id).some(({ digest }) => digest === image.manifest);
-}
-
-/** The same layer, compressed for another image. */
-function compressedTwin(shelf: Shelf, diffId: Digest): Descriptor | undefined {
-  for (const other of shelf.records.all()) {
-    const layer = other.layers[other.config.rootfs.diff_ids.indexOf(diffId)];
-    if (layer?.mediaType === mediaTypes.ociLayerGzip && shelf.content.has(layer.digest)) return layer;
-  }
-  return undefined;
 }
 
 async function compress(

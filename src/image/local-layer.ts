@@ -2,11 +2,15 @@
 import type { Descriptor, Digest } from '../oci/index.ts';
 import type { Shelf } from './shelf.ts';
 
-/** A blob of the store that unpacks to `diffId`, as an image here has it; undefined when there is none. */
-export function layerWithDiffId(shelf: Shelf, diffId: Digest): Descriptor | undefined {
+/** A blob of the store that unpacks to `diffId`, as an image here has it, in a form that will do; undefined when there is none. */
+export function layerWithDiffId(
+  shelf: Shelf,
+  diffId: Digest,
+  willDo: (layer: Descriptor) => boolean = () => true,
+): Descriptor | undefined {
   for (const image of shelf.records.all()) {
     const layer = image.layers[image.config.rootfs.diff_ids.indexOf(diffId)];
-    if (layer !== undefined && shelf.content.has(layer.digest)) return layer;
+    if (layer !== undefined && willDo(layer) && shelf.content.has(layer.digest)) return layer;
   }
   return undefined;
 }

@@ -1,4 +1,5 @@
 /** The networks of this daemon: their records, their links on the host, their addresses. Sandboxes are asked only who is attached. */
+import { readFileSync } from 'node:fs';
 import {
   acceptFilters,
   booleanFilter,
@@ -210,6 +211,15 @@ export class Networks {
     return this.#live.get(id)?.link ?? 0;
   }
 
+  /** Makes a bridge anew that somebody has deleted. Returns whether it had to: its ports want to be plugged in again. */
+  revive(record: NetworkRecord): boolean {
+    const live = this.#live.get(record.id);
+    if (live === undefined || record.driver !== 'bridge' || deviceIndex(record.link) === live.link) return false;
+    const { route, mtu } = this.#options;
+    live.link = ensureHostLink(route, record, mtuOf(record, mtu));
+    return true;
+  }
+
   mtu(record: NetworkRecord): number {
     return mtuOf(record, this.#options.mtu);
   }
@@ -247,6 +257,15 @@ export class Networks {
     const shared = this.all().some((other) => other.id !== record.id && other.link === record.link);
     if (!shared) removeHostLink(this.#options.route, record);
     this.#live.delete(record.id);
+  }
+}
+
+/** undefined when there is no such device. */
+function deviceIndex(name: string): number | undefined {
+  try {
+    return Number(readFileSync(`/sys/class/net/${name}/ifindex`, 'utf8'));
+  } catch {
+    return undefined;
   }
 }
 

@@ -210,7 +210,13 @@ export class Sandboxes {
   }
 
   #attach(namespace: Namespace, network: NetworkRecord, endpoint: EndpointRecord): void {
-    const { route, networks } = this.#options;
+    const { route, networks, logger } = this.#options;
+    if (networks.revive(network)) {
+      logger.warn('a bridge was gone and is made anew', { network: network.name, link: network.link });
+      for (const { record, namespace: other } of this.#open.values()) {
+        for (const each of record.endpoints) if (each.networkId === network.id) this.#reattach(other, each, route);
+      }
+    }
     attachEndpoint(route, namespace, network, endpoint, {
       mtu: networks.mtu(network),
       masterIndex: networks.linkIndex(network.id),

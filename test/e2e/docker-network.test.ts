@@ -1,5 +1,7 @@
 /** Networks and published ports through the stock CLI, with real traffic on loopback and between containers. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
 import { connect } from 'node:net';
 import { sharedDaemon } from '../support/daemon.ts';
 import { until } from '../support/docker.ts';
@@ -286,4 +288,17 @@ scenario('IPv6 networks', async () => {
   assert.equal(await inside(['--network', 'six'], `sleep 0.2; nc -w 2 ${prefix}77 80 < /dev/null`), 'six');
   await docker.ok('rm', '-f', 'sixer');
   await docker.ok('network', 'rm', 'six');
+});
+
+scenario('a bridge that somebody deleted comes back, and its containers with it', async () => {
+  await host.docker.ok('network', 'create', 'fragile');
+  const bridge = (await host.docker.ok('network', 'inspect', '-f', '{{.Id}}', 'fragile')).slice(0, 12);
+  await host.docker.ok('run', '-d', '--name', 'before', '--network', 'fragile', 'busybox', 'sleep', '600');
+  const link = readdirSync('/sys/class/net').find((name) => name.endsWith(`-${bridge.slice(0, 7)}`));
+  assert.ok(link !== undefined, readdirSync('/sys/class/net').join(' '));
+  execFileSync('ip', ['link', 'del', link]);
+  const ping = ['busybox', 'ping', '-c', '1', '-W', '2', 'before'];
+  assert.match(await host.docker.ok('run', '--rm', '--network', 'fragile', ...ping), /1 packets received/);
+  await host.docker.ok('rm', '-f', 'before');
+  await host.docker.ok('network', 'rm', 'fragile');
 });
