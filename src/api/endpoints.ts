@@ -22,6 +22,10 @@ export const endpoints = {
   events: { method: 'GET', path: '/events', access: 'read' },
   diskUsage: { method: 'GET', path: '/system/df', access: 'read', since: 25 },
   auth: { method: 'POST', path: '/auth', access: 'write' },
+  /** Wherry's own: what takes the disk, and whether what is there is what should be; the second one mends. */
+  space: { method: 'GET', path: '/wherry/df', access: 'read' },
+  verify: { method: 'GET', path: '/wherry/verify', access: 'read' },
+  verifyRepair: { method: 'POST', path: '/wherry/verify', access: 'write' },
 
   containerList: { method: 'GET', path: '/containers/json', access: 'read' },
   containerCreate: { method: 'POST', path: '/containers/create', access: 'write' },

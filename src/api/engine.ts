@@ -34,6 +34,8 @@ import type {
   Volume,
   VolumeCreateBody,
 } from './types.ts';
+import type { SpaceReport } from './space.ts';
+import type { VerifyMessage } from './verify.ts';
 
 export type Bytes = AsyncIterable<Uint8Array>;
 
@@ -271,6 +273,13 @@ export interface System {
     signal: AbortSignal,
   ): Promise<AsyncIterable<EventMessage>>;
   login(auth: RegistryAuth): Promise<{ Status: string; IdentityToken: string }>;
+  /** Wherry's own: what takes the disk, to the last block. */
+  space(): Promise<SpaceReport>;
+  /**
+   * Wherry's own: everything on disk against what should be there; `quick` leaves contents unread, `repair` mends what can be.
+   * @throws Fault conflict while another one goes on
+   */
+  verify(options: { quick: boolean; repair: boolean }, signal: AbortSignal): Promise<AsyncIterable<VerifyMessage>>;
 }
 
 export interface Engine {

@@ -11,5 +11,15 @@ export {
   noFilters,
   parseFilters,
 } from './filters.ts';
+export type * from './space.ts';
 export type * from './types.ts';
+export {
+  foreignFile,
+  type Problem,
+  recordProblem,
+  strayFile,
+  type VerifyFinding,
+  type VerifyMessage,
+  type VerifySummary,
+} from './verify.ts';
 export { latestVersion, minimumVersion, parseVersion, versionText } from './versions.ts';

@@ -239,6 +239,10 @@ export const root: TreeNode = {
           short: 'Stop the daemon and remove its service, firewall rules and links',
           load: () => import('./commands/system-uninstall.ts'),
         },
+        verify: {
+          short: 'Check that what is on disk is what should be, and mend it',
+          load: () => import('./commands/system-verify.ts'),
+        },
       },
     },
     tag: { short: 'Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE', load: () => import('./commands/tag.ts') },

@@ -1,5 +1,5 @@
 /** Calls about the daemon as a whole. */
-import type { DiskUsage, RegistryAuth, SystemInfo, SystemVersion } from '../api/index.ts';
+import type { DiskUsage, RegistryAuth, SpaceReport, SystemInfo, SystemVersion, VerifyMessage } from '../api/index.ts';
 import type { Caller, FilterValues, QueryValue } from './caller.ts';
 
 /** An event as it comes over the wire. `timeNano` is text: it does not fit a double. */
@@ -33,6 +33,13 @@ export function systemCalls(caller: Caller) {
       filters?: FilterValues,
       signal?: AbortSignal,
     ) => caller.lines<WireEvent>('events', { query, filters, signal }),
+    /** Wherry's own; other daemons answer 404. */
+    space: () => caller.json<SpaceReport>('space'),
+    verify: (options: { quick: boolean; repair: boolean }, signal?: AbortSignal) =>
+      caller.lines<VerifyMessage & { error?: string }>(options.repair ? 'verifyRepair' : 'verify', {
+        query: { quick: options.quick },
+        signal,
+      }),
     login: (auth: RegistryAuth) => caller.json<LoginResult>('auth', { json: auth }),
     buildPrune: (query: Record<string, QueryValue>, filters?: FilterValues) =>
       caller.json<{ CachesDeleted: string[] | null; SpaceReclaimed: number }>('buildPrune', { query, filters }),

@@ -7,6 +7,7 @@ import {
   type Execs,
   type Filters,
   matchesLabels,
+  type Problem,
   type PruneReport,
 } from '../api/index.ts';
 import type { ImageStore, ImageUse } from '../image/index.ts';
@@ -29,20 +30,22 @@ import {
 import type { Volumes } from '../volume/index.ts';
 import { exportContainer, readFromContainer, statInContainer, writeToContainer } from './archive.ts';
 import { attachContainer } from './attach.ts';
+import { checkContainers } from './check.ts';
 import { commitContainer } from './commit.ts';
 import { connectNetwork, disconnectNetwork } from './connect.ts';
 import { bundleDirectory, type Context, type Live, type Settings } from './context.ts';
-import { createContainer } from './create.ts';
+import { createContainer, imageMountNames } from './create.ts';
 import { createExec, findExec, inspectExec, resizeExec, startExec } from './exec.ts';
 import { watchExits } from './exit.ts';
 import { find, requireRun } from './find.ts';
 import { inspectContainer } from './inspect.ts';
+import { clearUnmade, endRemovals } from './interrupted.ts';
 import { listContainers } from './list.ts';
 import { containerLogs, rotateLogs } from './logs.ts';
 import type { ContainerRecord, RunState } from './record.ts';
 import { removeContainer, removeLocked } from './remove.ts';
 import { loadContainers, resumeContainers } from './restore.ts';
-import { containerSizes } from './size.ts';
+import { containerSizes, containerUsage } from './size.ts';
 import { ulimitWarnings } from './rlimits.ts';
 import { startContainer } from './start.ts';
 import { containerStats, containerTop } from './stats.ts';
@@ -71,6 +74,10 @@ export interface ContainerRoom extends AsyncDisposable {
   imageUses(imageId: string): ImageUse[];
   volumeUses(name: string): string[];
   counts(): { total: number; running: number; paused: number; stopped: number };
+  /** What is wrong with containers, their files and what the run root has of them. */
+  check(): AsyncIterable<Problem>;
+  /** Names of running containers whose file system has the layer. */
+  runningOn(chainId: string): string[];
   /** Containers that ran when the daemon came up, with the pid of their first process. */
   running(): ReadonlyMap<string, number>;
   /** Adopts running containers and starts those that should run; call once, after networks and volumes are restored. */
@@ -89,6 +96,7 @@ export async function openContainers(options: ContainerRoomOptions): Promise<Con
     runs: await Records.open<RunState>(`${settings.runRoot}/runs`),
     live: new Map(),
     creating: new Map(),
+    deleting: new Set(),
     names: new Map(),
     lock: new KeyedMutex(),
     execs: new Map(),
@@ -111,7 +119,9 @@ export async function openContainers(options: ContainerRoomOptions): Promise<Con
       );
     },
   };
+  await endRemovals(context);
   const alive = loadContainers(context);
+  await clearUnmade(context);
   const locked = <T>(ref: string, task: (live: Live) => Promise<T>): Promise<T> => {
     const live = find(context, ref);
     return context.lock.run(live.record.id, () => {
@@ -212,6 +222,15 @@ export async function openContainers(options: ContainerRoomOptions): Promise<Con
       const running = all.filter((live) => live.run !== undefined || live.restart !== undefined).length;
       return { total: all.length, running: running - paused, paused, stopped: all.length - running };
     },
+    check: () => checkContainers(context),
+    runningOn: (chainId) =>
+      [...context.live.values()]
+        .filter((live) => live.run !== undefined || live.starting)
+        .map(({ record }) => record)
+        .filter((record) =>
+          [record.id, ...imageMountNames(record)].some((id) => context.snapshots.standsOn(id, chainId)),
+        )
+        .map((record) => record.name),
     running: () => alive,
     resume: () => resumeContainers(context),
     [Symbol.asyncDispose]: async () => {
@@ -250,7 +269,7 @@ async function pruneContainers(context: Context, filters: Filters): Promise<Prun
     if (live.run !== undefined || live.restart !== undefined || live.removing || live.starting !== undefined) continue;
     if (limit !== undefined && BigInt(record.createdNanos) > limit) continue;
     if (!matchesLabels(filters, record.config.Labels)) continue;
-    const size = await context.snapshots.usage(record.id);
+    const size = await containerUsage(context, record);
     try {
       await removeContainer(context, live, { volumes: false, force: false });
     } catch (error) {

@@ -75,6 +75,8 @@ export interface Context {
   live: Map<string, Live>;
   /** Containers that are being made: what they stand on is in use already. */
   creating: Map<string, ContainerRecord>;
+  /** Containers that are no more, whose files are being deleted. */
+  deleting: Set<string>;
   /** Name (no slash) to id. */
   names: Map<string, string>;
   lock: KeyedMutex;

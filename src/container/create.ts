@@ -270,3 +270,8 @@ async function copyUp(context: Context, rootfs: string, mount: ContainerMount): 
 export function imageMountName(id: string, mount: ContainerMount): string {
   return `${id}-image-${Buffer.from(mount.destination).toString('hex').slice(0, 48)}`;
 }
+
+/** Of all image mounts of a container. */
+export function imageMountNames(record: ContainerRecord): string[] {
+  return record.mounts.filter(({ type }) => type === 'image').map((mount) => imageMountName(record.id, mount));
+}

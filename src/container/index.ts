@@ -2,6 +2,5 @@
 export { openContainers, type ContainerRoom, type ContainerRoomOptions, untilLimit } from './containers.ts';
 export type { Settings } from './context.ts';
 export { restartUnhealthyAnnotation } from './create.ts';
-export { logSize } from './log-file.ts';
 export { hasBlockWeight, hasSwapLimit, ownCapabilities } from './host-facts.ts';
 export { type HostFacts, logDrivers } from './validate.ts';

@@ -36,13 +36,6 @@ export async function logFiles(path: string): Promise<string[]> {
   return names.includes(basename(path)) ? [...rotated, path] : rotated;
 }
 
-/** Bytes of all files of this log. */
-export async function logSize(path: string): Promise<number> {
-  let total = 0;
-  for (const file of await logFiles(path)) total += (await stat(file).catch(() => ({ size: 0 }))).size;
-  return total;
-}
-
 export function parseLogLine(line: Buffer): LogEntry | undefined {
   // "2026-11-24T00:14:49.828280007+00:00 stdout F text"
   const first = line.indexOf(32);

@@ -12,6 +12,16 @@ export interface Unfinished {
   whole: boolean;
 }
 
+/** A file of the store, and what it takes of the disk. */
+export interface StoredFile {
+  digest: Digest;
+  path: string;
+  /** Bytes on disk. */
+  usage: number;
+  /** Of a download that ended early; undefined for a blob that somebody has. */
+  unfinished: Unfinished | undefined;
+}
+
 export interface Content {
   has(digest: Digest): boolean;
   /** The blob's size; undefined when it is not there. */
@@ -28,8 +38,12 @@ export interface Content {
    * day though no owner names it, so that a download that is tried again need not begin anew.
    */
   openIngest(options: { digest: Digest; size: number; hold?: Hold | undefined }): Promise<Ingest>;
-  /** Deletes a blob whoever needs it: one that is damaged, or that its owner can have again. */
+  /** Deletes a blob whoever needs it: one that is damaged. */
   delete(digest: Digest): Promise<void>;
+  /** Deletes a blob that its owners can do without, unless somebody holds it; tells whether it did. */
+  release(digest: Digest): Promise<boolean>;
+  /** Bytes of the disk that the blob takes; 0 when it is not there. */
+  usage(digest: Digest): number;
   list(): Blob[];
   /** Disposing deletes what of it no owner names and nobody else holds. */
   hold(): Hold;
@@ -44,8 +58,10 @@ export interface Content {
   collect(digests?: Iterable<Digest>): Promise<number>;
   /** Downloads that ended early and that nobody goes on with now, oldest first. */
   unfinished(): Unfinished[];
-  /** Deletes what such downloads left, all or those of `digests`; returns the bytes freed. */
+  /** Deletes what such downloads left, all or those of `digests`; returns the bytes of the disk freed. */
   discardUnfinished(digests?: Iterable<Digest>): Promise<number>;
+  /** Every blob and every part. */
+  files(): Promise<StoredFile[]>;
   /** The disk is full: the downloads of now are not kept when they fail. */
   outOfSpace(): void;
   /** Compares the disk with what should be there; `quick` leaves the bytes of the blobs unread. */

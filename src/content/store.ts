@@ -9,12 +9,13 @@ import { join } from 'node:path';
 import { type Digest, digestAlgorithm, Digester, digestHex, isDigest } from '../oci/index.ts';
 import { Background, errorCode, Fault, SpaceGuard, syncDirectory } from '../std/index.ts';
 import { type BlobProblem, checkBlobs } from './check.ts';
-import type { Content, Unfinished } from './door.ts';
+import type { Content, StoredFile, Unfinished } from './door.ts';
 import { type Blob, type Hold, type Ingest, type IngestOptions, type IngestPlace, PartWriter } from './ingest.ts';
 import { isDownload, keptMs, UnfinishedDownloads } from './unfinished.ts';
 
 const pieceSize = 256 * 1024;
 const readLimit = 8 << 20;
+const turnMs = 10;
 
 export async function openContent(options: { root: string; now?: () => number }): Promise<Content> {
   return new FileContent(options.root, options.now ?? Date.now);
@@ -191,6 +192,16 @@ class FileContent implements Content {
     if (path !== undefined) await this.#drop(path);
   }
 
+  async release(digest: Digest): Promise<boolean> {
+    const path = this.#isHeld(digest) ? undefined : this.#moveAway(digest);
+    if (path !== undefined) await this.#drop(path);
+    return path !== undefined;
+  }
+
+  usage(digest: Digest): number {
+    return (statSync(this.#path(digest), { throwIfNoEntry: false })?.blocks ?? 0) * 512;
+  }
+
   list(): Blob[] {
     return [...this.#sizes.keys()].flatMap((digest) => {
       const size = this.size(digest);
@@ -244,17 +255,33 @@ class FileContent implements Content {
   async discardUnfinished(digests?: Iterable<Digest>): Promise<number> {
     const chosen = digests === undefined ? undefined : new Set(digests);
     let freed = 0;
-    for (const { digest, size, whole } of this.unfinished()) {
-      if (chosen !== undefined && !chosen.has(digest)) continue;
-      if (whole) {
-        this.#forsake(digest);
-        freed += await this.collect([digest]);
-      } else {
-        rmSync(this.#unfinished.partPath(digest), { force: true });
-        freed += size;
-      }
+    for (const { digest, path, usage, unfinished } of await this.files()) {
+      if (unfinished === undefined || (chosen !== undefined && !chosen.has(digest))) continue;
+      // It may be gone on with by now.
+      if (this.#busy.has(path)) continue;
+      this.#forsake(digest);
+      if (unfinished.whole) await this.collect([digest]);
+      if (statSync(path, { throwIfNoEntry: false }) === undefined) freed += usage;
     }
     return freed;
+  }
+
+  async files(): Promise<StoredFile[]> {
+    const unfinished = this.unfinished();
+    const waiting = new Map(unfinished.filter(({ whole }) => whole).map((each) => [each.digest, each]));
+    const files: StoredFile[] = [];
+    let turn = performance.now();
+    const add = async (digest: Digest, path: string, download: Unfinished | undefined): Promise<void> => {
+      const blocks = statSync(path, { throwIfNoEntry: false })?.blocks;
+      if (blocks !== undefined) files.push({ digest, path, usage: blocks * 512, unfinished: download });
+      if (performance.now() - turn < turnMs) return;
+      await new Promise(setImmediate);
+      turn = performance.now();
+    };
+    for (const digest of this.#sizes.keys()) await add(digest, this.#path(digest), waiting.get(digest));
+    for (const each of unfinished)
+      if (!each.whole) await add(each.digest, this.#unfinished.partPath(each.digest), each);
+    return files;
   }
 
   outOfSpace(): void {

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { proxiesOf } from '../registry/index.ts';
 import { errorCode, Fault, type LogLevel, parseBytes, parseGoDuration } from '../std/index.ts';
+import { type GcMarks, parseGcMarks } from './disk-pressure.ts';
 import { checkMirror } from './mirror.ts';
 
 export interface ListenSetting {
@@ -69,6 +70,8 @@ export interface Config {
   /** Wherry's own. */
   restartUnhealthy: boolean;
   volumeTrashMs: number;
+  /** When images are freed unasked; undefined: never. */
+  imageGc: GcMarks | undefined;
   conmon: string | undefined;
 }
 
@@ -195,6 +198,10 @@ export const daemonOptions: Record<string, Option> = {
   'volume-trash': {
     kind: 'string',
     help: 'How long removed volumes can be brought back (default "24h"; 0 removes at once)',
+  },
+  'image-gc': {
+    kind: 'map',
+    help: 'Free image data that can be had again when the data root is fuller than high, until low (high=85%, low=75%; or bytes left: high=5GB, low=20GB; off by default)',
   },
   'read-only-socket': {
     kind: 'list',
@@ -466,6 +473,7 @@ function settle(values: Json, environment: NodeJS.ProcessEnv): Config {
     liveRestore: true,
     restartUnhealthy: flag('restart-unhealthy', false),
     volumeTrashMs: trash / 1e6,
+    imageGc: parseGcMarks((values['image-gc'] as Record<string, unknown> | undefined) ?? {}),
     conmon: optional('conmon'),
   };
 }

@@ -24,8 +24,10 @@ import { Fault, KeyedMutex, type Logger, randomId, runProgram } from '../std/ind
 import { openVolumes } from '../volume/index.ts';
 import { loadApparmor } from './apparmor.ts';
 import type { Config } from './config.ts';
+import { DiskPressure } from './disk-pressure.ts';
 import { Events } from './events.ts';
 import { openSystem } from './system.ts';
+import { Verification } from './verify.ts';
 import { productVersion } from './version.ts';
 
 export interface OpenEngine extends AsyncDisposable {
@@ -64,6 +66,7 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
   const id = engineId(config.dataRoot);
   const content = await openContent({ root: join(config.dataRoot, 'content') });
   const snapshots = await openSnapshots({ root: join(config.dataRoot, 'snapshots') });
+  let pressure: DiskPressure | undefined;
   // Rooms below ask who uses what; containers, opened last, know.
   let room: ContainerRoom | undefined;
   const images = await openImages({
@@ -83,8 +86,10 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
     parallelUploads: config.maxConcurrentUploads,
     version: productVersion,
     uses: (imageId) => room?.imageUses(imageId) ?? [],
-    emit: ({ action, id: ID, attributes }) =>
-      events.emit({ Type: 'image', Action: action, Actor: { ID, Attributes: attributes } }),
+    emit: ({ action, id: ID, attributes }) => {
+      events.emit({ Type: 'image', Action: action, Actor: { ID, Attributes: attributes } });
+      if (action !== 'prune') pressure?.look();
+    },
     log,
   });
   loans.use(images);
@@ -195,6 +200,11 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
   loans.use(containers);
   await networking.restore(containers.running());
   await images.collect();
+  if (config.imageGc !== undefined) {
+    pressure = new DiskPressure({ dataRoot: config.dataRoot, marks: config.imageGc, images, log });
+    loans.use(pressure);
+    pressure.look();
+  }
 
   const lock = new KeyedMutex();
   const engine: Engine = {
@@ -235,6 +245,15 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
       volumes,
       events,
       warnings,
+      space: { dataRoot: config.dataRoot, content, snapshots, images, room: containers, volumes },
+      verification: new Verification({
+        dataRoot: config.dataRoot,
+        images,
+        room: containers,
+        volumes,
+        networking,
+        log,
+      }),
     }),
   };
   const kept = loans.move();

@@ -3,7 +3,6 @@ import { readFileSync } from 'node:fs';
 import { arch, cpus, hostname, release, totalmem } from 'node:os';
 import type { ContainerSummary, DiskUsage, System, SystemInfo, SystemVersion, Volume } from '../api/index.ts';
 import type { ContainerRoom } from '../container/index.ts';
-import { logSize } from '../container/index.ts';
 import type { ImageStore } from '../image/index.ts';
 import { type CgroupLayout, warmCgroups } from '../linux/index.ts';
 import type { RuntimeProgram } from '../runtime/index.ts';
@@ -12,6 +11,8 @@ import type { Volumes } from '../volume/index.ts';
 import type { Config } from './config.ts';
 import type { Events } from './events.ts';
 import { registryInfo } from './registry-info.ts';
+import { type SpaceParts, spaceReport } from './space.ts';
+import type { Verification } from './verify.ts';
 import { apiVersion, minApiVersion, productVersion, wherryVersion } from './version.ts';
 
 export interface SystemParts {
@@ -29,6 +30,8 @@ export interface SystemParts {
   volumes: Volumes;
   events: Events;
   warnings: string[];
+  space: SpaceParts;
+  verification: Verification;
 }
 
 const goArch: Record<string, string> = { x64: 'amd64', arm64: 'arm64' };
@@ -43,6 +46,8 @@ export function openSystem(parts: SystemParts): System {
     diskUsage: (types) => diskUsage(parts, types),
     events: (options, signal) => Promise.resolve(parts.events.subscribe(options, signal)),
     login: (auth) => parts.images.login(auth),
+    space: () => spaceReport(parts.space),
+    verify: async (options, signal) => parts.verification.run(options, signal),
   };
 }
 
@@ -196,16 +201,9 @@ async function diskUsage(
   types: ReadonlySet<'container' | 'image' | 'volume' | 'build-cache'>,
 ): Promise<DiskUsage> {
   const wants = (type: 'container' | 'image' | 'volume'): boolean => types.size === 0 || types.has(type);
-  const containers = async (): Promise<ContainerSummary[]> => {
-    const list = await parts.room.containers.list({ all: true, limit: 0, size: true, filters: new Map() });
-    // Logs are the container's bytes too (users.md 14).
-    return Promise.all(
-      list.map(async (item) => ({
-        ...item,
-        SizeRw: (item.SizeRw ?? 0) + (await logSize(`${parts.config.dataRoot}/containers/${item.Id}/${item.Id}.log`)),
-      })),
-    );
-  };
+  // Logs have a row of their own in Wherry's `system df`: here Docker's meaning holds.
+  const containers = (): Promise<ContainerSummary[]> =>
+    parts.room.containers.list({ all: true, limit: 0, size: true, filters: new Map() });
   const volumes = async (): Promise<Volume[]> => {
     const { Volumes: list } = await parts.volumes.list(new Map());
     return Promise.all(

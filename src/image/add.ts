@@ -36,23 +36,29 @@ export async function addImage(
   const id = await shelf.content.put(options.config, hold.blobs);
   const manifest = options.manifest ?? (await putManifest(shelf, hold, { id, size: options.config.length }, layers));
   await shelf.unpack({ chain, config, layers }, { watch: options.watch }, signal);
+  await shelf.freed.forgetAll(layers, (digest) => shelf.content.has(digest));
   return shelf.exclusive(() => shelf.records.put({ id, manifest, layers, parent, origin }, config));
 }
 
-/** A manifest of our making. */
-export async function putManifest(
+/** Stores a manifest of our making. */
+export function putManifest(
   shelf: Shelf,
   hold: ImageHold,
   config: { id: Digest; size: number },
-  layers: Descriptor[],
+  layers: readonly Descriptor[],
 ): Promise<Digest> {
+  return shelf.content.put(manifestFor(config, layers), hold.blobs);
+}
+
+/** The manifest of an image that came without one: equal parts make equal bytes. */
+export function manifestFor(config: { id: Digest; size: number }, layers: readonly Descriptor[]): Buffer {
   const manifest: Manifest = {
     schemaVersion: 2,
     mediaType: mediaTypes.ociManifest,
     config: { mediaType: mediaTypes.ociConfig, digest: config.id, size: config.size },
     layers: layers.map(({ mediaType, digest, size }) => ({ mediaType, digest, size })),
   };
-  return shelf.content.put(Buffer.from(JSON.stringify(manifest)), hold.blobs);
+  return Buffer.from(JSON.stringify(manifest));
 }
 
 /** A config file for an image made here. `platform` undefined is this machine's. */

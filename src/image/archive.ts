@@ -1,11 +1,15 @@
 /** An image archive taken in: small files in memory, large ones as blobs under the caller's hold, links resolved by name. */
-import { type Digest, isDigest, readTar } from '../oci/index.ts';
-import { collectBytes, Fault } from '../std/index.ts';
+import { type Digest, isDigest, readTar, sha256 } from '../oci/index.ts';
+import { collectBytes, Fault, tapBytes } from '../std/index.ts';
 import type { ImageHold, Shelf } from './shelf.ts';
 
 const smallFile = 1 << 20;
-const memoryLimit = 64 << 20;
+/** Of small files and of names together. */
+const memoryLimit = 32 << 20;
 const nameLimit = 100_000;
+/** What lists the images of an archive is read whole. */
+const indexLimit = 8 << 20;
+const indexNames = new Set(['manifest.json', 'index.json', 'repositories', 'oci-layout']);
 
 export interface ArchivedFile {
   digest: Digest;
@@ -33,9 +37,16 @@ export class Archive {
   ): Promise<Archive> {
     const archive = new Archive(shelf, hold);
     let memory = 0;
-    for await (const entry of readTar(tar)) {
-      signal?.throwIfAborted();
+    const remember = (bytes: number): void => {
+      memory += bytes;
+      if (memory > memoryLimit)
+        throw new Fault('invalid', `Cannot load archive: more than ${memoryLimit} bytes of names and small files`);
+    };
+    for await (const entry of readTar(tapBytes(tar, () => signal?.throwIfAborted()))) {
       const name = cleanName(entry.name.toString());
+      remember(entry.name.length + entry.linkName.length);
+      if (indexNames.has(name) && entry.size > indexLimit)
+        throw new Fault('invalid', `Cannot load archive: ${name} of ${entry.size} bytes is too large`);
       if (archive.#small.size + archive.#blobs.size + archive.#links.size > nameLimit) {
         throw new Fault('invalid', `Cannot load archive: more than ${nameLimit} files`);
       }
@@ -47,9 +58,7 @@ export class Archive {
         !name.startsWith('blobs/') &&
         !name.endsWith('.tar')
       ) {
-        memory += entry.size;
-        if (memory > memoryLimit)
-          throw new Fault('invalid', `Cannot load archive: more than ${memoryLimit} bytes of small files`);
+        remember(entry.size);
         archive.#small.set(name, await collectBytes(entry.body(), smallFile));
       } else if (entry.type === 'file') {
         const options = { hold: hold.blobs, size: entry.size, digest: digestOf(name) };
@@ -69,11 +78,16 @@ export class Archive {
     return current;
   }
 
-  /** A small file's bytes; undefined when there is none of that name. */
+  /** A small file's bytes; undefined when there is none of that name. @throws Fault invalid for a blob by another's name */
   async read(name: string): Promise<Buffer | undefined> {
     const path = this.#resolve(name);
     const blob = this.#blobs.get(path);
-    return blob === undefined ? this.#small.get(path) : this.#shelf.content.read(blob.digest);
+    const bytes = blob === undefined ? this.#small.get(path) : await this.#shelf.content.read(blob.digest);
+    const wanted = digestOf(name);
+    const found = blob?.digest ?? (bytes === undefined ? undefined : sha256(bytes));
+    if (wanted !== undefined && found !== undefined && found !== wanted)
+      throw new Fault('invalid', `Cannot load image: blob ${wanted} has the content of ${found}`);
+    return bytes;
   }
 
   /** The file as a blob of the store. */

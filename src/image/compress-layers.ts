@@ -14,6 +14,10 @@ const level = 4;
 const isPacked = ({ mediaType }: Descriptor): boolean => mediaType === mediaTypes.ociLayerGzip;
 const plain: ReadonlySet<string> = new Set([mediaTypes.ociLayer, mediaTypes.dockerLayer]);
 
+export function isPlainLayer({ mediaType }: Descriptor): boolean {
+  return plain.has(mediaType);
+}
+
 /** `report` hears how much of layer `index` has been read. Returns the image as it is stored now; its blobs are held. */
 export async function compressLayers(
   shelf: Shelf,
@@ -25,11 +29,11 @@ export async function compressLayers(
   return shelf.alone(`compress ${image.id}`, async () => {
     const known = shelf.records.get(image.id) ?? image;
     for (const { digest } of known.layers) hold.blobs.add(digest);
-    if (!known.layers.some(({ mediaType }) => plain.has(mediaType)) || isPublished(shelf, known)) return known;
+    if (!known.layers.some(isPlainLayer) || isPublished(shelf, known)) return known;
     const layers: Descriptor[] = [];
     // One after the other: each already uses all cores.
     for (const [index, layer] of known.layers.entries()) {
-      const found = plain.has(layer.mediaType)
+      const found = isPlainLayer(layer)
         ? layerWithDiffId(shelf, known.config.rootfs.diff_ids[index]!, isPacked)
         : layer;
       if (found !== undefined) hold.blobs.add(found.digest);

@@ -1,8 +1,9 @@
 /** Finds how a stream is compressed by its first bytes and gives it back plain. Layers and archives come in all of these. */
 import { spawn } from 'node:child_process';
 import { type Duplex, pipeline, Readable } from 'node:stream';
-import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { createGunzip, createZstdDecompress, zstdDecompressSync } from 'node:zlib';
 import { errorCode, Fault, messageOf } from '../std/index.ts';
+import { ZstdFrames } from './zstd-frames.ts';
 
 export type Compression = 'none' | 'gzip' | 'zstd' | 'bzip2' | 'xz';
 
@@ -16,6 +17,8 @@ const magics: readonly (readonly [Compression, readonly number[]])[] = [
 ];
 
 export function compressionOf(start: Uint8Array): Compression {
+  // A zstd stream may begin with a skippable frame.
+  if ((start[0]! & 0xf0) === 0x50 && start[1] === 0x2a && start[2] === 0x4d && start[3] === 0x18) return 'zstd';
   return magics.find(([, magic]) => magic.every((byte, index) => start[index] === byte))?.[0] ?? 'none';
 }
 
@@ -54,7 +57,7 @@ export async function* decompress(source: AsyncIterable<Uint8Array>): AsyncGener
       yield* through(whole(), createGunzip({ chunkSize }), compression);
       return;
     case 'zstd':
-      yield* through(whole(), createZstdDecompress({ chunkSize }), compression);
+      yield* throughZstd(whole());
       return;
     case 'bzip2':
     case 'xz':
@@ -90,11 +93,50 @@ async function* through(
   }
 }
 
+/** Frames this small are decompressed at once: of a layer in many, a stream for each would take longer than the data. */
+const smallFrame = 256 * 1024;
+/** What a small frame may become in memory; one that becomes more is read as a stream. */
+const smallContent = 4 << 20;
+
+async function* throughZstd(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, void> {
+  const frames = new ZstdFrames(source);
+  const stream = (frame: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> =>
+    through(frame, createZstdDecompress({ chunkSize }), 'zstd');
+  try {
+    for (let frame = await frames.next(smallFrame); frame !== undefined; frame = await frames.next(smallFrame)) {
+      if (!Buffer.isBuffer(frame)) {
+        yield* stream(frame);
+        continue;
+      }
+      const content = smallContentOf(frame);
+      if (content === undefined) yield* stream(onceOf(frame));
+      else if (content.length > 0) yield content;
+    }
+  } finally {
+    await frames.close();
+  }
+}
+
+/** Undefined when it is too much, or broken: the stream tells which. */
+function smallContentOf(frame: Buffer): Buffer | undefined {
+  try {
+    return zstdDecompressSync(frame, { maxOutputLength: smallContent });
+  } catch {
+    return undefined;
+  }
+}
+
+async function* onceOf(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, void> {
+  yield bytes;
+}
+
 async function* throughProgram(
   source: AsyncIterable<Uint8Array>,
   program: 'bzip2' | 'xz',
 ): AsyncGenerator<Uint8Array, void, void> {
-  const child = spawn(program, ['-d', '-c', '-q'], { stdio: ['pipe', 'pipe', 'ignore'] });
+  // A dictionary may be as large as 1.5 GB; the largest that xz itself chooses is 64 MiB.
+  const limits = program === 'xz' ? ['--memlimit-decompress=256MiB'] : [];
+  const child = spawn(program, ['-d', '-c', '-q', ...limits], { stdio: ['pipe', 'pipe', 'ignore'] });
   const exit = new Promise<{ error?: unknown; code?: number | null }>((resolve) => {
     child.on('error', (error) => resolve({ error }));
     child.on('close', (code) => resolve({ code }));

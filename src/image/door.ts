@@ -1,9 +1,10 @@
 /** What the engine and the container room may ask of images, beyond the API's own verbs. */
-import type { ContainerConfig, ImageDeleteEntry, ImageSummary, Images, RegistryAuth } from '../api/index.ts';
+import type { ContainerConfig, ImageDeleteEntry, ImageSummary, Images, Problem, RegistryAuth } from '../api/index.ts';
 import type { Content } from '../content/index.ts';
 import type { Registry } from '../registry/index.ts';
 import type { Snapshots } from '../snapshot/index.ts';
 import type { Logger } from '../std/index.ts';
+import type { ImageVerification } from './verify.ts';
 
 export interface Image {
   /** sha256:… of the config. */
@@ -25,8 +26,19 @@ export interface ImageUse {
   running: boolean;
 }
 
+/** What an image has of the disk: shared things are named by each that has them. */
+export interface ImageHolding {
+  id: string;
+  name: string;
+  /** How many containers use it. */
+  containers: number;
+  /** Chain ids of its layers, and of the layer of mount points above, unpacked or not. */
+  chain: string[];
+  blobs: string[];
+}
+
 export interface ImageEvent {
-  action: 'pull' | 'push' | 'tag' | 'untag' | 'delete' | 'load' | 'import' | 'save' | 'create';
+  action: 'pull' | 'push' | 'tag' | 'untag' | 'delete' | 'load' | 'import' | 'save' | 'create' | 'prune';
   /** As Docker's Actor.ID: the reference or the id. */
   id: string;
   attributes: Record<string, string>;
@@ -53,13 +65,22 @@ export interface ImageStore extends Images, AsyncDisposable {
     },
     signal?: AbortSignal,
   ): Promise<string>;
-  /** Bytes of all unpacked layers, each counted once (system df LayersSize). */
+  /** Bytes of all unpacked layers of images, each counted once (system df LayersSize). */
   layersSize(): Promise<number>;
   /** Images for `system df`: SharedSize and Containers filled in. */
   summaries(): Promise<ImageSummary[]>;
   /** Checks credentials against their registry. @throws Fault unauthorized, unavailable */
   login(auth: RegistryAuth): Promise<{ Status: string; IdentityToken: string }>;
   count(): number;
+  /**
+   * Frees `need` bytes of the disk where that is possible without touching what a container, a name or the last good
+   * deployment needs; returns how many it freed.
+   */
+  freeSpace(need: number): Promise<number>;
+  /** What each image has of the disk. */
+  holdings(): ImageHolding[];
+  /** What is wrong with images, their blobs and their layers. */
+  verify(options: ImageVerification, signal: AbortSignal): AsyncIterable<Problem>;
   /** A container was made from the image, or started. */
   used(id: string, how: 'created' | 'started'): void;
   /** Deletes blobs and layers that no owner needs; call it when every owner has registered. */

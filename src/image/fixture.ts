@@ -15,6 +15,7 @@ export const skipUnlessRoot: string | false = process.getuid?.() === 0 ? false :
 export const signal: AbortSignal = new AbortController().signal;
 
 export interface Fixture extends AsyncDisposable {
+  root: string;
   images: ImageStore;
   content: Content;
   snapshots: Snapshots;
@@ -56,6 +57,7 @@ export async function openFixture(
     return { images, content, snapshots };
   };
   const fixture: Fixture = {
+    root,
     ...(await open()),
     events,
     uses,
@@ -152,4 +154,29 @@ export async function saved({ images }: Fixture, refs: string[], since: string[]
 
 export function load({ images }: Fixture, archive: Buffer, quiet = true): Promise<ProgressMessage[]> {
   return all(images.load(bytesOf(archive), { quiet, platform: undefined }, signal));
+}
+
+/** What `verify` finds, and after mending what can be: `kind problem: detail`. */
+export async function verified(
+  { images }: Fixture,
+  options: { quick?: boolean; repair?: boolean; running?: string[] } = {},
+): Promise<string[]> {
+  const lines: string[] = [];
+  const counts = { Images: 0, Blobs: 0, BlobBytes: 0, Layers: 0, LayersCompared: 0 };
+  const request = {
+    quick: options.quick ?? false,
+    runningOn: () => options.running ?? [],
+    progress: () => {},
+    note: (text: string) => lines.push(`note: ${text}`),
+    counts,
+  };
+  for await (const found of images.verify(request, signal)) {
+    let done = found.Action;
+    if (options.repair === true && found.repair !== undefined) {
+      if (found.repair === 'remove') rmSync(found.Path, { recursive: true });
+      else done = await found.repair().catch((error: Error) => `failed: ${error.message}`);
+    }
+    lines.push(`${found.Kind} ${found.Problem}: ${found.Detail} | ${done}`);
+  }
+  return lines;
 }

@@ -126,7 +126,11 @@ async function readDescriptor(
 /** The blob itself, from the archive or here already; else the same files as another image here has them. */
 function layerFor({ shelf, hold }: Reading, layer: Descriptor, diffId: Digest | undefined): Descriptor | undefined {
   hold.blobs.add(layer.digest);
-  return shelf.content.has(layer.digest) ? layer : layerHere(shelf, hold, diffId);
+  const size = shelf.content.size(layer.digest);
+  if (size === undefined) return layerHere(shelf, hold, diffId);
+  if (size !== layer.size)
+    throw new Fault('invalid', `Cannot load image: blob ${layer.digest} has ${size} bytes, not ${layer.size}`);
+  return layer;
 }
 
 async function readBlob(archive: Archive, digest: Digest): Promise<Buffer | undefined> {

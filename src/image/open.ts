@@ -1,11 +1,15 @@
 /** The image store over records, blobs, layers and registries: each verb is a file of this room. */
+import { join } from 'node:path';
 import type { ImageSummary } from '../api/index.ts';
+import { initChainId } from '../oci/index.ts';
 import { commitImage } from './commit.ts';
-import { describeImage, imageHistory, inspectImage, summarizeImage } from './describe.ts';
+import { describeImage, imageDigests, imageHistory, imageTags, inspectImage, summarizeImage } from './describe.ts';
 import type { ImageStore, ImageStoreOptions } from './door.ts';
 import { diffImages } from './diff.ts';
 import { Downloads } from './downloads.ts';
 import { findImage } from './find.ts';
+import { FreedBlobs } from './freed.ts';
+import { freeSpaceOnDisk } from './gc.ts';
 import { importImage } from './import.ts';
 import { imageLayers } from './layers.ts';
 import { listImages } from './list.ts';
@@ -20,6 +24,7 @@ import { removeImage } from './remove.ts';
 import { saveImages } from './save.ts';
 import { Shelf } from './shelf.ts';
 import { parseTagTarget, tagImage } from './tag.ts';
+import { verifyImages } from './verify.ts';
 
 const remoteTimeoutMs = 60_000;
 
@@ -27,9 +32,15 @@ const remoteTimeoutMs = 60_000;
 export async function openImages(options: ImageStoreOptions): Promise<ImageStore> {
   const { content, snapshots, registry, uses, emit, parallelDownloads, parallelUploads } = options;
   const records = await ImageRecords.open(options.root, content, options.log);
-  const shelf = new Shelf({ records, content, snapshots, uses, emit, version: options.version });
+  const needed = new Set(records.blobs());
+  const freed = await FreedBlobs.open(
+    join(options.root, 'freed'),
+    (digest) => needed.has(digest) && !content.has(digest),
+    (path) => options.log.error('the record of a freed blob cannot be read and was set aside', { path }),
+  );
+  const shelf = new Shelf({ records, freed, content, snapshots, uses, emit, version: options.version });
   const puller = { shelf, registry, downloads: new Downloads(content, registry, parallelDownloads), parallelDownloads };
-  const pusher = { shelf, registry, parallelUploads };
+  const pusher = { ...puller, parallelUploads };
 
   return {
     collect: () => shelf.collect(),
@@ -55,7 +66,7 @@ export async function openImages(options: ImageStoreOptions): Promise<ImageStore
     push: async (request, signal) => pushImage(pusher, request, signal),
     import: (request, signal) => importImage(shelf, registry, request, signal),
     load: async (body, request, signal) => loadImages(shelf, body, request, signal),
-    save: (refs, request, signal) => saveImages(shelf, refs, request, signal),
+    save: (refs, request, signal) => saveImages(puller, refs, request, signal),
     tag: async (ref, { repo, tag }) => {
       await tagImage(shelf, findImage(records, ref), parseTagTarget(repo, tag));
     },
@@ -64,7 +75,10 @@ export async function openImages(options: ImageStoreOptions): Promise<ImageStore
     search: (request) => searchImages(registry, request, AbortSignal.timeout(remoteTimeoutMs)),
     distribution: (ref, auth, signal) => inspectDistribution(registry, ref, auth, signal),
     commit: (request, signal) => commitImage(shelf, request, signal),
-    layersSize: async () => snapshots.layers().reduce((sum, chainId) => sum + snapshots.layerSize(chainId), 0),
+    layersSize: async () => {
+      const chains = new Set(records.all().flatMap((image) => image.chain));
+      return [...chains].reduce((sum, id) => sum + (snapshots.has(id) ? snapshots.layerSize(id) : 0), 0);
+    },
     summaries: async () =>
       records.all().map(
         (image): ImageSummary => ({
@@ -74,6 +88,21 @@ export async function openImages(options: ImageStoreOptions): Promise<ImageStore
       ),
     login: (auth) => registry.login(auth, AbortSignal.timeout(remoteTimeoutMs)),
     count: () => records.all().length,
+    freeSpace: (need) => freeSpaceOnDisk(shelf, need, options.log),
+    holdings: () =>
+      records.all().map((image) => ({
+        id: image.id,
+        name: imageTags(shelf, image)[0] ?? imageDigests(shelf, image)[0] ?? '<none>',
+        containers: uses(image.id).length,
+        chain: [...image.chain, initChainId(image.chain.at(-1))],
+        blobs: [
+          image.id,
+          image.manifest,
+          ...image.layers.map((layer) => layer.digest),
+          ...records.references(image.id).flatMap(({ digest }) => (digest === undefined ? [] : [digest])),
+        ],
+      })),
+    verify: (request, signal) => verifyImages(puller, options.root, request, signal),
     used: (id, how) => {
       const image = records.get(id);
       if (image === undefined) return;

@@ -7,7 +7,9 @@ import { untilFilter } from './list.ts';
 import type { StoredImage } from './records.ts';
 import { removeImage } from './remove.ts';
 import type { Shelf } from './shelf.ts';
+import { weigh } from './weigh.ts';
 
+/** `reclaimed` is what the disk got back: unpacked layers, stored blobs, and the leftovers of downloads. */
 export async function pruneImages(
   shelf: Shelf,
   filters: Filters,
@@ -15,9 +17,13 @@ export async function pruneImages(
   acceptFilters(filters, ['dangling', 'label', 'label!', 'until']);
   const danglingOnly = booleanFilter(filters, 'dangling') ?? true;
   const until = untilFilter(filters);
-  const sizes = new Map(shelf.snapshots.layers().map((chainId) => [chainId, shelf.snapshots.layerSize(chainId)]));
+  const chosen = candidates(shelf, danglingOnly, filters, until);
+  const weighed = await weigh(
+    shelf,
+    chosen.map(({ image }) => image),
+  );
   const deleted: ImageDeleteEntry[] = [];
-  for (const ref of candidates(shelf, danglingOnly, filters, until)) {
+  for (const ref of chosen.flatMap(({ refs }) => refs)) {
     try {
       deleted.push(...(await removeImage(shelf, ref, { force: false, noPrune: false })));
     } catch (error) {
@@ -25,13 +31,22 @@ export async function pruneImages(
       if (faultKind(error) !== 'conflict' && faultKind(error) !== 'not-found') throw error;
     }
   }
-  const reclaimed = deleted.reduce((sum, entry) => sum + (sizes.get(entry.Deleted ?? '') ?? 0), 0);
+  let reclaimed = weighed.lost();
+  // Who asks for certain images only does not mean what is none.
+  const everything = until === undefined && !filters.has('label') && !filters.has('label!');
+  if (everything) reclaimed += await shelf.content.discardUnfinished();
+  shelf.pruned(reclaimed, {});
   return { deleted, reclaimed };
 }
 
-/** What to ask removal of: names where there are, else ids. */
-function candidates(shelf: Shelf, danglingOnly: boolean, filters: Filters, until: bigint | undefined): string[] {
-  const chosen = (image: StoredImage): string[] => {
+/** Images, with what to ask removal of: names where there are, else the id. */
+function candidates(
+  shelf: Shelf,
+  danglingOnly: boolean,
+  filters: Filters,
+  until: bigint | undefined,
+): { image: StoredImage; refs: string[] }[] {
+  const refsOf = (image: StoredImage): string[] => {
     const references = shelf.records.references(image.id);
     const hasChildren = shelf.records.children(image.id).length > 0;
     if (hasChildren && (danglingOnly || references.length === 0)) return [];
@@ -41,5 +56,8 @@ function candidates(shelf: Shelf, danglingOnly: boolean, filters: Filters, until
     const tagged = references.some((reference) => reference.digest === undefined);
     return danglingOnly && tagged ? [] : references.map(familiarReference);
   };
-  return shelf.records.all().flatMap(chosen);
+  return shelf.records.all().flatMap((image) => {
+    const refs = refsOf(image);
+    return refs.length === 0 ? [] : [{ image, refs }];
+  });
 }

@@ -207,8 +207,10 @@ async function fetchImage(
   const chain = chainIds(config.rootfs.diff_ids);
   for (const chainId of chain) hold.addChain(chainId);
   const ids = layers.map((layer) => digestHex(layer.digest).slice(0, 12));
+  // An archive that was freed to make room is not needed while its layer is unpacked.
+  const freed = (layer: Descriptor): boolean => !shelf.content.has(layer.digest) && shelf.freed.has(layer.digest);
   const missing = layers.map(
-    (layer, index) => !(shelf.content.has(layer.digest) && shelf.snapshots.has(chain[index] ?? '')),
+    (layer, index) => !((shelf.content.has(layer.digest) || freed(layer)) && shelf.snapshots.has(chain[index] ?? '')),
   );
   for (const [index, id] of ids.entries())
     output.push(progressMessage(id, missing[index]! ? 'Pulling fs layer' : 'Already exists'));
@@ -230,7 +232,8 @@ async function fetchImage(
           output.push(progressMessage(ids[index]!, `Retrying in ${seconds} second${seconds === 1 ? '' : 's'}`)),
         verifying: () => output.push(progressMessage(ids[index]!, 'Verifying Checksum')),
       };
-      await downloads.fetch(reference, layer, { credentials, hold, listener }, inner);
+      if (missing[index]! || !freed(layer))
+        await downloads.fetch(reference, layer, { credentials, hold, listener }, inner);
       if (missing[index]!) output.push(progressMessage(ids[index]!, 'Download complete'));
       // Only its blob was missing; there is nothing to unpack.
       if (missing[index]! && shelf.snapshots.has(chain[index] ?? ''))
@@ -265,6 +268,7 @@ async function fetchImage(
     throw error;
   }
   await fetched;
+  await shelf.freed.forgetAll(layers, (digest) => shelf.content.has(digest));
   const manifest = await storeManifest(shelf, found, hold);
   await shelf.exclusive(() =>
     shelf.records.put({ id: configBlob.digest, manifest, layers, parent: undefined }, config),

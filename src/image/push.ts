@@ -13,17 +13,16 @@ import {
   withDigest,
   withTag,
 } from '../oci/index.ts';
-import type { Registry } from '../registry/index.ts';
 import { Channel, Fault, gather } from '../std/index.ts';
-import { compressLayers } from './compress-layers.ts';
+import { compressLayers, isPlainLayer } from './compress-layers.ts';
 import type { ImageStore } from './door.ts';
 import { Meter, progressMessage, progressStream } from './progress.ts';
+import type { Puller } from './pull.ts';
 import type { StoredImage } from './records.ts';
+import { ensureLayer } from './restore-blob.ts';
 import type { ImageHold, Shelf } from './shelf.ts';
 
-export interface Pusher {
-  shelf: Shelf;
-  registry: Registry;
+export interface Pusher extends Puller {
   /** Layers of one push that are sent at once. */
   parallelUploads: number;
 }
@@ -74,6 +73,12 @@ async function pushOne(
   for (const id of ids) output.push(progressMessage(id, 'Preparing'));
   const meters = ids.map((id) => new Meter(output, id, 'Preparing'));
   const onRead = (index: number, current: number, total: number): void => meters[index]!.report(current, total);
+  // Where layers were freed to make room, those that must be compressed are needed now, others when the registry lacks them.
+  const credentials = (domain: string): typeof options.auth => (domain === reference.domain ? options.auth : undefined);
+  const restore = (layer: Descriptor): Promise<void> =>
+    ensureLayer(pusher, found, layer, { hold, credentials }, signal);
+  for (const layer of found.layers) if (isPlainLayer(layer)) await restore(layer);
+  shelf.records.usage.markUsed(found.id);
   const image = await compressLayers(shelf, hold, found, onRead, signal);
   const bytes = await shelf.content.read(image.manifest);
   const parsed = parseManifest(bytes, '');
@@ -84,7 +89,7 @@ async function pushOne(
   await gather(
     image.layers.map(
       (layer, index) => (inner: AbortSignal) =>
-        pushLayer(pusher, reference, layer, ids[index]!, options, output, inner),
+        pushLayer({ ...pusher, restore }, reference, layer, ids[index]!, options, output, inner),
     ),
     { limit: parallelUploads, signal },
   );
@@ -108,7 +113,7 @@ function holdImage(hold: ImageHold, image: StoredImage, config: Descriptor): voi
 }
 
 async function pushLayer(
-  { shelf, registry }: Pusher,
+  { shelf, registry, restore }: Pusher & { restore: (layer: Descriptor) => Promise<void> },
   reference: Reference,
   layer: Descriptor,
   id: string,
@@ -123,6 +128,7 @@ async function pushLayer(
   const meter = new Meter(output, id, 'Pushing');
   async function* open(start: number): AsyncGenerator<Uint8Array> {
     let current = start;
+    await restore(layer);
     for await (const chunk of shelf.content.open(layer.digest, { start, signal })) {
       current += chunk.length;
       meter.report(current, layer.size);

@@ -24,10 +24,12 @@ import {
   messageOf,
   nowNanos,
   readFileIfExists,
+  type RecordFault,
   Records,
   writeFileAtomic,
   zeroTime,
 } from '../std/index.ts';
+import { Reserve } from './reserve.ts';
 import { ImageUsage } from './usage.ts';
 
 /** How an image came to be here first; a registry's is not marked. */
@@ -67,6 +69,7 @@ export class ImageRecords {
   readonly usage: ImageUsage;
   readonly #records: Records<ImageRecord>;
   readonly #file: string;
+  readonly #reserve: Reserve;
   readonly #images = new Map<Digest, StoredImage>();
   readonly #lost = new Map<Digest, ImageRecord>();
   readonly #references: Map<string, Name>;
@@ -76,6 +79,7 @@ export class ImageRecords {
   private constructor(records: Records<ImageRecord>, file: string, references: Map<string, Name>, usage: ImageUsage) {
     this.#records = records;
     this.#file = file;
+    this.#reserve = new Reserve(`${file}.room`);
     this.#references = references;
     this.usage = usage;
   }
@@ -94,7 +98,7 @@ export class ImageRecords {
         opened.#remember(record, parseImageConfig(await content.read(record.id)));
       } catch (error) {
         opened.#lost.set(record.id, record);
-        const names = opened.#lostReferences(record.id).map(familiarReference);
+        const names = opened.namesOf(record.id).map(familiarReference);
         log.warn('an image is lost; mend it with: wherry system verify --repair', {
           image: record.id,
           names,
@@ -104,6 +108,7 @@ export class ImageRecords {
     }
     const known = (id: Digest): boolean => opened.#images.has(id) || opened.#lost.has(id);
     for (const [text, { id }] of references) if (!known(id)) references.delete(text);
+    await opened.#reserve.fill(0);
     return opened;
   }
 
@@ -115,11 +120,23 @@ export class ImageRecords {
   }
 
   lost(): LostImage[] {
-    return [...this.#lost.values()].map((record) => ({ record, references: this.#lostReferences(record.id) }));
+    return [...this.#lost.values()].map((record) => ({ record, references: this.namesOf(record.id) }));
   }
 
-  #lostReferences(id: Digest): Reference[] {
+  /** Names of an image, lost ones' too. */
+  namesOf(id: Digest): Reference[] {
     return [...this.#references.values()].filter((name) => name.id === id).map(({ reference }) => reference);
+  }
+
+  /** What is wrong with the folder of records. */
+  check(): Promise<RecordFault[]> {
+    return this.#records.check();
+  }
+
+  /** Writes the record of that file name again. */
+  async write(name: string): Promise<void> {
+    const record = this.#records.get(name);
+    if (record !== undefined) await this.#records.put(name, record);
   }
 
   /** The config of a lost image is back: it is an image again. */
@@ -237,8 +254,8 @@ export class ImageRecords {
   }
 
   /**
-   * Gives up names. A disk too full even for the shorter list must not keep an image from being removed, which makes room:
-   * then the list is written by `flush`.
+   * Gives up names, in room that was kept for it when the disk is full. Where that is taken, too, an image can be removed all
+   * the same, which makes room: then the list is written by `flush`.
    */
   async unpoint(references: readonly Reference[]): Promise<void> {
     const removed = references.flatMap((reference): [string, Name][] => {
@@ -250,7 +267,11 @@ export class ImageRecords {
     });
     this.#unsaved.push(...removed);
     try {
-      await this.#save();
+      await this.#save().catch(async (error: unknown) => {
+        if (!isDiskFull(error)) throw error;
+        await this.#reserve.release();
+        await this.#save();
+      });
       this.#unsaved = [];
     } catch (error) {
       if (isDiskFull(error)) return;
@@ -278,7 +299,9 @@ export class ImageRecords {
 
   async #save(): Promise<void> {
     const sorted = [...this.#references].sort(([a], [b]) => (a < b ? -1 : 1)).map(([text, { id }]) => [text, id]);
-    await writeFileAtomic(this.#file, JSON.stringify(Object.fromEntries(sorted)));
+    const bytes = JSON.stringify(Object.fromEntries(sorted));
+    await writeFileAtomic(this.#file, bytes);
+    await this.#reserve.fill(bytes.length);
   }
 }
 

@@ -2,11 +2,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { sha256 } from '../oci/index.ts';
-import { commitOn, importImage, openFixture, skipUnlessRoot } from './fixture.ts';
+import { commitOn, type Fixture, importImage, openFixture, skipUnlessRoot } from './fixture.ts';
 
 const skip = skipUnlessRoot;
 const gentle = { force: false, noPrune: false };
 const forced = { force: true, noPrune: false };
+
+/** Bytes on disk of what images have: layers and blobs. */
+async function taken({ snapshots, content }: Fixture): Promise<number> {
+  let sum = 0;
+  for (const chainId of snapshots.layers()) sum += await snapshots.layerUsage(chainId);
+  for (const { usage } of await content.files()) sum += usage;
+  return sum;
+}
 
 test('a tag goes, and with the last one image, layers and blobs', { skip }, async () => {
   await using fixture = await openFixture();
@@ -132,12 +140,19 @@ test('prune takes the dangling, or all that is unused', { skip }, async () => {
   const none = await images.prune(new Map([['label!', new Set(['keep'])]]));
   assert.deepEqual(none, { deleted: [], reclaimed: 0 });
   assert.equal((await images.prune(new Map([['until', new Set(['1h'])]]))).deleted.length, 0);
+  const before = await taken(fixture);
   const first = await images.prune(new Map());
   assert.deepEqual(first.deleted.slice(0, 1), [{ Deleted: loose }]);
-  assert.equal(first.reclaimed, 5);
+  assert.equal(first.reclaimed, before - (await taken(fixture)), 'what the disk got back');
+  const between = await taken(fixture);
   const rest = await images.prune(new Map([['dangling', new Set(['false'])]]));
   assert.deepEqual(rest.deleted.slice(0, 2), [{ Untagged: 'kept:latest' }, { Deleted: kept }]);
-  assert.equal(rest.reclaimed, 4);
+  assert.equal(rest.reclaimed, between - (await taken(fixture)));
+  assert.deepEqual(fixture.events.at(-1), {
+    action: 'prune',
+    id: '',
+    attributes: { reclaimed: String(rest.reclaimed) },
+  });
   assert.deepEqual(
     (await images.list({ all: true, filters: new Map(), sharedSize: false, manifests: false })).map(({ Id }) => Id),
     [used],

@@ -14,6 +14,8 @@ import { blobPath, indexFiles } from './archive-index.ts';
 import { leaveOut } from './archive-since.ts';
 import { imageDigests, imageTags } from './describe.ts';
 import { findImage } from './find.ts';
+import type { Puller } from './pull.ts';
+import { ensureLayer } from './restore-blob.ts';
 import { type Selected, selectImages } from './save-selection.ts';
 import type { Shelf } from './shelf.ts';
 
@@ -21,11 +23,12 @@ const blockSize = 512;
 
 /** Finds every image, and that no blob is missing, before the first byte. @throws Fault not-found */
 export async function saveImages(
-  shelf: Shelf,
+  puller: Puller,
   refs: readonly string[],
   options: { platform: string | undefined; since: readonly string[] },
   signal: AbortSignal,
 ): Promise<SavedArchive> {
+  const { shelf } = puller;
   const selected = selectImages(shelf, refs, options.platform);
   const bases = leaveOut(
     selected.map(({ image }) => ({ layers: image.layers, diffIds: image.config.rootfs.diff_ids })),
@@ -38,7 +41,11 @@ export async function saveImages(
   const omitted = new Set(bases.flatMap((base) => base.layers));
   const blobs = new Map<Digest, number>();
   const manifests = new Map<Digest, { mediaType: string; size: number }>();
+  using hold = shelf.hold();
   for (const { image } of selected) {
+    shelf.records.usage.markUsed(image.id);
+    for (const layer of image.layers)
+      if (!omitted.has(layer.digest)) await ensureLayer(puller, image, layer, { hold }, signal);
     for (const digest of [image.id, image.manifest, ...image.layers.map((layer) => layer.digest)]) {
       if (omitted.has(digest)) continue;
       const size = shelf.content.size(digest);

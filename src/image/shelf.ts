@@ -8,6 +8,7 @@ import { Fault, isDiskFull, KeyedMutex } from '../std/index.ts';
 import type { Snapshots } from '../snapshot/index.ts';
 import { decompress } from './decompress.ts';
 import type { ImageEvent, ImageUse } from './door.ts';
+import type { FreedBlobs } from './freed.ts';
 import type { ImageRecord, ImageRecords, StoredImage } from './records.ts';
 
 /** Keeps blobs and layer chains until disposed. */
@@ -18,6 +19,7 @@ export interface ImageHold extends Disposable {
 
 export interface ShelfParts {
   records: ImageRecords;
+  freed: FreedBlobs;
   content: Content;
   snapshots: Snapshots;
   uses: (imageId: string) => ImageUse[];
@@ -28,6 +30,7 @@ export interface ShelfParts {
 
 export class Shelf {
   readonly records: ImageRecords;
+  readonly freed: FreedBlobs;
   readonly content: Content;
   readonly snapshots: Snapshots;
   readonly uses: (imageId: string) => ImageUse[];
@@ -37,6 +40,7 @@ export class Shelf {
 
   constructor(parts: ShelfParts) {
     this.records = parts.records;
+    this.freed = parts.freed;
     this.content = parts.content;
     this.snapshots = { ...parts.snapshots, apply: (request, signal) => this.#apply(parts.snapshots, request, signal) };
     this.uses = parts.uses;
@@ -127,12 +131,29 @@ export class Shelf {
     }
   }
 
+  /** Tells what a pruning gave back, as Docker does, and why where nobody asked for it. */
+  pruned(reclaimed: number, attributes: Record<string, string>): void {
+    this.#emit({ action: 'prune', id: '', attributes: { reclaimed: String(reclaimed), ...attributes } });
+  }
+
+  /** Forgets an image that is lost for good, its names too, and deletes what only it needed. */
+  async discardLost(record: ImageRecord): Promise<void> {
+    const references = this.records.namesOf(record.id);
+    await this.records.delete(record.id);
+    await this.records.unpoint(references);
+    await this.records.flush();
+    await this.content.collect([record.id, record.manifest, ...record.layers.map((layer) => layer.digest)]);
+  }
+
   /** Forgets the image and deletes what only it needed. Returns the chain ids of layers that went, topmost first. */
   async discard(image: StoredImage): Promise<string[]> {
     await this.records.delete(image.id);
     const init = initChainId(image.chain.at(-1));
     const removed = await this.snapshots.collect([init, ...image.chain.toReversed()]);
-    await this.content.collect([image.id, image.manifest, ...image.layers.map((layer) => layer.digest)]);
+    const blobs = [image.id, image.manifest, ...image.layers.map((layer) => layer.digest)];
+    await this.content.collect(blobs);
+    const needed = new Set(this.records.blobs());
+    for (const digest of blobs) if (!needed.has(digest)) await this.freed.forget(digest);
     return removed.filter((chainId) => chainId !== init);
   }
 

@@ -147,6 +147,18 @@ function timespecs(at: bigint): Buffer {
   return times;
 }
 
+const seekData = 3;
+const seekHole = 4;
+
+/** The next run of stored bytes of a file at or after `offset` (lseek(2) SEEK_DATA); undefined when only a hole follows. */
+export function nextData(descriptor: number, offset: number): { start: number; end: number } | undefined {
+  const call = libc('int64_t lseek(int descriptor, int64_t offset, int whence)');
+  const start = done(call(descriptor, offset, seekData));
+  if (start === -errno.ENXIO) return undefined;
+  must('lseek', start, String(descriptor));
+  return { start, end: must('lseek', done(call(descriptor, start, seekHole)), String(descriptor)) };
+}
+
 /** lsetxattr(2): on a symlink itself. */
 export function setXattr(path: Buffer, key: string, value: Buffer): number {
   const call = libc('int lsetxattr(const void *path, const char *name, const void *value, size_t size, int flags)');

@@ -66,6 +66,7 @@ export {
   makeDirectoryAt,
   makeNodeAt,
   must,
+  nextData,
   openAt,
   readLinkAt,
   removeXattrOf,
@@ -80,6 +81,7 @@ export {
   unlinkAt,
 } from './filesystem.ts';
 export { type Flow, forgetFlows } from './conntrack.ts';
+export { diskUsage, walkTree } from './disk-usage.ts';
 export { copyAttributes, copyTreeContent } from './copy-tree.ts';
 export { connectDatagram, type DatagramSocket } from './datagram.ts';
 export { compileSeccomp, type SeccompSource } from './seccomp.ts';

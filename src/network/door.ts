@@ -7,6 +7,7 @@ import type {
   NetworkInspect,
   NetworkStats,
   PortMap,
+  Problem,
   PruneReport,
 } from '../api/index.ts';
 
@@ -77,6 +78,8 @@ export interface Networking {
   resolvConf(options: { embedded: boolean; dns: string[]; search: string[]; options: string[] }): Promise<string>;
   /** The address that `host-gateway` and `host.docker.internal` stand for on that network (default: the default bridge). */
   hostGateway(networkRef?: string): string;
+  /** What is wrong with the records on disk. */
+  check(): Promise<Problem[]>;
   close(): Promise<void>;
 }
 

@@ -5,6 +5,7 @@ import type {
   NetworkCreateBody,
   NetworkInspect,
   NetworkStats,
+  Problem,
   PruneReport,
 } from '../api/index.ts';
 import type { Netlink } from '../linux/index.ts';
@@ -163,6 +164,10 @@ export class LocalNetworking implements Networking {
     if (options.hostGatewayIp !== undefined && options.hostGatewayIp !== '') return options.hostGatewayIp;
     const chosen = networkRef === undefined ? undefined : networks.find(networkRef);
     return gatewayOf(chosen) || gatewayOf(networks.all().find((network) => network.name === 'bridge')) || '127.0.0.1';
+  }
+
+  check(): Promise<Problem[]> {
+    return this.#parts.networks.check();
   }
 
   close(): Promise<void> {

@@ -7,6 +7,8 @@ import {
   matchesExact,
   matchesLabels,
   type NetworkCreateBody,
+  type Problem,
+  recordProblem,
 } from '../api/index.ts';
 import { listAddresses, listRoutes, type Netlink } from '../linux/index.ts';
 import { Fault, formatNanos, nowNanos, parseApiTime, parseGoDuration, randomId, type Records } from '../std/index.ts';
@@ -50,6 +52,16 @@ export class Networks {
 
   all(): NetworkRecord[] {
     return [...this.#options.records.values()];
+  }
+
+  async check(): Promise<Problem[]> {
+    const { records } = this.#options;
+    return (await records.check()).map((fault) =>
+      recordProblem('network', fault, async (id) => {
+        const record = records.get(id);
+        if (record !== undefined) await records.put(id, record);
+      }),
+    );
   }
 
   get(id: string): NetworkRecord | undefined {

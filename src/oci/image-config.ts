@@ -2,6 +2,7 @@
 import { Fault } from '../std/index.ts';
 import { type Digest, isDigest } from './digest.ts';
 import { parseObject } from './manifest.ts';
+import { checkRuntimeDefaults } from './runtime-defaults.ts';
 
 export interface HistoryEntry {
   created?: string;
@@ -46,10 +47,9 @@ export function parseImageConfig(bytes: Uint8Array): ImageConfig {
     const found = text(key);
     if (found !== undefined) config[key] = found;
   }
-  for (const key of ['config', 'container_config'] as const) {
-    const found = value[key];
-    if (typeof found === 'object' && found !== null) config[key] = found as Record<string, unknown>;
-  }
+  if (value['config'] !== undefined && value['config'] !== null) config.config = checkRuntimeDefaults(value['config']);
+  const made = value['container_config'];
+  if (typeof made === 'object' && made !== null) config.container_config = made as Record<string, unknown>;
   if (Array.isArray(value['history'])) config.history = value['history'].map((entry) => (entry ?? {}) as HistoryEntry);
   return config;
 }

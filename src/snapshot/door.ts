@@ -1,6 +1,7 @@
 /** What the rest of the house may ask of filesystems made of layers. `openSnapshots` makes the overlayfs one. */
-import type { FilesystemChange } from '../api/index.ts';
+import type { FilesystemChange, Problem } from '../api/index.ts';
 import type { TreeDifference } from './compare.ts';
+import type { Difference } from './compare-layer.ts';
 import type { StackFiles } from './stack-files.ts';
 import type { LayerHold } from './owners.ts';
 
@@ -33,6 +34,17 @@ export interface Snapshots {
    */
   collect(chainIds?: Iterable<string>): Promise<string[]>;
 
+  /** Bytes of the disk that the layer takes; counted once, when first asked. */
+  layerUsage(chainId: string): Promise<number>;
+  /** What is wrong with the folders and records of this store; the contents of layers are not read. */
+  check(): AsyncIterable<Problem>;
+  /** Whether the layer is what its tar (uncompressed) makes: the first differences. @throws Fault invalid for a broken tar */
+  checkLayer(chainId: string, tar: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<Difference[]>;
+  /** Unpacks a layer that is there once more and puts the result in its place, in one step. No process may use it. */
+  rebuild(chainId: string, tar: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<void>;
+  /** The layer as the tar that a commit would have made of it. */
+  archive(chainId: string, signal?: AbortSignal): AsyncIterable<Uint8Array>;
+
   /** Makes the writable snapshot `id` (a container's id, or another safe file name) on `parent` (undefined: empty). */
   prepare(id: string, parent: string | undefined): Promise<void>;
   /** Mounts it (idempotent, synchronous kernel call) and returns the path of the merged root. */
@@ -45,8 +57,16 @@ export interface Snapshots {
   remove(id: string): Promise<void>;
   /** Every writable snapshot's id. */
   writables(): string[];
-  /** Bytes written above the parent. */
+  /** Bytes written above the parent, as Docker counts them. */
   usage(id: string): Promise<number>;
+  /** Bytes of the disk that the snapshot takes. */
+  diskUsage(id: string): Promise<number>;
+  /** Whether the layer is one of those under the snapshot. */
+  standsOn(id: string, chainId: string): boolean;
+  /** Whether the layer it stands on is missing. */
+  isDamaged(id: string): boolean;
+  /** Stands the snapshot on a layer that holds what the missing one held. */
+  reparent(id: string, chainId: string | undefined): void;
   /** What differs from the parent, as `docker diff` lists it, sorted by path. */
   changes(id: string): Promise<FilesystemChange[]>;
   /** The difference from the parent as an uncompressed OCI layer tar with whiteouts, deterministic for equal content. */

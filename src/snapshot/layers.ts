@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { exchangePaths, syncFilesystem } from '../linux/index.ts';
 import { Digester } from '../oci/index.ts';
 import { errorCode, Fault, SpaceGuard, syncDirectory, tapBytes } from '../std/index.ts';
+import { compareLayer, type Difference } from './compare-layer.ts';
 import type { LowerDirectory } from './lower.ts';
 import type { Scratch } from './scratch.ts';
 import { unpackLayer } from './unpack.ts';
@@ -120,6 +121,12 @@ export class Layers {
     return this.stack(chainId).map((path) => Buffer.from(path));
   }
 
+  /** Whether `chainId` is `top` or a layer below it. */
+  isAbove(top: string | undefined, chainId: string): boolean {
+    for (let next = top; next !== undefined; next = this.#byChain.get(next)?.parent) if (next === chainId) return true;
+    return false;
+  }
+
   /** Whether another layer stands on it, or is being unpacked on it. */
   hasChild(chainId: string): boolean {
     return this.#children.has(chainId);
@@ -149,7 +156,10 @@ export class Layers {
       const files = join(path, 'fs');
       mkdirSync(files, { recursive: true, mode: 0o755 });
       const digester = new Digester(diffId.slice(0, diffId.indexOf(':')));
-      const tar = tapBytes(request.tar, (chunk) => digester.update(chunk));
+      const tar = tapBytes(request.tar, (chunk) => {
+        signal?.throwIfAborted();
+        digester.update(chunk);
+      });
       const lower = this.lower(parent);
       const { size, opaque } = await unpackLayer(openSync(files, 'r'), lower, tar, {
         spend: (bytes, inodes) => this.#guard.spend(bytes, inodes),
@@ -168,6 +178,13 @@ export class Layers {
       await this.#scratch.remove(path);
       throw error;
     }
+  }
+
+  /** Compares the layer with its tar by way of `skeleton`, an empty directory of the scratch. */
+  compare(layer: Layer, tar: AsyncIterable<Uint8Array>, skeleton: string, signal: AbortSignal): Promise<Difference[]> {
+    const spend = (bytes: number, inodes: number): void => this.#guard.spend(bytes, inodes);
+    const lower = this.lower(layer.parent);
+    return compareLayer({ files: this.files(layer), lower, tar, skeleton, spend, signal });
   }
 
   /** Puts another unpacking of the same layer in its place, in one step, and deletes the old one. Nothing may have it mounted. */

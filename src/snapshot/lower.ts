@@ -1,5 +1,6 @@
 /** Looks through the layers below, as overlayfs does: the topmost layer that knows a name decides what it is. */
 import { type BigIntStats, lstatSync } from 'node:fs';
+import { errorCode } from '../std/index.ts';
 import { isOpaque, isWhiteout } from './whiteout.ts';
 
 const slash = Buffer.from('/');
@@ -14,6 +15,16 @@ export function joinPath(directory: Buffer, name: Buffer): Buffer {
 /** lstat, or undefined when there is nothing. */
 export function statIfExists(path: Buffer): BigIntStats | undefined {
   return lstatSync(path, { bigint: true, throwIfNoEntry: false });
+}
+
+/** As `statIfExists`, also below what is no directory. */
+export function statIfReachable(path: Buffer): BigIntStats | undefined {
+  try {
+    return statIfExists(path);
+  } catch (error) {
+    if (errorCode(error) === 'ENOTDIR') return undefined;
+    throw error;
+  }
 }
 
 /** What `name` is in the merged directory: its topmost copy, and for a directory all copies that show through. */

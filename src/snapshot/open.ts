@@ -1,9 +1,10 @@
 /** The overlayfs snapshots under one root: layers in `l`, writable ones in `w`, read-only views in `v`, scratch in `t`. */
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readdirSync, rmdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { mountOverlay, unmount } from '../linux/index.ts';
+import { diskUsage, mountOverlay, unmount } from '../linux/index.ts';
 import { Background, Fault } from '../std/index.ts';
+import { checkSnapshots } from './check.ts';
 import { compareStacks } from './compare.ts';
 import { treeSize } from './disk-usage.ts';
 import type { Snapshots } from './door.ts';
@@ -36,6 +37,9 @@ export async function openSnapshots(options: { root: string }): Promise<Snapshot
   await scratch.clear();
   const applying = new Map<string, Promise<void>>();
   const owners = new LayerOwners();
+  const views = new Set<string>();
+  /** Bytes on disk by chain id: a layer never changes. */
+  const usages = new Map<string, Promise<number>>();
   // What cannot be deleted now is deleted by the next daemon, which clears the scratch.
   const background = new Background(() => {});
   let collects = false;
@@ -74,6 +78,16 @@ export async function openSnapshots(options: { root: string }): Promise<Snapshot
     return swept;
   };
 
+  const collect: Snapshots['collect'] = async (among) => {
+    collects = true;
+    const swept = sweep(among ?? layers.all().map((layer) => layer.chainId));
+    for (const { chainId, trash } of swept) {
+      usages.delete(chainId);
+      await scratch.remove(trash);
+    }
+    return swept.map(({ chainId }) => chainId);
+  };
+
   return {
     has: (chainId) => layers.get(chainId) !== undefined,
     apply,
@@ -103,11 +117,45 @@ export async function openSnapshots(options: { root: string }): Promise<Snapshot
         if (!collects) return;
         for (const { trash } of sweep(chainIds)) background.run(scratch.remove(trash));
       }),
-    collect: async (among) => {
-      collects = true;
-      const swept = sweep(among ?? layers.all().map((layer) => layer.chainId));
-      for (const { trash } of swept) await scratch.remove(trash);
-      return swept.map(({ chainId }) => chainId);
+    collect,
+    layerUsage: (chainId) => {
+      const layer = layers.mustGet(chainId);
+      let usage = usages.get(chainId);
+      if (usage === undefined) usages.set(chainId, (usage = diskUsage(join(layers.root, layer.name))));
+      return usage;
+    },
+    check: () => {
+      const live = owners.live();
+      return checkSnapshots({
+        root,
+        layers,
+        writables,
+        scratch,
+        // Asked again where it matters: images come and go meanwhile.
+        needs: (chainId) => live.has(chainId) || isUsed(chainId) || owners.live().has(chainId),
+        collect,
+        views: () => views,
+      });
+    },
+    checkLayer: async (chainId, tar, signal) => {
+      const layer = layers.mustGet(chainId);
+      const skeleton = scratch.take();
+      try {
+        mkdirSync(skeleton, { mode: 0o755 });
+        return await layers.compare(layer, tar, skeleton, signal);
+      } finally {
+        await scratch.remove(skeleton);
+      }
+    },
+    rebuild: async (chainId, tar, signal) => {
+      const layer = layers.mustGet(chainId);
+      const { parent, diffId } = layer;
+      await layers.replace(layer, await layers.unpack({ chainId, parent, diffId, tar }, signal));
+      usages.delete(chainId);
+    },
+    archive: (chainId, signal) => {
+      const layer = layers.mustGet(chainId);
+      return layerTar(Buffer.from(layers.files(layer)), layers.lower(layer.parent), signal);
     },
     prepare: async (id, parent) => writables.prepare(id, parent),
     mount: (id) => writables.mount(id),
@@ -125,6 +173,10 @@ export async function openSnapshots(options: { root: string }): Promise<Snapshot
     remove: (id) => writables.remove(id),
     writables: () => writables.ids(),
     usage: async (id) => treeSize(Buffer.from(writables.path(writables.get(id).id, 'fs'))),
+    diskUsage: (id) => diskUsage(writables.folder(id)),
+    standsOn: (id, chainId) => layers.isAbove(writables.parent(id), chainId),
+    isDamaged: (id) => writables.isDamaged(id),
+    reparent: (id, chainId) => writables.reparent(id, chainId),
     changes: async (id) =>
       filesystemChanges(Buffer.from(writables.path(id, 'fs')), layers.lower(writables.get(id).parent)),
     diff: (id, signal) =>
@@ -133,9 +185,17 @@ export async function openSnapshots(options: { root: string }): Promise<Snapshot
     files: (chainId) => stackFiles(layers.lower(chainId)),
     view: (chainId) => {
       const lower = layers.stack(chainId);
-      const path = join(viewRoot, randomBytes(6).toString('hex'));
-      mkdirSync(path, { mode: 0o700 });
-      mountOverlay({ lower: [...lower, empty], target: path });
+      const name = randomBytes(6).toString('hex');
+      const path = join(viewRoot, name);
+      views.add(name);
+      try {
+        mkdirSync(path, { mode: 0o700 });
+        mountOverlay({ lower: [...lower, empty], target: path });
+      } catch (error) {
+        rmSync(path, { recursive: true, force: true });
+        views.delete(name);
+        throw error;
+      }
       let open = true;
       return {
         path,
@@ -144,6 +204,7 @@ export async function openSnapshots(options: { root: string }): Promise<Snapshot
           open = false;
           unmount(path);
           rmdirSync(path);
+          views.delete(name);
         },
       };
     },

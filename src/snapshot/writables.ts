@@ -77,6 +77,29 @@ export class Writables {
     return false;
   }
 
+  parent(id: string): string | undefined {
+    return this.#items.get(id)?.parent;
+  }
+
+  isDamaged(id: string): boolean {
+    return this.#items.get(id)?.damaged === true;
+  }
+
+  /** Stands it on another layer that holds the same. */
+  reparent(id: string, chainId: string | undefined): void {
+    const name = chainId === undefined ? '-' : this.#layers.mustGet(chainId).name;
+    const fresh = join(this.#root, id, 'parent.new');
+    rmSync(fresh, { force: true });
+    symlinkSync(name, fresh);
+    renameSync(fresh, join(this.#root, id, 'parent'));
+    const item = this.#items.get(id);
+    if (item !== undefined) this.#items.set(id, { ...item, parent: chainId, damaged: false });
+  }
+
+  folder(id: string): string {
+    return join(this.#root, id);
+  }
+
   path(id: string, part: 'fs' | 'work' | 'merged'): string {
     return join(this.#root, id, part);
   }
@@ -157,11 +180,6 @@ export class Writables {
       unmount(this.path(id, 'merged'));
       renameSync(path, trash);
     }
-  }
-
-  /** Mounted ones, with the layer they stand on. */
-  mounted(): { id: string; parent: string | undefined }[] {
-    return [...this.#items.values()].filter((item) => item.mounted);
   }
 
   /** Folders of no snapshot. */

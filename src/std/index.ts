@@ -11,7 +11,7 @@ export { KeyedMutex } from './keyed-mutex.ts';
 export { createLogger, type Logger, type LogLevel, silentLogger } from './log.ts';
 export { parallelGzip } from './parallel-gzip.ts';
 export { mustRun, type ProgramOptions, type ProgramResult, runProgram } from './process.ts';
-export { Records } from './records.ts';
+export { type RecordFault, Records } from './records.ts';
 export { freeSpace, type FreeSpace, SpaceGuard } from './space-guard.ts';
 export { formatNanos, formatNanosPadded, type Nanos, nowNanos, parseApiTime, parseRfc3339, zeroTime } from './time.ts';
 export { bytesSize, formatGoDuration, humanDuration, humanSize, parseBytes, parseGoDuration } from './units.ts';

@@ -2,9 +2,19 @@
  * A folder of JSON records, one file per id, each written whole. The whole folder is read once at open; a file that does
  * not parse (power failed before its first sync) is set aside as `<id>.json.broken` and reported, never deleted.
  */
-import { readdir, readFile, rename, rm } from 'node:fs/promises';
+import { lstat, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ensureDirectory, writeFileAtomic } from './files.ts';
+
+export interface RecordFault {
+  kind: 'stray' | 'set-aside' | 'missing';
+  path: string;
+  /** Of a missing record. */
+  id: string | undefined;
+  size: number;
+}
+
+const writingMs = 60_000;
 
 export class Records<T> {
   readonly #directory: string;
@@ -42,6 +52,32 @@ export class Records<T> {
 
   entries(): IterableIterator<[string, T]> {
     return this.#items.entries();
+  }
+
+  /** What is wrong with the folder: files that are none of its records, and records whose file is gone. */
+  async check(now = Date.now()): Promise<RecordFault[]> {
+    const faults: RecordFault[] = [];
+    const names = new Set(await readdir(this.#directory));
+    for (const name of names) {
+      const id = name.endsWith('.json') ? name.slice(0, -'.json'.length) : undefined;
+      if (id !== undefined && this.#items.has(id)) continue;
+      const path = join(this.#directory, name);
+      const stat = await lstat(path).catch(() => undefined);
+      // It may be being written, and is renamed or deleted soon.
+      if (stat === undefined || (name.endsWith('.tmp') && now - stat.mtimeMs < writingMs)) continue;
+      faults.push({
+        path,
+        id: undefined,
+        kind: name.endsWith('.json.broken') ? 'set-aside' : 'stray',
+        size: stat.size,
+      });
+    }
+    for (const id of this.#items.keys()) {
+      const path = join(this.#directory, `${id}.json`);
+      const gone = !names.has(`${id}.json`) && (await lstat(path).catch(() => undefined)) === undefined;
+      if (gone && this.#items.has(id)) faults.push({ path, id, kind: 'missing', size: 0 });
+    }
+    return faults;
   }
 
   /**

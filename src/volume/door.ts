@@ -1,5 +1,5 @@
 /** What the container room and the engine may ask of volumes. */
-import type { Filters, PruneReport, Volume, VolumeCreateBody } from '../api/index.ts';
+import type { Filters, Problem, PruneReport, Volume, VolumeCreateBody } from '../api/index.ts';
 
 export interface VolumeEvent {
   action: 'create' | 'mount' | 'unmount' | 'destroy' | 'rename' | 'prune';
@@ -38,6 +38,8 @@ export interface Volumes {
   /** What the trash holds, newest first. */
   trash(): Promise<{ name: string; removedAt: string; path: string; size: number }[]>;
   restoreFromTrash(name: string): Promise<Volume>;
+  /** What is wrong with the folders of volumes and of the trash. */
+  check(): AsyncIterable<Problem>;
   close(): Promise<void>;
 }
 

@@ -19,7 +19,7 @@ export interface VolumeRecord {
 }
 
 export const DATA = '_data';
-const RECORD = 'volume.json';
+export const RECORD = 'volume.json';
 
 export async function makeFolder(volumes: string, name: string, record: VolumeRecord): Promise<void> {
   const fresh = join(volumes, `.new-${randomBytes(6).toString('hex')}`);

@@ -11,6 +11,13 @@ export interface TrashItem {
   folder: string;
 }
 
+const itemName = /^(\d+)-[0-9a-f]+-(.+)$/;
+
+/** Whether a folder of the trash is called as removed volumes are. */
+export function isTrashName(name: string): boolean {
+  return itemName.test(name);
+}
+
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 export class Trash {
@@ -44,7 +51,7 @@ export class Trash {
   /** Newest first. */
   async list(): Promise<TrashItem[]> {
     const items = (await readdir(this.#directory)).flatMap((entry) => {
-      const match = /^(\d+)-[0-9a-f]+-(.+)$/.exec(entry);
+      const match = itemName.exec(entry);
       if (match === null) return [];
       return [{ name: match[2]!, removedAt: new Date(Number(match[1])), folder: join(this.#directory, entry) }];
     });

@@ -9,11 +9,12 @@ import {
   type Filters,
   matchesExact,
   matchesLabels,
+  type Problem,
   type PruneReport,
   type Volume,
   type VolumeCreateBody,
 } from '../api/index.ts';
-import { descriptorPath, mount, mountFlags, openFlags, openInRoot, unmount } from '../linux/index.ts';
+import { descriptorPath, diskUsage, mount, mountFlags, openFlags, openInRoot, unmount } from '../linux/index.ts';
 import {
   ensureDirectory,
   Fault,
@@ -24,7 +25,7 @@ import {
   randomId,
   syncDirectory,
 } from '../std/index.ts';
-import { diskUsage } from './disk-usage.ts';
+import { checkVolumes } from './check.ts';
 import type { Volumes, VolumesOptions } from './door.ts';
 import { DATA, makeFolder, readFolders, readRecord, showVolume, type VolumeRecord, writeRecord } from './folder.ts';
 import { checkDriverOptions, deviceMount } from './mount-options.ts';
@@ -298,6 +299,20 @@ class LocalVolumes implements Volumes {
       this.#records.set(name, record);
       this.#options.emit({ action: 'create', id: name, attributes: { driver: 'local' } });
       return showVolume(this.#directory, name, record);
+    });
+  }
+
+  check(): AsyncIterable<Problem> {
+    return checkVolumes({
+      volumes: this.#directory,
+      trash: join(this.#options.root, 'trash'),
+      known: this.#records,
+      busy: (name) => this.#turns.busy(name),
+      writeRecord: (name) =>
+        this.#turns.run(name, async () => {
+          const record = this.#records.get(name);
+          if (record !== undefined) await writeRecord(this.#folder(name), record);
+        }),
     });
   }
 

@@ -256,6 +256,7 @@ scenario(
         await docker.ok('rm', '-f', '-v', found);
       }
       await docker.ok('run', '--rm', '--name', name, 'busybox', 'true');
+      assert.deepEqual(await daemon.verify(), [], `round ${round}: the store is as it should be`);
       assert.deepEqual(
         processesOf([daemon.root]).filter(({ line }) => line.includes('conmon')),
         [],

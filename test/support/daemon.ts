@@ -10,6 +10,8 @@ import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, test, type TestContext } from 'node:test';
+import type { VerifyFinding, VerifyMessage } from '../../src/api/index.ts';
+import { Disk, type DiskOptions } from './disk.ts';
 import { Docker, until } from './docker.ts';
 import { descriptors, filesUnder, hashOf, type Inventory, inventory, leaked, marksOf, processesOf } from './leaks.ts';
 import { busyboxImage } from './images.ts';
@@ -24,6 +26,8 @@ export interface DaemonOptions {
   readonly launcher?: readonly string[];
   /** Log lines of level error that the tests provoke. */
   readonly expectedErrors?: readonly RegExp[];
+  /** A file system of its own for the data root. */
+  readonly disk?: DiskOptions;
 }
 
 export class Daemon implements AsyncDisposable {
@@ -39,6 +43,7 @@ export class Daemon implements AsyncDisposable {
   /** What the host had before this daemon. */
   readonly before: Inventory = inventory();
   readonly expectedErrors: RegExp[];
+  readonly disk: Disk | undefined;
   readonly #options: DaemonOptions;
   pid = 0;
   #exit: Promise<number | null> = Promise.resolve(null);
@@ -50,6 +55,7 @@ export class Daemon implements AsyncDisposable {
     this.#options = options;
     this.expectedErrors = [...(options.expectedErrors ?? [])];
     mkdirSync(join(this.root, 'docker-config'));
+    this.disk = options.disk === undefined ? undefined : new Disk(this.dataRoot, options.disk);
     this.docker = this.cli(cli);
   }
 
@@ -90,7 +96,9 @@ export class Daemon implements AsyncDisposable {
   }
 
   async start(): Promise<void> {
+    this.disk?.mount();
     const log = openSync(this.logFile, 'a');
+    const logged = this.log.length;
     const [file, ...args] = [...(this.#options.launcher ?? []), join(repository, 'bin/wherryd'), ...this.arguments()];
     const child = spawn(file!, args, {
       stdio: ['ignore', log, log],
@@ -112,6 +120,10 @@ export class Daemon implements AsyncDisposable {
       what: () => `the daemon to answer; its log:\n${this.log.slice(-2000)}`,
     });
     if (ended) throw new Error(`the daemon ended at once; its log:\n${this.log.slice(-2000)}`);
+    // It answers before it has opened all that it keeps open: two network namespaces among it, ready for the next starts.
+    await until(() => this.log.slice(logged).includes('completed initialization'), { what: 'the daemon to be up' });
+    const spares = (): number => filesUnder(join(this.execRoot, 'netns')).length;
+    await until(() => spares() >= 2, { timeoutMs: 2000, what: 'spare namespaces' }).catch(() => {});
     this.#descriptors = descriptors(this.pid);
   }
 
@@ -197,6 +209,23 @@ export class Daemon implements AsyncDisposable {
     if (networks.length > 0) await this.docker.ok('network', 'rm', ...networks);
   }
 
+  /** What `system verify` finds to be wrong. @throws AssertionError when it does not come to its end */
+  async verify(path = '/wherry/verify', method = 'GET'): Promise<VerifyFinding[]> {
+    const { body } = await this.api(method, path);
+    const text = typeof body === 'string' ? body : JSON.stringify(body);
+    const lines = text
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as VerifyMessage);
+    assert.ok(lines.at(-1)?.Summary !== undefined, `the verification ended early: ${text.slice(-500)}`);
+    return lines.flatMap(({ Finding }) => (Finding === undefined ? [] : [Finding]));
+  }
+
+  /** The most memory it ever had, in bytes. */
+  peakMemory(): number {
+    return Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'))?.[1]) * 1024;
+  }
+
   unexpectedErrors(): string[] {
     return this.log
       .split('\n')
@@ -226,6 +255,11 @@ export class Daemon implements AsyncDisposable {
       wrong.push(String(error));
     }
     if (this.pid !== 0) await this.kill();
+    try {
+      this.disk?.unmount();
+    } catch (error) {
+      wrong.push(String(error));
+    }
     wrong.push(...this.unexpectedErrors().map((line) => `log: ${line}`));
     const gone = (): string[] => leaked(this.before, inventory(), this.marks);
     await until(() => gone().length === 0, { timeoutMs: 3000, what: 'no leaks' }).catch(() => wrong.push(...gone()));

@@ -13,7 +13,9 @@ import type {
   ImageManifestSummary,
   NetworkInspect,
   PathStat,
+  SpaceReport,
   StdioFrame,
+  VerifyMessage,
   Volume,
 } from '../../src/api/index.ts';
 import { matchesExact, matchesLabels, matchesPattern } from '../../src/api/index.ts';
@@ -509,6 +511,11 @@ export function createFakeEngine(): FakeEngine {
       events: async ({ since, until, filters }, signal) =>
         fakeEvents(past, listeners, { since, until, filters }, signal, open),
       login: async () => ({ Status: 'Login Succeeded', IdentityToken: '' }),
+      space: async () => fakeSpace(),
+      verify: async (options) => {
+        calls.push({ method: 'system.verify', args: [options] });
+        return fakeVerification(options.repair);
+      },
     },
   };
   networks.set('bridge-id', fakeNetwork('bridge', {}));
@@ -793,6 +800,78 @@ function fakeImage(): ImageInspect {
     GraphDriver: { Data: null, Name: 'overlay2' },
     RootFS: { Type: 'layers', Layers: [] },
     Metadata: { LastTagTime: zeroTime },
+  };
+}
+
+function fakeSpace(): SpaceReport {
+  const row = (Type: string, TotalCount: number, Active: number, Size: number, Reclaimable: number) => ({
+    Type,
+    TotalCount,
+    Active,
+    Size,
+    Reclaimable,
+  });
+  return {
+    Root: '/var/lib/fake',
+    Rows: [
+      row('Images', 2, 1, 3_000_000, 1_000_000),
+      row('Containers', 1, 1, 20_000, 0),
+      row('Local Volumes', 1, 0, 500_000, 500_000),
+      row('Build Cache', 0, 0, 0, 0),
+      row('Image Archives', 6, 3, 1_200_000, 400_000),
+      row('Container Logs', 1, 1, 8192, 0),
+      row('Volume Trash', 1, 0, 4096, 4096),
+      row('Partial Downloads', 1, 0, 65_536, 65_536),
+      row('Other', 0, 0, 90_000, 0),
+    ],
+    Total: 4_887_824,
+    FileSystem: { Size: 10_000_000_000, Available: 2_500_000_000, Inodes: 1000, FreeInodes: 900 },
+    Details: {
+      Images: [
+        {
+          Id: imageId,
+          Name: 'busybox:latest',
+          Unpacked: 2_000_000,
+          Unique: 2_000_000,
+          Archives: 800_000,
+          Containers: 1,
+        },
+      ],
+      Containers: [{ Id: 'c'.repeat(64), Name: 'web', Image: 'busybox', State: 'running', Files: 20_000, Log: 8192 }],
+      Volumes: [{ Name: 'data', Size: 500_000, Containers: 0 }],
+      Trash: [{ Name: 'old', RemovedAt: '2026-11-23T19:38:09Z', Size: 4096 }],
+      Downloads: [{ Digest: imageId, Size: 65_536, At: '2026-11-23T19:38:09Z', Whole: false }],
+    },
+  };
+}
+
+async function* fakeVerification(repair: boolean): AsyncGenerator<VerifyMessage> {
+  yield { Progress: { Step: 'blobs', Done: 5, Total: 10 } };
+  const common = { Kind: 'blob', Name: 'f7c8a1ccf7c8', Size: 42 } as const;
+  yield {
+    Finding: {
+      ...common,
+      Problem: 'damaged',
+      Detail: 'its content is sha256:1234; it is the layer of image busybox:latest',
+      Path: '/var/lib/fake/content/blobs/sha256/f7c8',
+      Repaired: repair,
+      Action: repair ? 'fetched again from docker.io/library/busybox' : 'mend it: wherry system verify --repair',
+    },
+  };
+  yield { Note: 'layer 0123 was not compared: no space left on device' };
+  yield {
+    Summary: {
+      Images: 1,
+      Blobs: 3,
+      BlobBytes: 2_000_000,
+      Layers: 2,
+      LayersCompared: 1,
+      Containers: 1,
+      Volumes: 1,
+      Networks: 3,
+      Problems: 1,
+      Repaired: repair ? 1 : 0,
+    },
   };
 }
 

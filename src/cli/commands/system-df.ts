@@ -1,9 +1,11 @@
 /** `wherry system df`. */
 import { noArgs, type Command } from '../command.ts';
-import type { DiskUsage } from '../../api/index.ts';
+import type { DiskUsage, SpaceReport } from '../../api/index.ts';
 import { humanSize } from '../../std/index.ts';
 import { formatList, type ListShape, type Row } from '../output/list.ts';
 import { formatHelp } from '../output/format-help.ts';
+import { spaceDetails } from '../output/space.ts';
+import { ifWherry } from '../wherry-only.ts';
 
 export const command: Command = {
   use: '[OPTIONS]',
@@ -14,15 +16,24 @@ export const command: Command = {
   arity: noArgs,
 
   examples: `
-# What takes the disk
+# What takes the disk, logs and stored archives included
 wherry system df
 # Each thing
 wherry system df -v`,
   async run(session, { flags }) {
     const client = await session.client();
-    const usage = await client.system.diskUsage();
     const format = flags.string('format');
-    if (flags.bool('verbose')) {
+    const verbose = flags.bool('verbose');
+    const space = verbose && format !== '' ? undefined : await ifWherry(client.system.space());
+    if (space !== undefined) {
+      session.out.write(
+        verbose ? spaceDetails(space, session.now()) : await formatList(shape, spaceRows(space), format),
+      );
+      if (format === '' || format === 'table') session.out.write(`${verbose ? '\n' : ''}${freeText(space)}`);
+      return;
+    }
+    const usage = await client.system.diskUsage();
+    if (verbose) {
       const { verboseUsage } = await import('../output/verbose-usage.ts');
       session.out.write(await verboseUsage(usage, format, session.now()));
       return;
@@ -30,6 +41,32 @@ wherry system df -v`,
     session.out.write(await formatList(shape, usageRows(usage), format));
   },
 };
+
+/** Every byte of the data root is in one row; the last is their sum. */
+function spaceRows({ Rows, Total }: SpaceReport): Row[] {
+  const row = (Type: string, count: string, active: string, size: number, reclaimable: number): Row => ({
+    Type,
+    TotalCount: count,
+    Active: active,
+    Size: humanSize(size),
+    Reclaimable:
+      size > 0 ? `${humanSize(reclaimable)} (${Math.trunc((reclaimable * 100) / size)}%)` : humanSize(reclaimable),
+  });
+  const reclaimable = Rows.reduce((sum, each) => sum + each.Reclaimable, 0);
+  return [
+    ...Rows.map(({ Type, TotalCount, Active, Size, Reclaimable }) =>
+      Type === 'Other'
+        ? row(Type, '', '', Size, Reclaimable)
+        : row(Type, String(TotalCount), String(Active), Size, Reclaimable),
+    ),
+    row('Total', '', '', Total, reclaimable),
+  ];
+}
+
+function freeText({ Root, FileSystem: { Size, Available, Inodes, FreeInodes } }: SpaceReport): string {
+  const inodes = Inodes > 0 && FreeInodes * 20 < Inodes ? `, and ${FreeInodes} of ${Inodes} inodes` : '';
+  return `${humanSize(Available)} of ${humanSize(Size)} are free${inodes} where ${Root} is.\n`;
+}
 
 const shape: ListShape = {
   type: 'diskUsageContext',

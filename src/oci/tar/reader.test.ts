@@ -167,6 +167,19 @@ test('an entry left unread is skipped, and bytes behind the end are read', async
   assert.equal(read, tar.length);
 });
 
+test('what goes on behind its end without end is refused', async () => {
+  async function* endless(): AsyncGenerator<Uint8Array> {
+    yield Buffer.alloc(1024);
+    for (;;) yield Buffer.alloc(1 << 20);
+  }
+  await assert.rejects(
+    (async () => {
+      for await (const entry of readTar(endless())) assert.fail(`there is no entry ${entry.name.toString()}`);
+    })(),
+    { kind: 'invalid', message: /behind its end$/ },
+  );
+});
+
 test('leaving early closes the source', async () => {
   let closed = false;
   async function* source(): AsyncGenerator<Uint8Array> {

@@ -11,6 +11,9 @@ import { StoredEntry } from './stored-entry.ts';
 import { checkExtents, readGnuSparse, readPaxSparse, readSparseMap } from './sparse.ts';
 import { xattrName } from './xattr-key.ts';
 
+/** Writers fill their last record, of some kilobytes; without end only a bomb goes on. */
+const trailingLimit = 64 << 20;
+
 /** The entries in archive order. The input is read to its end, also beyond the end-of-archive mark. */
 export async function* readTar(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<TarEntry, void, void> {
   const source = new ByteSource(bytes);
@@ -54,7 +57,7 @@ export async function* readTar(bytes: AsyncIterable<Uint8Array>): AsyncGenerator
       if (entry.visible) yield entry;
       await entry.finish();
     }
-    await source.drain();
+    await source.drain(trailingLimit);
     finished = true;
   } finally {
     if (!finished) await source.close();

@@ -55,11 +55,15 @@ export class ByteSource {
     for (let left = count; left > 0; ) left -= (await this.some(left)).length;
   }
 
-  /** Reads to the end of the stream, so that whoever hashes it sees every byte. */
-  async drain(): Promise<void> {
+  /** Reads to the end of the stream, so that whoever hashes it sees every byte. @throws Fault invalid beyond `limit` bytes */
+  async drain(limit: number): Promise<void> {
     this.#chunk = empty;
     this.#at = 0;
-    while ((await this.#pull()) !== undefined);
+    let read = 0;
+    for (let next = await this.#pull(); next !== undefined; next = await this.#pull()) {
+      read += next.length;
+      if (read > limit) throw new Fault('invalid', `Cannot read archive: more than ${limit} bytes behind its end`);
+    }
   }
 
   /** Tells the stream that no more is wanted. */

@@ -1,10 +1,11 @@
 /** Ping, version, info, disk usage, login, events, and the answers for what Wherry leaves out. */
-import type { EventMessage } from '../../api/index.ts';
-import { Fault } from '../../std/index.ts';
+import type { EventMessage, VerifyMessage } from '../../api/index.ts';
+import { explainDiskError, Fault, messageOf } from '../../std/index.ts';
 import { parseAuthBody } from '../body/registry-auth.ts';
 import type { Call } from '../call.ts';
 import { applyDeltas, diskUsageDeltas, showsEvent } from '../deltas.ts';
 import { goJson } from '../go-json.ts';
+import { ClientGone } from '../http/input.ts';
 import { empty, failure, json, type Reply, stream, type WholeReply } from '../http/reply.ts';
 
 export async function ping(call: Call): Promise<Reply> {
@@ -50,6 +51,34 @@ export async function diskUsage(call: Call): Promise<Reply> {
   });
   const usage = await call.engine.system.diskUsage(new Set(types.length === 0 ? usageTypes : types));
   return json(applyDeltas(diskUsageDeltas, call.version, usage));
+}
+
+export async function space(call: Call): Promise<Reply> {
+  return json(await call.engine.system.space());
+}
+
+export async function verify(call: Call): Promise<Reply> {
+  return verification(call, false);
+}
+
+export async function verifyRepair(call: Call): Promise<Reply> {
+  return verification(call, true);
+}
+
+async function verification(call: Call, repair: boolean): Promise<Reply> {
+  const messages = await call.engine.system.verify({ quick: call.query.boolean('quick'), repair }, call.signal);
+  return stream({ 'Content-Type': 'application/json' }, verifyLines(messages));
+}
+
+/** The head is out with status 200, so a failure is the last line, as in streams of progress. */
+async function* verifyLines(messages: AsyncIterable<VerifyMessage>): AsyncGenerator<string> {
+  try {
+    for await (const message of messages) yield `${goJson(message)}\n`;
+  } catch (error) {
+    if (error instanceof ClientGone) throw error;
+    const message = messageOf(explainDiskError(error));
+    yield `${goJson({ errorDetail: { message }, error: message })}\n`;
+  }
 }
 
 export async function auth(call: Call): Promise<Reply> {

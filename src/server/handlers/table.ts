@@ -21,6 +21,9 @@ export const handlers: Readonly<Record<EndpointKey, Handler>> = {
   events: system.events,
   diskUsage: system.diskUsage,
   auth: system.auth,
+  space: system.space,
+  verify: system.verify,
+  verifyRepair: system.verifyRepair,
 
   containerList: container.list,
   containerCreate: container.create,
