@@ -8,4 +8,6 @@ export { type BlobOptions, openRegistry, type Registry } from './open.ts';
 export { proxiesOf, type ProxySettings } from './proxies.ts';
 export type { SearchResult } from './search.ts';
 export type { RegistryOptions } from './settings.ts';
+export type { TagPage } from './tags.ts';
+export { TransportFault } from './transport-fault.ts';
 export type { UploadOutcome } from './upload.ts';

@@ -1,6 +1,5 @@
 /** Finds the address that answers for a registry's name; for pulls asks its mirrors first and falls through what they fail at. */
-import type { Logger } from '../std/index.ts';
-import { messageOf } from '../std/index.ts';
+import { type Logger, messageOf, Shared } from '../std/index.ts';
 import type { Authorizer } from './authorizer.ts';
 import { parseChallenges } from './challenge.ts';
 import type { Clock } from './clock.ts';
@@ -9,7 +8,6 @@ import { registryFault } from './fault.ts';
 import type { Base, Hosts } from './hosts.ts';
 import { MirrorHealth } from './mirror-health.ts';
 import { type Endpoint, Session } from './session.ts';
-import { Shared } from './shared.ts';
 import { TransportFault } from './transport-fault.ts';
 import type { Transport } from './transport.ts';
 
@@ -126,7 +124,9 @@ export class Sessions {
   }
 
   async #ping(base: Base, signal: AbortSignal): Promise<Endpoint> {
-    const response = await this.#transport.send({ method: 'GET', url: `${base.url}/v2/`, trust: base, signal });
+    const { headers } = base;
+    const url = `${base.url}/v2/`;
+    const response = await this.#transport.send({ method: 'GET', url, headers, trust: base, signal });
     if (response.status !== 200 && response.status !== 401) throw await registryFault(response);
     const challenges = response.status === 401 ? parseChallenges(response.headers['www-authenticate'] ?? '') : [];
     await response.discard();
