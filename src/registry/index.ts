@@ -2,7 +2,7 @@
 export { BlobChanged } from './blob.ts';
 export type { Clock } from './clock.ts';
 export type { Credentials } from './credentials.ts';
-export { RegistryFault } from './fault.ts';
+export { isPassing, RegistryFault } from './fault.ts';
 export type { Resolved } from './manifest.ts';
 export { type BlobOptions, openRegistry, type Registry } from './open.ts';
 export { proxiesOf, type ProxySettings } from './proxies.ts';

@@ -52,7 +52,7 @@ test('a name is found only where it may lead', async () => {
   const find = (reach: Reach): Promise<string | undefined> =>
     new Promise((done) => {
       reach.lookup('localhost', { all: false, family: 4 }, (error, address) =>
-        done(error === null ? String(address) : undefined),
+        done(error === null && typeof address === 'string' ? address : undefined),
       );
     });
   assert.equal(await find(new Reach(['127.0.0.1'])), '127.0.0.1');
