@@ -46,9 +46,14 @@ export class Transfer {
     this.done = this.#run();
   }
 
-  /** Whether it was given up: who comes now waits for its end, and begins another. */
-  get leaving(): boolean {
+  /** Whether it was given up, for nobody wanted it any more. */
+  get abandoned(): boolean {
     return this.#controller.signal.aborted;
+  }
+
+  /** It brings nobody the blob any more: who comes now waits until it is done, and begins another. */
+  get over(): boolean {
+    return this.abandoned || typeof this.#state === 'object';
   }
 
   /** What it failed with. */

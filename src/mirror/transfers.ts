@@ -70,7 +70,7 @@ export class Transfers {
         return;
       }
       const running = this.#running.get(partName(wanted));
-      if (running?.transfer.leaving === true) {
+      if (running?.transfer.over === true) {
         await running.transfer.done;
         continue;
       }
@@ -90,7 +90,7 @@ export class Transfers {
   /** The rest of a blob that is on its way for somebody else; undefined when none is. */
   join({ digest, size }: Blob, start: number, signal: AbortSignal): AsyncIterable<Uint8Array> | undefined {
     const running = this.#running.get(partName({ digest, size }));
-    if (running === undefined || running.transfer.leaving) return undefined;
+    if (running === undefined || running.transfer.over) return undefined;
     return this.read({ reference: running.reference, digest, size }, { start, end: size }, signal);
   }
 
@@ -134,7 +134,7 @@ export class Transfers {
       this.#running.delete(partName(blob));
       const { failure } = transfer;
       if (isWrong(failure)) this.#suspect(digest);
-      if (failure !== undefined && !transfer.leaving)
+      if (failure !== undefined && !transfer.abandoned)
         log.warn('a transfer of the cache broke off', { repository, digest, error: messageOf(failure) });
       onEnd();
     });
