@@ -76,9 +76,13 @@ export class Catalog {
   /** Registers as an owner of blobs. Records whose bytes are gone are dropped. */
   static async open(options: CatalogOptions): Promise<Catalog> {
     const { root, content, now, log } = options;
-    const manifests = await UsedRecords.open<ManifestRecord>(join(root, 'manifests'), now, log);
-    const tags = await UsedRecords.open<TagRecord>(join(root, 'tags'), now, log);
-    const blobs = await UsedRecords.open<BlobRecord>(join(root, 'blobs'), now, log);
+    const open = <T extends Used>(name: string, keyOf: (value: T) => string): Promise<UsedRecords<T>> =>
+      UsedRecords.open({ folder: join(root, name), keyOf, now, log });
+    const manifests = await open<ManifestRecord>('manifests', (record) =>
+      manifestKey(record.repository, record.digest),
+    );
+    const tags = await open<TagRecord>('tags', (record) => tagKey(record.repository, record.tag));
+    const blobs = await open<BlobRecord>('blobs', (record) => record.digest);
     const catalog = new Catalog(options, manifests, tags, blobs);
     for (const record of manifests.values()) {
       if (content.has(record.digest)) catalog.#visible.add(record.repository, record.blobs);
@@ -110,7 +114,7 @@ export class Catalog {
       throw new Fault('invalid', `Cannot keep manifest ${digest}: it names more than ${mostBlobs} blobs`);
     }
     const record: ManifestRecord = { repository, digest, size, mediaType, blobs, usedAt: this.#now() };
-    const stored = this.#manifests.put(manifestKey(repository, digest), record);
+    const stored = this.#manifests.put(record);
     // In the same turn, so that whoever finds the record finds its blobs, too.
     this.#visible.add(repository, blobs);
     try {
@@ -131,7 +135,7 @@ export class Catalog {
   async setTag(repository: string, tag: string, digest: Digest): Promise<void> {
     const key = tagKey(repository, tag);
     if (this.#tags.get(key)?.digest === digest) this.#tags.touch(key);
-    else await this.#tags.put(key, { repository, tag, digest, usedAt: this.#now() });
+    else await this.#tags.put({ repository, tag, digest, usedAt: this.#now() });
   }
 
   async dropTag(repository: string, tag: string): Promise<void> {
@@ -168,11 +172,13 @@ export class Catalog {
       return;
     }
     const repositories = [...(known?.repositories ?? []), repository];
-    await this.#blobs.put(digest, { digest, size, repositories, usedAt: this.#now() });
+    await this.#blobs.put({ digest, size, repositories, usedAt: this.#now() });
   }
 
-  used({ repository, digest }: ManifestRecord): void {
+  /** Somebody asked for the manifest: whoever has its blobs already uses them, too. */
+  used({ repository, digest, blobs }: ManifestRecord): void {
     this.#manifests.touch(manifestKey(repository, digest));
+    for (const blob of blobs) this.#blobs.touch(blob.digest);
   }
 
   /**

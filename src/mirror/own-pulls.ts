@@ -1,7 +1,8 @@
 /** This machine's own pulls and the cache: they take part in its transfers, and what anybody may have of theirs is offered to others. */
+import type { Blob } from '../content/index.ts';
 import { type Reference, referenceName } from '../oci/index.ts';
-import type { Credentials, Registry, Resolved } from '../registry/index.ts';
-import { type Logger, messageOf } from '../std/index.ts';
+import { BlobChanged, type Credentials, type Registry, type Resolved } from '../registry/index.ts';
+import { faultKind, type Logger, messageOf } from '../std/index.ts';
 import type { Manifests } from './manifests.ts';
 import type { Transfers } from './transfers.ts';
 
@@ -34,20 +35,21 @@ export function throughCache(registry: Registry, options: OwnPullsOptions): Regi
     },
     blob: (reference, blob, fetch, signal) => {
       const { start = 0, mirrors = true } = fetch;
-      // Who wants the registry's own bytes was sent wrong ones before.
-      const joined = mirrors ? transfers.join(blob, start, signal) : undefined;
-      if (joined === undefined) return registry.blob(reference, blob, fetch, signal);
-      return joinedOr(joined, start, signal, (at) => registry.blob(reference, blob, { ...fetch, start: at }, signal));
+      const alone = (at: number): AsyncIterable<Uint8Array> =>
+        registry.blob(reference, blob, { ...fetch, start: at }, signal);
+      // Who will have nothing of mirrors was sent wrong bytes before, and wants the registry's own.
+      const distrusts = !mirrors && registry.hasMirrors(reference);
+      const joined = distrusts ? undefined : transfers.join(blob, start, signal);
+      return joined === undefined ? alone(start) : joinedOr(joined, { blob, start, alone }, signal);
     },
   };
 }
 
-/** Goes on by itself where the transfer of others breaks. */
+/** Goes on alone where the transfer of others breaks. @throws BlobChanged when what came of it is not the blob's */
 async function* joinedOr(
   joined: AsyncIterable<Uint8Array>,
-  start: number,
+  { blob, start, alone }: { blob: Blob; start: number; alone: (at: number) => AsyncIterable<Uint8Array> },
   signal: AbortSignal,
-  alone: (at: number) => AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Uint8Array, void, void> {
   let at = start;
   try {
@@ -56,8 +58,9 @@ async function* joinedOr(
       yield piece;
     }
     return;
-  } catch {
+  } catch (error) {
     signal.throwIfAborted();
+    if (at > start && faultKind(error) === 'invalid') throw new BlobChanged(blob.digest);
   }
   yield* alone(at);
 }

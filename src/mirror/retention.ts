@@ -1,4 +1,7 @@
-/** Which entries of the cache have to go: what was of no use for too long, then the least recently used until the rest fits. */
+/**
+ * Which entries of the cache have to go: what was of no use for too long, then the least recently used until the rest fits. For the
+ * sake of space large ones go first: what little there is of manifests and configs makes the rest usable.
+ */
 
 export interface Entry {
   size: number;
@@ -15,22 +18,30 @@ export interface Bounds {
   maxAgeMs: number;
 }
 
-/** @param entries in any order @param beside bytes that count but are no entry's @returns those to evict, oldest first */
+const largeBytes = 16 << 10;
+
+/** @param entries in any order @param beside bytes that count but are no entry's @returns those to evict */
 export function planEviction<T extends Entry>(
   entries: readonly T[],
   { maxBytes, maxWeight, maxAgeMs }: Bounds,
   { now, beside }: { now: number; beside: number },
 ): T[] {
-  const oldestFirst = entries.toSorted((a, b) => a.usedAt - b.usedAt);
+  const evicted = new Set<T>();
   let bytes = entries.reduce((sum, { size }) => sum + size, beside);
-  let total = entries.reduce((sum, { weight }) => sum + weight, 0);
-  const evicted: T[] = [];
-  for (const entry of oldestFirst) {
-    const old = now - entry.usedAt > maxAgeMs;
-    if (!old && bytes <= maxBytes && total <= maxWeight) break;
-    evicted.push(entry);
-    bytes -= entry.size;
-    total -= entry.weight;
-  }
-  return evicted;
+  let weight = entries.reduce((sum, entry) => sum + entry.weight, 0);
+  const evictWhile = (candidates: readonly T[], wanted: (entry: T) => boolean): void => {
+    for (const entry of candidates) {
+      if (!wanted(entry)) return;
+      if (evicted.has(entry)) continue;
+      evicted.add(entry);
+      bytes -= entry.size;
+      weight -= entry.weight;
+    }
+  };
+  const oldestFirst = entries.toSorted((a, b) => a.usedAt - b.usedAt);
+  evictWhile(oldestFirst, ({ usedAt }) => now - usedAt > maxAgeMs);
+  evictWhile(oldestFirst, () => weight > maxWeight);
+  const largeFirst = [true, false].flatMap((large) => oldestFirst.filter(({ size }) => size >= largeBytes === large));
+  evictWhile(largeFirst, () => bytes > maxBytes);
+  return [...evicted];
 }
