@@ -41,7 +41,7 @@ test('tags come page by page, each with the query of the next', async () => {
   const page = (query: string) => client.registry.tagPage(parseReference(`${double.host}/r`), query, undefined, signal);
   const first = await page('');
   assert.deepEqual(first, { tags: ['a', 'b'], next: 'last=b&n=2' });
-  assert.deepEqual(await page(first.next ?? ""), { tags: ['c'], next: undefined });
+  assert.deepEqual(await page(first.next ?? ''), { tags: ['c'], next: undefined });
 });
 
 test('only mirrors get what is for mirrors', async () => {

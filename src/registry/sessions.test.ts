@@ -48,6 +48,20 @@ test('any registry may have mirrors: the first that has it gives it, told whom i
   await assert.rejects(all.resolve('none'), { kind: 'not-found', message: 'manifest unknown: manifest unknown' });
 });
 
+test('one mirror may stand for several registries', async () => {
+  await using one = await RegistryDouble.open();
+  await using other = await RegistryDouble.open();
+  await using mirror = await RegistryDouble.open();
+  mirror.store.addManifest('a', '1', manifest);
+  await using client = open({ mirrors: [one, other].map(({ host }) => `${host}=${mirror.url}`) });
+  for (const { host } of [one, other]) await client.registry.resolve(parseReference(`${host}/a:1`), undefined, signal);
+  assert.deepEqual(
+    mirror.requests(manifests).map(({ path }) => path),
+    [one, other].map(({ host }) => `/v2/a/manifests/1?ns=${encodeURIComponent(host)}`),
+  );
+  assert.equal(mirror.requests(/\/v2\/$/).length, 1, 'and is asked who it is once');
+});
+
 test('a mirror that fails falls through, is logged, and is left alone for a while', async () => {
   await using all = await start();
   all.first.rule({ match: /./, answer: { status: 500 } });
