@@ -17,7 +17,7 @@ import { openContent } from '../content/index.ts';
 import { openImages } from '../image/index.ts';
 import { cgroupLayout, removeEmptyCgroup, unmount } from '../linux/index.ts';
 import { openNetworking } from '../network/index.ts';
-import { openRegistry } from '../registry/index.ts';
+import { openRegistry, type RegistryOptions } from '../registry/index.ts';
 import { detectRuntimes, findProgram, Runtime } from '../runtime/index.ts';
 import { openSnapshots } from '../snapshot/index.ts';
 import { Fault, KeyedMutex, type Logger, randomId, runProgram } from '../std/index.ts';
@@ -25,6 +25,7 @@ import { openVolumes } from '../volume/index.ts';
 import { loadApparmor } from './apparmor.ts';
 import type { Config } from './config.ts';
 import { Events } from './events.ts';
+import { openPullThrough } from './pull-through.ts';
 import { openSystem } from './system.ts';
 import { productVersion } from './version.ts';
 
@@ -66,19 +67,23 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
   const snapshots = await openSnapshots({ root: join(config.dataRoot, 'snapshots') });
   // Rooms below ask who uses what; containers, opened last, know.
   let room: ContainerRoom | undefined;
+  const registryOptions: RegistryOptions = {
+    insecureRegistries: config.insecureRegistries,
+    mirrors: config.registryMirrors,
+    certificateFolders: config.registryCertificates,
+    proxies: config.proxies,
+    transferAttempts: config.maxDownloadAttempts,
+    env: process.env,
+    log,
+  };
+  const mirror = await openPullThrough(config, { content, registryOptions, log });
+  if (mirror !== undefined) loans.use(mirror);
+  const registry = openRegistry(registryOptions);
   const images = await openImages({
     root: join(config.dataRoot, 'images'),
     content,
     snapshots,
-    registry: openRegistry({
-      insecureRegistries: config.insecureRegistries,
-      mirrors: config.registryMirrors,
-      certificateFolders: config.registryCertificates,
-      proxies: config.proxies,
-      transferAttempts: config.maxDownloadAttempts,
-      env: process.env,
-      log,
-    }),
+    registry: mirror?.throughCache(registry) ?? registry,
     parallelDownloads: config.maxConcurrentDownloads,
     parallelUploads: config.maxConcurrentUploads,
     version: productVersion,
@@ -234,8 +239,10 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
       volumes,
       events,
       warnings,
+      notices: () => mirror?.notices() ?? [],
     }),
   };
+  await mirror?.start();
   const kept = loans.move();
   return {
     engine,

@@ -43,6 +43,8 @@ test('?ns= names one, as containerd does, and so does the beginning of the path'
   assert.equal(read('/v2/team/app/tags/list?ns=quay.io&n=2'), 'tags quay.io/team/app [n=2]');
   assert.equal(read('/v2/quay.io/team/app/manifests/1'), 'manifest quay.io/team/app:1');
   assert.equal(read('/v2/localhost:5000/app/manifests/1'), 'manifest localhost:5000/app:1');
+  assert.equal(read('/v2/localhost__5000/app/manifests/1'), 'manifest localhost:5000/app:1');
+  assert.equal(read('/v2/team__1/app/manifests/1?ns=quay.io'), 'manifest quay.io/team__1/app:1');
   for (const name of ['docker.io', 'index.docker.io', 'registry-1.docker.io', 'DOCKER.IO'])
     assert.equal(read(`/v2/${name}/library/busybox/manifests/1`), 'manifest docker.io/library/busybox:1');
   assert.equal(read('/v2/team/app/manifests/1?ns=registry-1.docker.io'), 'manifest docker.io/team/app:1');

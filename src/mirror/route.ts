@@ -1,7 +1,7 @@
 /**
  * What a request asks for (distribution-spec "Endpoints"), and of which registry: the one that `?ns=` names, as containerd asks
  * mirrors; else the one the path begins with (`/v2/quay.io/team/app/…`), as a prefix in registries.conf makes it; else the default
- * one, as Docker asks mirrors. No file is ever named after what is read here.
+ * one, as Docker asks mirrors. A path has no colon where names of images are read, so `host__5000` there stands for `host:5000`. No file is ever named after what is read here.
  */
 import {
   type Digest,
@@ -52,7 +52,7 @@ export function parseRoute(target: string, upstreams: ReadonlySet<string>): Rout
 
 function repositoryOf(name: string, namespace: string | undefined, upstreams: ReadonlySet<string>): Reference {
   const slash = name.indexOf('/');
-  const first = slash < 0 ? '' : name.slice(0, slash);
+  const first = slash < 0 ? '' : name.slice(0, slash).replace(/__(\d+)$/, ':$1');
   const prefixed = namespace === undefined && looksLikeRegistry(first);
   let reference: Reference;
   try {
