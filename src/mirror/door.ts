@@ -14,6 +14,8 @@ export interface MirrorOptions {
   openRegistry: (headers: Readonly<Record<string, string>>) => Registry;
   log: Logger;
   now?: () => number;
+  /** How long upstream is waited for where there is something to serve without it (5 s). */
+  hurryMs?: number;
 }
 
 /** What the cache has of the disk. */
@@ -33,6 +35,8 @@ export interface Mirror extends AsyncDisposable {
   /** What a person should know of it, one line each, as `info` shows. */
   notices(): string[];
   usage(): MirrorUsage;
+  /** The disk is full: lets go of so many bytes, the least recently used first. @returns bytes let go; images may need them still */
+  release(bytes: number): Promise<number>;
   /** For this machine's own pulls: they share transfers with clients, and names that anybody may ask for become known here. */
   throughCache(registry: Registry): Registry;
 }

@@ -47,8 +47,10 @@ export interface Ongoing {
 export async function openFixture(
   words: Partial<MirrorWords> & { upstreams: readonly string[] },
   registry: RegistryOptions = {},
+  hurryMs = 5_000,
+  folder = tmpdir(),
 ): Promise<Fixture> {
-  const root = mkdtempSync(join(tmpdir(), 'wherry-mirror-'));
+  const root = mkdtempSync(join(folder, 'wherry-mirror-'));
   const log: string[] = [];
   let ahead = 0;
   const now = (): number => Date.now() + ahead;
@@ -63,6 +65,7 @@ export async function openFixture(
         openRegistry({ clock: { now, sleep: async () => {}, random: () => 0.5 }, mirrorHeaders, ...registry }),
       log: logger(log),
       now,
+      hurryMs,
     });
     await content.collect();
     await mirror.start();

@@ -52,13 +52,14 @@ export function makeVia(): string {
 export function createHandler(options: HandlerOptions): (asked: Asked) => Promise<Answer> {
   return async (asked) => {
     const unknown = asked.target.includes('/blobs/') ? 'BLOB_UNKNOWN' : 'MANIFEST_UNKNOWN';
+    const signed = ({ headers, ...rest }: Answer): Answer => ({ ...rest, headers: { ...headers, via: options.via } });
     try {
-      return await answer(options, asked);
+      return signed(await answer(options, asked));
     } catch (error) {
       const refusal = refusalOf(error, asked.target.includes('/tags/') ? 'NAME_UNKNOWN' : unknown);
       if (refusal.status === 500 && !asked.signal.aborted)
         options.log.error('the pull-through cache failed', { target: asked.target, error: messageOf(error) });
-      return refused(refusal);
+      return signed(refused(refusal));
     }
   };
 }

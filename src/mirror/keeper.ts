@@ -28,6 +28,11 @@ export class Keeper implements AsyncDisposable {
     this.#timer.unref();
   }
 
+  /** A transfer found the disk full: what it needs is taken from what is of least use. */
+  releaseSoon(bytes: number): void {
+    this.#background.run(this.release(bytes));
+  }
+
   /** Soon, and once for all who want it meanwhile. */
   trimSoon(): void {
     if (this.#wanted) return;
@@ -39,13 +44,28 @@ export class Keeper implements AsyncDisposable {
   trim(): Promise<void> {
     return this.#mutex.run('trim', async () => {
       this.#wanted = false;
-      const { catalog, transfers, bounds, log } = this.#options;
-      const { running, left } = transfers.parts();
-      const parts = left.map((part) => ({ ...part, weight: 1, drop: () => transfers.dropPart(part) }));
-      const beside = running.reduce((sum, { size }) => sum + size, 0);
-      const evicted = await catalog.trim(bounds, parts, beside);
-      if (evicted.entries > 0) log.info('the pull-through cache let go of what was of least use', { ...evicted });
+      await this.#trimTo(this.#options.bounds.maxBytes);
     });
+  }
+
+  /** Lets go of so many bytes more than it has to, for the disk is full. @returns how many of them it found */
+  release(bytes: number): Promise<number> {
+    return this.#mutex.run('trim', async () => {
+      const { catalog, transfers } = this.#options;
+      const { running, left } = transfers.parts();
+      const all = [...catalog.kept(), ...running, ...left].reduce((sum, { size }) => sum + size, 0);
+      return this.#trimTo(Math.max(0, Math.min(all, this.#options.bounds.maxBytes) - bytes));
+    });
+  }
+
+  async #trimTo(maxBytes: number): Promise<number> {
+    const { catalog, transfers, bounds, log } = this.#options;
+    const { running, left } = transfers.parts();
+    const parts = left.map((part) => ({ ...part, weight: 1, drop: () => transfers.dropPart(part) }));
+    const beside = running.reduce((sum, { size }) => sum + size, 0);
+    const evicted = await catalog.trim({ ...bounds, maxBytes }, parts, beside);
+    if (evicted.entries > 0) log.info('the pull-through cache let go of what was of least use', { ...evicted });
+    return evicted.bytes;
   }
 
   async #regularly(): Promise<void> {

@@ -1,7 +1,9 @@
 /** What the cache keeps, for how long, and that it never takes what images need. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'node:test';
@@ -10,9 +12,11 @@ import { RegistryDouble } from '../../test/support/registry-double.ts';
 import { type Fixture, openFixture } from './fixture.ts';
 import { forgetMirror } from './open.ts';
 
-async function start(words: { size?: string; age?: string } = {}) {
+const needsRoot = process.getuid?.() === 0 ? false : 'needs root (a small disk)';
+
+async function start(words: { size?: string; age?: string } = {}, folder?: string) {
   const double = await RegistryDouble.open();
-  const cache = await openFixture({ upstreams: [double.host], ...words });
+  const cache = await openFixture({ upstreams: [double.host], ...words }, {}, undefined, folder);
   const at = (rest: string): string => `/v2/team/app/${rest}?ns=${double.host}`;
   return {
     double,
@@ -53,8 +57,9 @@ test('the least recently used makes room', async () => {
   await cache.get(at('manifests/1'), {}, 'HEAD');
   cache.pass(1000);
   const third = await all.pulled('3', 400_000);
-  await until(() => bytesOf(cache) <= 1 << 20);
+  await until(() => !cache.content.has(second));
   assert.deepEqual(has(cache, [first, second, third]), [true, false, true]);
+  assert.ok(bytesOf(cache) <= 1 << 20);
   assert.ok((await cache.get(at(`blobs/${second}`))).status === 200, 'and can be had again');
   assert.match(cache.log.join('\n'), /info the pull-through cache let go of what was of least use \{"entries":1,/);
 });
@@ -145,6 +150,49 @@ test('records outlive the daemon, and their time of use does; what is broken or 
   const gets = double.requests(/^GET .*\/blobs\//).length;
   assert.equal((await cache.get(at(`blobs/${second}`))).status, 200);
   assert.equal(double.requests(/^GET .*\/blobs\//).length, gets + 1, 'fetched again');
+});
+
+test('when the disk is full, what is of least use is let go, and the next try succeeds', {
+  skip: needsRoot,
+}, async () => {
+  const disk = mkdtempSync(join(tmpdir(), 'wherry-full-'));
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=32m', 'tmpfs', disk]);
+  try {
+    await using all = await start({}, disk);
+    const { cache, double, at } = all;
+    const old = await all.pulled('1', 20 << 20);
+    cache.pass(1000);
+    const config = double.store.addBlob('team/app', Buffer.from('{}'));
+    const layer = double.store.addBlob('team/app', randomBytes(24 << 20));
+    double.store.addManifest('team/app', '2', { schemaVersion: 2, config, layers: [layer] });
+    await cache.get(at('manifests/2'));
+    const first = await cache.get(at(`blobs/${layer.digest}`));
+    assert.ok(first.cut || first.status === 503);
+    await until(() => !cache.content.has(old) && cache.mirror.usage().parts.length === 0);
+    const second = await cache.get(at(`blobs/${layer.digest}`));
+    assert.deepEqual([second.status, second.cut, second.body.length], [200, false, 24 << 20]);
+  } finally {
+    execFileSync('umount', [disk]);
+    rmSync(disk, { recursive: true, force: true });
+  }
+});
+
+test('whoever needs the disk more can have of it', async () => {
+  await using all = await start();
+  const { cache } = all;
+  const [first, second] = [await all.pulled('1', 100_000), await all.pulled('2', 100_000)];
+  assert.ok((await cache.mirror.release(50_000)) >= 50_000);
+  assert.deepEqual(has(cache, [first, second]), [false, true]);
+});
+
+test('a blob whose file is gone is fetched again', async () => {
+  await using all = await start();
+  const { cache, at, double } = all;
+  const layer = await all.pulled('1', 1000);
+  rmSync(join(cache.root, 'content/blobs/sha256', layer.slice(7)));
+  const again = await cache.get(at(`blobs/${layer}`));
+  assert.deepEqual([again.status, again.cut], [200, false]);
+  assert.equal(double.requests(new RegExp(`^GET .*${layer}`)).length, 2);
 });
 
 test('without a cache, what one kept is given back', async () => {

@@ -146,6 +146,8 @@ export function mayListenLater(error: unknown): boolean {
 
 async function makeServer({ tls }: ListenerOptions, { headMs, idleMs }: ListenerTimes): Promise<Server> {
   const settings = {
+    // Who vanished without a word is found out, also while there is nothing to send.
+    keepAlive: true,
     maxHeaderSize: headBytes,
     headersTimeout: headMs,
     requestTimeout: 2 * headMs,

@@ -48,6 +48,27 @@ test('two caches that ask each other, both asked at once', { timeout: 20_000 }, 
   assert.ok(double.requests(/^GET .*\/blobs\//).length <= 4, 'each of them fetches a blob once at most');
 });
 
+test('a cache that asks has what is here, and forgets nothing for being asked', async () => {
+  await using double = await RegistryDouble.open();
+  image(double);
+  await using mirror = await RegistryDouble.open();
+  await using cache = await openFixture({ upstreams: [double.host] }, { mirrors: [`${double.host}=${mirror.url}`] });
+  const path = `/v2/team/app/manifests/1?ns=${double.host}`;
+  const first = await cache.get(path);
+  cache.pass(31_000);
+  mirror.rule({ match: /^HEAD .*manifests/, delayMs: 300 });
+  const asking = cache.get(path);
+  const via = { via: '1.1 wherry-0123456789abcdef' };
+  const asked = await cache.get(path, via);
+  assert.deepEqual([asked.status, asked.body], [200, first.body]);
+  assert.match(asked.headers['warning'] as string, /this cache is asking for it itself; this is what 1 meant before/);
+  assert.equal((await asking).headers['warning'], undefined);
+  await double[Symbol.asyncDispose]();
+  await mirror[Symbol.asyncDispose]();
+  cache.pass(31_000);
+  assert.equal((await cache.get(path)).status, 200, 'the tag is still known');
+});
+
 test('a cache behind a cache: one transfer, and both keep it', async () => {
   await using double = await RegistryDouble.open();
   image(double);

@@ -6,7 +6,6 @@
 import type { Content } from '../content/index.ts';
 import {
   type Descriptor,
-  type Digest,
   formatReference,
   manifestLimit,
   parseManifest,
@@ -15,10 +14,12 @@ import {
   withDigest,
 } from '../oci/index.ts';
 import type { Resolved } from '../registry/index.ts';
-import { faultKind, type Logger, messageOf, Shared } from '../std/index.ts';
+import { Background, faultKind, type Logger, messageOf, Shared } from '../std/index.ts';
 import type { Catalog, ManifestRecord } from './catalog.ts';
 import { Refusal } from './refusal.ts';
+import { TagMemory } from './tag-memory.ts';
 import type { Upstream } from './upstream.ts';
+import { within } from './within.ts';
 
 export interface ManifestsOptions {
   content: Content;
@@ -26,6 +27,8 @@ export interface ManifestsOptions {
   upstream: Upstream;
   log: Logger;
   now: () => number;
+  /** How long upstream is waited for where there is something to serve without it. */
+  hurryMs: number;
 }
 
 export interface Described {
@@ -40,20 +43,17 @@ export interface Asker {
   signal: AbortSignal;
 }
 
-/** So long a tag is believed to mean what it meant. */
-const freshMs = 30_000;
-/** So long upstream is waited for where there is something to serve without it. */
-const hurryMs = 5_000;
-const mostChecked = 20_000;
-
-export class Manifests {
+export class Manifests implements AsyncDisposable {
   readonly #options: ManifestsOptions;
   readonly #asking = new Shared<Descriptor>();
-  /** What tags were last said to mean, and when: also such whose manifest nobody has fetched yet. */
-  readonly #checked = new Map<string, { descriptor: Descriptor; at: number }>();
+  readonly #memory: TagMemory;
+  readonly #closing = new AbortController();
+  /** What fails in it is told to those who still wait. */
+  readonly #background = new Background(() => {});
 
   constructor(options: ManifestsOptions) {
     this.#options = options;
+    this.#memory = new TagMemory(options.now);
   }
 
   /** What a HEAD tells: of a manifest that is not here, what upstream's tells. @throws Fault not-found, … as upstream answers */
@@ -78,58 +78,64 @@ export class Manifests {
 
   /** What a tag means: as upstream says, or as it was known before where upstream cannot be asked. */
   async #meaning(reference: Reference, tag: string, asker: Asker): Promise<Described> {
-    const { catalog } = this.#options;
-    const repository = referenceName(reference);
-    const known = catalog.tag(repository, tag);
-    const fresh = this.#fresh(reference);
+    const { catalog, upstream } = this.#options;
+    const known = catalog.tag(referenceName(reference), tag);
+    const fresh = this.#memory.fresh(reference);
     if (known === undefined) return { descriptor: fresh ?? (await this.#ask(reference, asker)), doubt: undefined };
+    const resting = fresh === undefined ? upstream.resting(reference, 'describe') : undefined;
+    if (resting !== undefined) return doubtful(known, tag, resting);
+    let said: Descriptor;
     try {
-      const resting = fresh === undefined ? this.#options.upstream.resting(reference, 'describe') : undefined;
-      if (resting !== undefined) return doubtful(known, tag, resting);
-      const descriptor = fresh ?? (await this.#ask(reference, asker, hurryMs));
-      const exact = withDigest(reference, descriptor.digest);
-      // A tag that moved leads here only when what it leads to can be had.
-      if (this.#here(exact) === undefined) await this.#fetchOnce(exact, asker, hurryMs);
-      return { descriptor, doubt: undefined };
+      said = fresh ?? (await this.#hurry((patient) => this.#ask(reference, patient), asker));
     } catch (error) {
       asker.signal.throwIfAborted();
-      if (isFinal(error)) {
-        await catalog.dropTag(repository, tag);
-        throw error;
-      }
-      this.#options.log.warn('upstream cannot say what a tag means: the cache serves what it meant before', {
-        image: formatReference(reference),
-        digest: known.digest,
-        error: messageOf(error),
-      });
-      return doubtful(known, tag, error);
+      if (!isFinal(error)) return this.#old(known, tag, error);
+      await catalog.dropTag(referenceName(reference), tag);
+      throw error;
+    }
+    try {
+      const exact = withDigest(reference, said.digest);
+      // A tag that moved leads here only when what it leads to can be had.
+      if (this.#here(exact) === undefined) await this.#hurry((patient) => this.#fetchOnce(exact, patient), asker);
+      return { descriptor: said, doubt: undefined };
+    } catch (error) {
+      asker.signal.throwIfAborted();
+      return this.#old(known, tag, error);
     }
   }
 
-  /** What upstream said not long ago. */
-  #fresh(reference: Reference): Descriptor | undefined {
-    const checked = this.#checked.get(formatReference(reference));
-    return checked !== undefined && this.#options.now() - checked.at < freshMs ? checked.descriptor : undefined;
+  #old(known: ManifestRecord, tag: string, error: unknown): Described {
+    const image = `${known.repository}:${tag}`;
+    if (this.#memory.mayTell(image)) {
+      const fields = { image, digest: known.digest, error: messageOf(error) };
+      this.#options.log.warn('upstream cannot say what a tag means: the cache serves what it meant before', fields);
+    }
+    return doubtful(known, tag, error);
   }
 
-  #ask(reference: Reference, asker: Asker, waitMs?: number): Promise<Descriptor> {
-    return this.#share(`ask ${formatReference(reference)}`, reference, asker, (signal) =>
-      this.#said(reference, signal, waitMs),
-    );
+  /** Waits a little for work that goes on without the asker: on a slow line the answer comes in time for the next one. */
+  async #hurry(work: (patient: Asker) => Promise<Descriptor>, asker: Asker): Promise<Descriptor> {
+    const going = work({ ...asker, signal: this.#closing.signal });
+    this.#background.run(going);
+    return within(going, this.#options.hurryMs, asker.signal);
   }
 
-  #fetchOnce(reference: Reference, asker: Asker, waitMs?: number): Promise<Descriptor> {
-    return this.#share(`fetch ${formatReference(reference)}`, reference, asker, (signal) =>
-      this.#fetch(reference, signal, waitMs),
-    );
+  #ask(reference: Reference, asker: Asker): Promise<Descriptor> {
+    const key = `ask ${formatReference(reference)}`;
+    return this.#share(key, reference, asker, (signal) => this.#said(reference, signal));
+  }
+
+  #fetchOnce(reference: Reference, asker: Asker): Promise<Descriptor> {
+    const key = `fetch ${formatReference(reference)}`;
+    return this.#share(key, reference, asker, (signal) => this.#fetch(reference, signal));
   }
 
   /** Asks upstream what a tag or digest names, without fetching it where that can be. */
-  async #said(reference: Reference, signal: AbortSignal, waitMs?: number): Promise<Descriptor> {
+  async #said(reference: Reference, signal: AbortSignal): Promise<Descriptor> {
     const { upstream, content, catalog } = this.#options;
-    const said = await upstream.describe(reference, signal, waitMs);
-    const descriptor = said ?? (await this.#fetch(reference, signal, waitMs));
-    this.#remember(reference, descriptor);
+    const said = await upstream.describe(reference, signal);
+    const descriptor = said ?? (await this.#fetch(reference, signal));
+    this.#memory.remember(reference, descriptor);
     const { digest } = descriptor;
     // It may be here without having come through the cache: that it is the repository's is known now.
     if (content.has(digest) && catalog.manifest(referenceName(reference), digest) === undefined) {
@@ -141,8 +147,8 @@ export class Manifests {
     return descriptor;
   }
 
-  async #fetch(reference: Reference, signal: AbortSignal, waitMs?: number): Promise<Descriptor> {
-    const resolved = await this.#options.upstream.resolve(reference, signal, waitMs);
+  async #fetch(reference: Reference, signal: AbortSignal): Promise<Descriptor> {
+    const resolved = await this.#options.upstream.resolve(reference, signal);
     const { digest } = resolved.descriptor;
     this.#options.log.info('the cache fetched a manifest', { image: formatReference(reference), digest });
     return this.learn(reference, resolved);
@@ -156,7 +162,7 @@ export class Manifests {
       yield bytes;
     }
     await content.ingest(once(), { digest: descriptor.digest, hold });
-    this.#remember(reference, descriptor);
+    this.#memory.remember(reference, descriptor);
     return await this.#record(reference, descriptor, bytes);
   }
 
@@ -168,25 +174,9 @@ export class Manifests {
     const type = parsed.kind === 'index' ? parsed.index.mediaType : parsed.manifest.mediaType;
     const descriptor = { mediaType: type, digest, size: bytes.length };
     await catalog.addManifest(repository, descriptor, parsed);
-    for (const tag of this.#tagsOf(reference, digest)) await catalog.setTag(repository, tag, digest);
+    // Docker and containerd ask what a tag means, and then fetch by digest: the tag belongs to what comes then.
+    for (const tag of this.#memory.tagsOf(reference, digest)) await catalog.setTag(repository, tag, digest);
     return descriptor;
-  }
-
-  /** Docker and containerd ask what a tag means, and then fetch by digest: the tag belongs to what comes then. */
-  #tagsOf(reference: Reference, digest: Digest): string[] {
-    const prefix = `${referenceName(reference)}:`;
-    return [...this.#checked].flatMap(([key, { descriptor }]) =>
-      key.startsWith(prefix) && descriptor.digest === digest ? [key.slice(prefix.length)] : [],
-    );
-  }
-
-  #remember(reference: Reference, descriptor: Descriptor): void {
-    if (reference.tag === undefined || reference.digest !== undefined) return;
-    const key = formatReference(reference);
-    this.#checked.delete(key);
-    const [oldest] = this.#checked.keys();
-    if (oldest !== undefined && this.#checked.size >= mostChecked) this.#checked.delete(oldest);
-    this.#checked.set(key, { descriptor, at: this.#options.now() });
   }
 
   #here(reference: Reference): Descriptor | undefined {
@@ -198,7 +188,7 @@ export class Manifests {
   }
 
   /** The same question of several is asked once. */
-  #share(
+  async #share(
     key: string,
     reference: Reference,
     asker: Asker,
@@ -209,15 +199,20 @@ export class Manifests {
     }
     return this.#asking.run(key, ask, asker.signal);
   }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort(new Error('the cache is closed'));
+    await this.#background.settled();
+  }
 }
 
 function doubtful(known: ManifestRecord, tag: string, error: unknown): Described {
   return { descriptor: descriptorOf(known), doubt: `${messageOf(error)}; this is what ${tag} meant before` };
 }
 
-/** What upstream says of the tag itself, and will say again. */
+/** What upstream says of the tag itself, and will say again; not what this cache refuses. */
 function isFinal(error: unknown): boolean {
-  return ['not-found', 'unauthorized', 'forbidden'].includes(faultKind(error));
+  return !(error instanceof Refusal) && ['not-found', 'unauthorized', 'forbidden'].includes(faultKind(error));
 }
 
 function descriptorOf({ mediaType, digest, size }: ManifestRecord): Descriptor {

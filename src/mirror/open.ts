@@ -21,7 +21,7 @@ const againMs = 5_000;
 
 /** Registers as an owner of blobs; serves nobody before `start`. @throws Fault for a certificate or credentials that cannot be used */
 export async function openMirror(options: MirrorOptions): Promise<Mirror> {
-  const { settings, root, content, log, now = Date.now } = options;
+  const { settings, root, content, log, now = Date.now, hurryMs = 5_000 } = options;
   await using loans = new AsyncDisposableStack();
   await ensureDirectory(root, 0o700);
   const { tls: files, upstreams: names, maxBytes, maxAgeMs, host, port } = settings;
@@ -37,11 +37,13 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
   const upstream = new Upstream({ registry, credentials: (domain) => credentials.for(domain), now });
   const catalog = await Catalog.open({ root, content, log, now });
   let keeper: Keeper | undefined;
-  const transfers = new Transfers({ root, content, catalog, upstream, log, now, onEnd: () => keeper?.trimSoon() });
+  const onEnd = (): void => keeper?.trimSoon();
+  const onFull = (bytes: number): void => keeper?.releaseSoon(bytes);
+  const transfers = new Transfers({ root, content, catalog, upstream, log, now, onEnd, onFull });
   keeper = new Keeper({ catalog, transfers, bounds: { maxBytes, maxAgeMs }, log });
   loans.use(keeper);
   loans.use(transfers);
-  const manifests = new Manifests({ content, catalog, upstream, log, now });
+  const manifests = loans.use(new Manifests({ content, catalog, upstream, log, now, hurryMs }));
   const blobs = new Blobs({ content, catalog, upstream, transfers, maxBytes });
   const handle = createHandler({ upstreams, manifests, blobs, catalog, upstream, via, log });
   const admission = new Admission(settings.clients);
@@ -92,6 +94,7 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
         maxBytes,
       };
     },
+    release: (bytes) => keeper.release(bytes),
     throughCache: (own) => throughCache(own, { upstreams, manifests, transfers, log }),
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };

@@ -1,5 +1,6 @@
 /** What tags mean: made sure of by HEAD, believed for a while, and what they meant before where nobody can be asked. */
 import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'node:test';
 import { RegistryDouble } from '../../test/support/registry-double.ts';
 import { digestOf } from '../../test/support/registry-store.ts';
@@ -7,9 +8,9 @@ import { type Fixture, openFixture, type Reply } from './fixture.ts';
 
 const layer = (text: string): Buffer => Buffer.alloc(2000, text);
 
-async function start() {
+async function start(hurryMs?: number) {
   const double = await RegistryDouble.open();
-  const cache = await openFixture({ upstreams: [double.host] });
+  const cache = await openFixture({ upstreams: [double.host] }, {}, hurryMs);
   double.store.addImage('team/app', '1', [layer('one')]);
   const at = (rest: string): string => `/v2/team/app/${rest}?ns=${double.host}`;
   return {
@@ -127,6 +128,27 @@ test('a registry that does not answer is waited for a little, and left alone for
   double.clear();
   const [head] = await all.pull('1');
   assert.equal(head!.headers['warning'], undefined);
+});
+
+test('a slow registry: the client is not kept waiting, and the answer is there for the next one', async () => {
+  await using all = await start(50);
+  const { double, cache } = all;
+  await all.pull('1');
+  const moved = double.store.addImage('team/app', '1', [layer('two')]);
+  cache.pass(31_000);
+  const lines = [/^HEAD .*manifests/, /^GET .*manifests/];
+  const held = lines.map((match) => double.rule({ match, delayMs: 400 }));
+  const [head] = await all.pull('1');
+  assert.match(head!.headers['warning'] as string, /no answer within 0\.05 seconds; this is what 1 meant before/);
+  for (let tries = 0; tries < 200; tries++) {
+    const [now] = await all.pull('1');
+    if (now!.headers['docker-content-digest'] === moved.manifest.digest) break;
+    await sleep(20);
+  }
+  for (const rule of held) rule[Symbol.dispose]();
+  const [, after] = await all.pull('1');
+  assert.equal(digestOf(after!.body), moved.manifest.digest);
+  assert.equal(all.asked().filter((line) => line === 'HEAD 1').length, 2, 'asked once before, and once since');
 });
 
 test('rate limits: what is here is served, what is not is refused until the time that was said', async () => {

@@ -18,6 +18,8 @@ export interface TransfersOptions {
   now: () => number;
   /** A transfer ended: there is more on the disk, or less. */
   onEnd: () => void;
+  /** One ended because the disk is too full for so many bytes. */
+  onFull: (bytes: number) => void;
 }
 
 export interface WantedBlob extends Blob {
@@ -65,24 +67,27 @@ export class Transfers {
     hold.add(wanted.digest);
     for (;;) {
       signal.throwIfAborted();
-      if (content.has(wanted.digest)) {
-        yield* firstBytes(content.open(wanted.digest, { start: span.start, signal }), span.end - span.start);
-        return;
-      }
       const running = this.#running.get(partName(wanted));
-      if (running?.transfer.over === true) {
+      const here = content.has(wanted.digest);
+      if (!here && running?.transfer.over === true) {
         await running.transfer.done;
         continue;
       }
       let given = false;
       try {
-        for await (const piece of (running ?? this.#start(wanted)).transfer.read(span, signal)) {
+        const bytes = here
+          ? firstBytes(content.open(wanted.digest, { start: span.start, signal }), span.end - span.start)
+          : (running ?? this.#start(wanted)).transfer.read(span, signal);
+        for await (const piece of bytes) {
           given = true;
           yield piece;
         }
         return;
       } catch (error) {
-        if (running === undefined || given || signal.aborted || !othersFaults.has(faultKind(error))) throw error;
+        if (given || signal.aborted) throw error;
+        // A file that was deleted behind our back is no more in the store; who was asked for others may know this blob otherwise.
+        const another = here ? faultKind(error) === 'not-found' : running !== undefined;
+        if (!another || !othersFaults.has(faultKind(error))) throw error;
       }
     }
   }
@@ -109,7 +114,7 @@ export class Transfers {
   }
 
   #start({ reference, digest, size }: WantedBlob): Running {
-    const { content, catalog, upstream, log, onEnd } = this.#options;
+    const { content, catalog, upstream, log, onEnd, onFull } = this.#options;
     const blob = { digest, size };
     const repository = referenceName(reference);
     const suspect = this.#suspects.delete(digest);
@@ -136,6 +141,7 @@ export class Transfers {
       if (isWrong(failure)) this.#suspect(digest);
       if (failure !== undefined && !transfer.abandoned)
         log.warn('a transfer of the cache broke off', { repository, digest, error: messageOf(failure) });
+      if (isDiskFull(failure)) onFull(size);
       onEnd();
     });
     return running;

@@ -34,26 +34,26 @@ export class Upstream {
   }
 
   /** What a tag or digest names, by HEAD; undefined when the registry does not say. */
-  describe(reference: Reference, signal: AbortSignal, waitMs = patienceMs): Promise<Descriptor | undefined> {
-    return this.#ask('describe', reference, waitMs, signal, (credentials, inner) =>
+  describe(reference: Reference, signal: AbortSignal): Promise<Descriptor | undefined> {
+    return this.#ask('describe', reference, signal, (credentials, inner) =>
       this.#options.registry.describe(reference, credentials, inner),
     );
   }
 
-  resolve(reference: Reference, signal: AbortSignal, waitMs = patienceMs): Promise<Resolved> {
-    return this.#ask('resolve', reference, waitMs, signal, (credentials, inner) =>
+  resolve(reference: Reference, signal: AbortSignal): Promise<Resolved> {
+    return this.#ask('resolve', reference, signal, (credentials, inner) =>
       this.#options.registry.resolve(reference, credentials, inner),
     );
   }
 
   blobSize(reference: Reference, digest: Digest, signal: AbortSignal): Promise<number> {
-    return this.#ask('blobSize', reference, patienceMs, signal, (credentials, inner) =>
+    return this.#ask('blobSize', reference, signal, (credentials, inner) =>
       this.#options.registry.blobSize(reference, digest, credentials, inner),
     );
   }
 
   tagPage(reference: Reference, query: string, signal: AbortSignal): Promise<TagPage> {
-    return this.#ask('tags', reference, patienceMs, signal, (credentials, inner) =>
+    return this.#ask('tags', reference, signal, (credentials, inner) =>
       this.#options.registry.tagPage(reference, query, credentials, inner),
     );
   }
@@ -81,14 +81,13 @@ export class Upstream {
   async #ask<T>(
     operation: Operation,
     { domain }: Reference,
-    waitMs: number,
     signal: AbortSignal,
     task: (credentials: Credentials | undefined, signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
     // Who said when to come back is not asked before; who could not be reached may be there again.
     const rest = this.#rest(`${domain} ${operation}`);
     if (rest !== undefined) throw limited(rest, this.#options.now());
-    const late = AbortSignal.timeout(waitMs);
+    const late = AbortSignal.timeout(patienceMs);
     try {
       const credentials = await this.#options.credentials(domain);
       const value = await task(credentials, AbortSignal.any([signal, late]));
@@ -96,7 +95,7 @@ export class Upstream {
       return value;
     } catch (error) {
       signal.throwIfAborted();
-      const failure = late.aborted ? slow(domain, waitMs, error) : error;
+      const failure = late.aborted ? slow(domain, error) : error;
       this.#note(domain, operation, failure);
       throw failure;
     }
@@ -118,8 +117,8 @@ export class Upstream {
   }
 }
 
-function slow(domain: string, waitMs: number, cause: unknown): Refusal {
-  const message = `${domain} did not answer within ${Math.round(waitMs / 1000)} seconds`;
+function slow(domain: string, cause: unknown): Refusal {
+  const message = `${domain} did not answer within ${patienceMs / 1000} seconds`;
   return new Refusal(503, 'UNAVAILABLE', message, { retryAfterMs: soonMs, cause });
 }
 

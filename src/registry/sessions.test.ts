@@ -62,6 +62,20 @@ test('one mirror may stand for several registries', async () => {
   assert.equal(mirror.requests(/\/v2\/$/).length, 1, 'and is asked who it is once');
 });
 
+test('a cache that only passes on what was refused to it is asked again', async () => {
+  await using all = await start();
+  all.registry.store.addManifest('a', '1', manifest);
+  const body = Buffer.from('{"errors":[{"code":"UNAVAILABLE","message":"nobody there"}]}');
+  const headers = { 'retry-after': '600', via: '1.1 wherry-0123456789abcdef' };
+  all.first.rule({ match: manifests, answer: { status: 503, headers, body }, times: 1 });
+  all.first.rule({ match: manifests, answer: { status: 429, headers, body }, times: 1 });
+  for (let round = 0; round < 2; round++) await all.resolve('1');
+  all.first.store.addManifest('a', '1', manifest);
+  await all.resolve('1');
+  assert.equal(all.first.requests(manifests).length, 3);
+  assert.equal(all.registry.requests(manifests).length, 2);
+});
+
 test('a mirror that fails falls through, is logged, and is left alone for a while', async () => {
   await using all = await start();
   all.first.rule({ match: /./, answer: { status: 500 } });
