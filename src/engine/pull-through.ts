@@ -1,4 +1,5 @@
 /** The pull-through cache, where the settings ask for one; what an earlier one kept is given back where they do not. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Content } from '../content/index.ts';
 import { forgetMirror, type Mirror, openMirror } from '../mirror/index.ts';
@@ -13,6 +14,7 @@ export async function openPullThrough(
 ): Promise<Mirror | undefined> {
   const root = join(dataRoot, 'mirror');
   if (settings === undefined) {
+    if (existsSync(root)) log.info('the pull-through cache is off: what it kept is given back');
     await forgetMirror(root);
     return undefined;
   }

@@ -34,7 +34,7 @@ export interface HandlerOptions {
   blobs: Blobs;
   catalog: Catalog;
   upstream: Upstream;
-  /** What this cache calls itself to others (`viaOf`). */
+  /** What this cache calls itself to others (`makeVia`). */
   via: string;
   log: Logger;
 }

@@ -12,7 +12,7 @@ import { createHandler, makeVia } from './handler.ts';
 import { Keeper } from './keeper.ts';
 import { Listener, mayListenLater } from './listener.ts';
 import { Manifests } from './manifests.ts';
-import { notices } from './notices.ts';
+import { notices, warningMark } from './notices.ts';
 import { throughCache } from './own-pulls.ts';
 import { Transfers } from './transfers.ts';
 import { Upstream } from './upstream.ts';
@@ -77,6 +77,8 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
       return;
     }
     log.info('the pull-through cache listens', { url: url(), registries: names.join(', ') });
+    for (const line of notices(settings, url()))
+      if (line.startsWith(warningMark)) log.warn(line.slice(warningMark.length));
   };
   const kept = loans.move();
   return {

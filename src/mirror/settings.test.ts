@@ -95,5 +95,9 @@ test('what a person should know', () => {
   );
   const secure = resolve({ address: '10.0.0.1:5000', clients: ['10.0.0.0/8'], certificate: '/a', key: '/b' });
   assert.equal(notices(secure, 'https://10.0.0.1:5000').length, 1);
+  assert.match(
+    notices(resolve({ address: '10.0.0.1:5000' }), 'http://10.0.0.1:5000')[0]!,
+    /serves docker\.io to whoever connects from this machine and private networks$/,
+  );
   assert.match(notices(secure, undefined)[0]!, /^WARNING: the pull-through cache cannot listen on 10\.0\.0\.1:5000/);
 });

@@ -33,7 +33,7 @@ export interface MirrorWords {
 }
 
 /** This machine and private networks (RFC 1918, RFC 4193, link-local): a cache is no service to the Internet. */
-const nearNetworks = [
+export const nearNetworks: readonly string[] = [
   '127.0.0.0/8',
   '::1/128',
   '10.0.0.0/8',

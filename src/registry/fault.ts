@@ -99,14 +99,14 @@ export async function registryFault(response: HttpResponse, code404 = 'UNKNOWN')
   if (status === 403) return new RegistryFault('forbidden', denied);
   if (status === 429) {
     const detail = 'toomanyrequests: too many requests';
-    const refusal = { code: 'TOOMANYREQUESTS', detail, status, retryAfterMs, exhausted };
+    const refusal = { code: 'TOOMANYREQUESTS', detail, status, retryAfterMs, exhausted, relayed };
     return new RegistryFault('unavailable', refusal, `${detail}${advice}`);
   }
   if (status === 404 && code404 === 'MANIFEST_UNKNOWN') {
     return new RegistryFault('not-found', { code: code404, detail: 'manifest unknown: manifest unknown', status });
   }
   const detail = `received unexpected HTTP status: ${status}`;
-  return new RegistryFault(kindOf(status), { code: code404, detail, status, retryAfterMs });
+  return new RegistryFault(kindOf(status), { code: code404, detail, status, retryAfterMs, relayed });
 }
 
 function kindOf(status: number): FaultKind {

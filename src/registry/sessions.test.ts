@@ -69,11 +69,12 @@ test('a cache that only passes on what was refused to it is asked again', async 
   const headers = { 'retry-after': '600', via: '1.1 wherry-0123456789abcdef' };
   all.first.rule({ match: manifests, answer: { status: 503, headers, body }, times: 1 });
   all.first.rule({ match: manifests, answer: { status: 429, headers, body }, times: 1 });
-  for (let round = 0; round < 2; round++) await all.resolve('1');
+  for (const status of [429, 503]) all.first.rule({ match: manifests, answer: { status, headers }, times: 1 });
+  for (let round = 0; round < 4; round++) await all.resolve('1');
   all.first.store.addManifest('a', '1', manifest);
   await all.resolve('1');
-  assert.equal(all.first.requests(manifests).length, 3);
-  assert.equal(all.registry.requests(manifests).length, 2);
+  assert.equal(all.first.requests(manifests).length, 5);
+  assert.equal(all.registry.requests(manifests).length, 4);
 });
 
 test('a mirror that fails falls through, is logged, and is left alone for a while', async () => {
