@@ -17,6 +17,7 @@ const arrows: Record<string, readonly string[]> = {
   network: ['std', 'api', 'linux'],
   volume: ['std', 'api', 'linux'],
   image: ['std', 'oci', 'api', 'content', 'registry', 'snapshot'],
+  mirror: ['std', 'oci', 'content', 'registry'],
   container: ['std', 'oci', 'api', 'linux', 'snapshot', 'network', 'volume', 'runtime', 'monitor', 'image'],
   engine: [
     'std',
@@ -31,6 +32,7 @@ const arrows: Record<string, readonly string[]> = {
     'network',
     'volume',
     'image',
+    'mirror',
     'container',
   ],
   server: ['std', 'api', 'engine'],

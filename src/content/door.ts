@@ -38,6 +38,11 @@ export interface Content {
    * day though no owner names it, so that a download that is tried again need not begin anew.
    */
   openIngest(options: { digest: Digest; size: number; hold?: Hold | undefined }): Promise<Ingest>;
+  /**
+   * Takes over a file of the same file system, which its writer has verified and synced: it is the blob from now on, and gone
+   * from where it was.
+   */
+  adopt(path: string, blob: Blob, hold?: Hold): Promise<void>;
   /** Deletes a blob whoever needs it: one that is damaged. */
   delete(digest: Digest): Promise<void>;
   /** Deletes a blob that its owners can do without, unless somebody holds it; tells whether it did. */

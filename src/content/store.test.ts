@@ -235,3 +235,19 @@ test('check names what is damaged, unneeded and foreign', async (t) => {
   assert.deepEqual(await found(true), [...strays, unneeded]);
   assert.deepEqual(await found(false), [`damaged ${path(bad).slice(root.length + 1)}`, ...strays, unneeded]);
 });
+
+test('a file that its writer verified becomes the blob, and stays while it is held', async (t) => {
+  const { root, content } = await store(t);
+  await content.collect();
+  const digest = sha256('adopted');
+  writeFileSync(join(root, 'made elsewhere'), 'adopted');
+  {
+    using hold = content.hold();
+    await content.adopt(join(root, 'made elsewhere'), { digest, size: 7 }, hold);
+    assert.equal(await content.collect(), 0);
+    assert.equal((await content.read(digest)).toString(), 'adopted');
+    assert.equal(content.size(digest), 7);
+  }
+  assert.ok(!content.has(digest), 'no owner names it');
+  assert.deepEqual(readdirSync(root).sort(), ['blobs', 'ingest']);
+});

@@ -187,6 +187,10 @@ class FileContent implements Content {
     await syncDirectory(directory);
   }
 
+  adopt(path: string, blob: Blob, hold?: Hold): Promise<void> {
+    return this.#adopt(path, blob, hold, false);
+  }
+
   async delete(digest: Digest): Promise<void> {
     const path = this.#moveAway(digest);
     if (path !== undefined) await this.#drop(path);

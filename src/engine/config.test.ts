@@ -107,6 +107,26 @@ describe('daemon settings', () => {
       /specified both as a flag and in the configuration file: http-proxy/,
     );
   });
+  test('the pull-through cache: off, unless it is told where to listen', () => {
+    assert.equal(resolve('--pull-through-cache-size=1GB').pullThroughCache, undefined);
+    const path = file(
+      JSON.stringify({
+        'pull-through-cache': 5000,
+        'pull-through-cache-upstreams': ['docker.io', 'quay.io'],
+        'pull-through-cache-clients': ['10.0.0.0/8'],
+        'pull-through-cache-age': '0',
+      }),
+    );
+    const settings = resolveConfig(['--config-file', path, '--pull-through-cache-upstream', 'ghcr.io'], {});
+    const { host, port, upstreams, clients, maxAgeMs, tls } = settings.pullThroughCache!;
+    assert.deepEqual([host, port, maxAgeMs, tls], ['127.0.0.1', 5000, Infinity, undefined]);
+    assert.deepEqual(upstreams, ['docker.io', 'quay.io', 'ghcr.io']);
+    assert.deepEqual(clients, ['10.0.0.0/8']);
+    assert.throws(() => resolve('--pull-through-cache=nowhere'), {
+      kind: 'invalid',
+      message: /^invalid pull-through-cache: /,
+    });
+  });
   test('what is wrong is named', () => {
     assert.throws(
       () => resolveConfig(['--config-file', file('{"bogus-key":1}')], {}),

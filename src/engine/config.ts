@@ -1,5 +1,6 @@
 /** The daemon's settings: dockerd's own flags and daemon.json keys, resolved once into values with nothing left open. */
 import { readFileSync } from 'node:fs';
+import { type MirrorSettings, resolveMirror } from '../mirror/index.ts';
 import { proxiesOf } from '../registry/index.ts';
 import { errorCode, Fault, type LogLevel, parseBytes, parseGoDuration } from '../std/index.ts';
 import { type GcMarks, parseGcMarks } from './disk-pressure.ts';
@@ -37,6 +38,8 @@ export interface Config {
   insecureRegistries: string[];
   /** Folders in the layout of /etc/docker/certs.d. */
   registryCertificates: string[];
+  /** What this machine offers to others; undefined: nothing. */
+  pullThroughCache: MirrorSettings | undefined;
   proxies: { httpProxy: string; httpsProxy: string; noProxy: string };
   logLevel: LogLevel;
   debug: boolean;
@@ -146,6 +149,31 @@ export const daemonOptions: Record<string, Option> = {
   'registry-certs': {
     kind: 'list',
     help: 'Folder with certificates for registries (default "/etc/wherry/certs.d" and "/etc/docker/certs.d")',
+  },
+  'pull-through-cache': {
+    kind: 'string',
+    help: 'Let other machines pull through this one ([IP:]PORT; a port alone: of 127.0.0.1; default: off)',
+  },
+  'pull-through-cache-upstream': {
+    kind: 'list',
+    key: 'pull-through-cache-upstreams',
+    help: 'Registry that the cache serves (default "docker.io")',
+  },
+  'pull-through-cache-client': {
+    kind: 'list',
+    key: 'pull-through-cache-clients',
+    help: 'Network or address whose clients the cache answers (default: loopback and private networks)',
+  },
+  'pull-through-cache-cert': { kind: 'string', help: 'TLS certificate file of the cache (default: plain HTTP)' },
+  'pull-through-cache-key': { kind: 'string', help: 'TLS key file of the cache' },
+  'pull-through-cache-credentials': {
+    kind: 'string',
+    help: 'File of credentials for upstreams, as docker login writes it, that only root may read (default: none)',
+  },
+  'pull-through-cache-size': { kind: 'string', help: 'Bytes the cache keeps at most (default "10GB")' },
+  'pull-through-cache-age': {
+    kind: 'string',
+    help: 'How long the cache keeps what nobody asks for (default "720h"; 0: while there is room)',
   },
   'http-proxy': { kind: 'string', help: 'Proxy for http registries (default: HTTP_PROXY)' },
   'https-proxy': { kind: 'string', help: 'Proxy for https registries (default: HTTPS_PROXY)' },
@@ -433,6 +461,16 @@ function settle(values: Json, environment: NodeJS.ProcessEnv): Config {
     registryMirrors: list('registry-mirror').map(checkMirror),
     insecureRegistries: list('insecure-registry'),
     registryCertificates: values['registry-certs'] === undefined ? certificateFolders : list('registry-certs'),
+    pullThroughCache: resolveMirror({
+      address: optional('pull-through-cache'),
+      certificate: optional('pull-through-cache-cert'),
+      key: optional('pull-through-cache-key'),
+      upstreams: list('pull-through-cache-upstream'),
+      clients: list('pull-through-cache-client'),
+      credentials: optional('pull-through-cache-credentials'),
+      size: optional('pull-through-cache-size'),
+      age: optional('pull-through-cache-age'),
+    }),
     proxies: {
       httpProxy: optional('http-proxy') ?? environmentProxies.httpProxy,
       httpsProxy: optional('https-proxy') ?? environmentProxies.httpsProxy,

@@ -17,7 +17,7 @@ import { openContent } from '../content/index.ts';
 import { openImages } from '../image/index.ts';
 import { cgroupLayout, removeEmptyCgroup, unmount } from '../linux/index.ts';
 import { openNetworking } from '../network/index.ts';
-import { openRegistry } from '../registry/index.ts';
+import { openRegistry, type RegistryOptions } from '../registry/index.ts';
 import { detectRuntimes, findProgram, Runtime } from '../runtime/index.ts';
 import { openSnapshots } from '../snapshot/index.ts';
 import { Fault, KeyedMutex, type Logger, randomId, runProgram } from '../std/index.ts';
@@ -26,6 +26,7 @@ import { loadApparmor } from './apparmor.ts';
 import type { Config } from './config.ts';
 import { DiskPressure } from './disk-pressure.ts';
 import { Events } from './events.ts';
+import { openPullThrough } from './pull-through.ts';
 import { openSystem } from './system.ts';
 import { Verification } from './verify.ts';
 import { productVersion } from './version.ts';
@@ -69,19 +70,23 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
   let pressure: DiskPressure | undefined;
   // Rooms below ask who uses what; containers, opened last, know.
   let room: ContainerRoom | undefined;
+  const registryOptions: RegistryOptions = {
+    insecureRegistries: config.insecureRegistries,
+    mirrors: config.registryMirrors,
+    certificateFolders: config.registryCertificates,
+    proxies: config.proxies,
+    transferAttempts: config.maxDownloadAttempts,
+    env: process.env,
+    log,
+  };
+  const mirror = await openPullThrough(config, { content, registryOptions, log });
+  if (mirror !== undefined) loans.use(mirror);
+  const registry = openRegistry(registryOptions);
   const images = await openImages({
     root: join(config.dataRoot, 'images'),
     content,
     snapshots,
-    registry: openRegistry({
-      insecureRegistries: config.insecureRegistries,
-      mirrors: config.registryMirrors,
-      certificateFolders: config.registryCertificates,
-      proxies: config.proxies,
-      transferAttempts: config.maxDownloadAttempts,
-      env: process.env,
-      log,
-    }),
+    registry: mirror?.throughCache(registry) ?? registry,
     parallelDownloads: config.maxConcurrentDownloads,
     parallelUploads: config.maxConcurrentUploads,
     version: productVersion,
@@ -254,8 +259,10 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
         networking,
         log,
       }),
+      notices: () => mirror?.notices() ?? [],
     }),
   };
+  await mirror?.start();
   const kept = loans.move();
   return {
     engine,

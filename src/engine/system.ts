@@ -32,6 +32,8 @@ export interface SystemParts {
   warnings: string[];
   space: SpaceParts;
   verification: Verification;
+  /** More of them, that change. */
+  notices: () => string[];
 }
 
 const goArch: Record<string, string> = { x64: 'amd64', arm64: 'arm64' };
@@ -108,6 +110,7 @@ function systemInfo(parts: SystemParts): SystemInfo {
   const { config, cgroups } = parts;
   const counts = parts.room.counts();
   const os = operatingSystem();
+  const warnings = [...parts.warnings, ...parts.notices()];
   const has = (controller: string): boolean => cgroups.controllers.includes(controller);
   return {
     ID: parts.id,
@@ -192,7 +195,7 @@ function systemInfo(parts: SystemParts): SystemInfo {
       ? {}
       : { DefaultAddressPools: config.defaultAddressPools.map(({ base, size }) => ({ Base: base, Size: size })) }),
     CDISpecDirs: [],
-    Warnings: parts.warnings.length === 0 ? null : parts.warnings,
+    Warnings: warnings.length === 0 ? null : warnings,
   };
 }
 

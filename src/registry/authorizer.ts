@@ -1,10 +1,10 @@
 /** Answers registries' challenges: basic, or a bearer token, kept until it ends and asked for once however many want it. */
 import { createHash } from 'node:crypto';
+import { Shared } from '../std/index.ts';
 import { type Challenge, parseChallenges } from './challenge.ts';
 import type { Clock } from './clock.ts';
 import { basicAuthorization, type Credentials, plainCredentials } from './credentials.ts';
 import type { Trust } from './dispatchers.ts';
-import { Shared } from './shared.ts';
 import { fetchToken, type Token, type TokenRequest } from './token-service.ts';
 import type { Transport } from './transport.ts';
 

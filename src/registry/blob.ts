@@ -28,6 +28,8 @@ export interface FetchOptions {
   /** Tries in a row without progress. */
   attempts: number;
   clock: Clock;
+  /** Wait also for a place that cannot be reached before the first byte came. */
+  patient: boolean;
   onWait?: ((secondsLeft: number) => void) | undefined;
 }
 
@@ -91,9 +93,14 @@ export async function* fetchBlob(
       if (at < blob.size) throw new TransportFault('exchange', 'unexpected EOF');
     } catch (error) {
       if (opened !== undefined && !signal.aborted) source.broke(error);
+      if (!options.patient && at === options.start && isUnreachable(error)) throw error;
       await retry.after(error, signal);
     }
   }
+}
+
+function isUnreachable(error: unknown): boolean {
+  return error instanceof TransportFault && error.stage === 'connect';
 }
 
 /** What a server calls the bytes it sends from one place. */

@@ -5,7 +5,9 @@ import type { Dispatcher } from 'undici';
 import { Fault, messageOf } from '../std/index.ts';
 import { type HostCertificates, readCertificates } from './certificates.ts';
 import { Proxies, type Proxy, type ProxySettings } from './proxies.ts';
+import { Reach, tooNear } from './reach.ts';
 import { systemRoots } from './system-roots.ts';
+import { TransportFault } from './transport-fault.ts';
 
 /** Whose rules a request follows: those of the registry it was first sent to, wherever that sends it. */
 export interface Trust {
@@ -25,12 +27,24 @@ export interface DispatcherOptions {
   connectTimeoutMs: number;
   /** Longest silence before the answer's headers, and between two pieces of its body. */
   silenceTimeoutMs: number;
+  /** Follow no registry to addresses nearer than its own. */
+  confined: boolean;
 }
 
 export interface Route {
   request: typeof import('undici').request;
   dispatcher: Dispatcher;
   proxied: boolean;
+}
+
+/** How to get somewhere. */
+interface Way {
+  proxy: Proxy | undefined;
+  tls: ConnectionOptions;
+  /** For the connection to the proxy itself. */
+  proxyTls: ConnectionOptions;
+  /** undefined: anywhere. What a proxy resolves is the proxy's to judge. */
+  reach: Reach | undefined;
 }
 
 const keepAliveTimeoutMs = 10_000;
@@ -55,16 +69,17 @@ export class Dispatchers {
     this.#undici ??= import('undici');
     const undici = await this.#undici;
     const proxy = this.#proxies.for(url);
+    const reach = await this.#reach(url, trust);
     const certificates = url.protocol === 'https:' ? await this.#certificates(url, trust) : undefined;
     const key = createHash('sha256')
-      .update(JSON.stringify([proxy, certificates, certificates === undefined ? undefined : trust.verify]))
+      .update(JSON.stringify([proxy, certificates, certificates === undefined ? undefined : trust.verify, reach?.key]))
       .digest('hex');
     let dispatcher = this.#agents.get(key);
     if (dispatcher === undefined) {
       const tls = certificates === undefined ? {} : await this.#tls(url.host, certificates, trust.verify);
       const proxyTls = proxy?.url.startsWith('https:') === true ? await this.#tls(proxy.url, nothing, true) : {};
       // Another request may have made it meanwhile.
-      dispatcher = this.#agents.get(key) ?? this.#open(undici, proxy, tls, proxyTls);
+      dispatcher = this.#agents.get(key) ?? this.#open(undici, { proxy, tls, proxyTls, reach });
     }
     // The least recently used is the first of the map.
     this.#agents.delete(key);
@@ -98,12 +113,16 @@ export class Dispatchers {
     }
   }
 
-  #open(
-    undici: typeof import('undici'),
-    proxy: Proxy | undefined,
-    tls: ConnectionOptions,
-    proxyTls: ConnectionOptions,
-  ): Dispatcher {
+  /** What limits where `url`, which is not the registry's own, may lead. @throws TransportFault when its spelling tells already */
+  async #reach(url: URL, trust: Trust): Promise<Reach | undefined> {
+    const home = new URL(trust.url);
+    if (!this.#options.confined || home.host === url.host) return undefined;
+    const reach = await Reach.of(home.hostname);
+    if (!reach.allowsName(url.hostname)) throw new TransportFault('refused', tooNear(url.hostname));
+    return reach;
+  }
+
+  #open(undici: typeof import('undici'), { proxy, tls, proxyTls, reach }: Way): Dispatcher {
     const { connectionsPerHost, connectTimeoutMs, silenceTimeoutMs } = this.#options;
     const options = {
       connections: connectionsPerHost,
@@ -111,7 +130,11 @@ export class Dispatchers {
       bodyTimeout: silenceTimeoutMs,
       keepAliveTimeout: keepAliveTimeoutMs,
     };
-    const connect = { ...tls, timeout: connectTimeoutMs };
+    const connect = {
+      ...tls,
+      timeout: connectTimeoutMs,
+      ...(reach === undefined ? {} : { lookup: reach.lookup }),
+    };
     if (proxy === undefined) return new undici.Agent({ ...options, connect });
     return new undici.ProxyAgent({
       ...options,

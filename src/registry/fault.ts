@@ -15,10 +15,19 @@ export class RegistryFault extends Fault {
   readonly retryAfterMs: number | undefined;
   /** Another try soon will be refused, too. */
   readonly exhausted: boolean;
+  /** A cache that was asked passed it on from whom it asked. */
+  readonly relayed: boolean;
 
   constructor(
     kind: FaultKind,
-    refusal: { code: string; detail: string; status: number; retryAfterMs?: number | undefined; exhausted?: boolean },
+    refusal: {
+      code: string;
+      detail: string;
+      status: number;
+      retryAfterMs?: number | undefined;
+      exhausted?: boolean;
+      relayed?: boolean;
+    },
     message = refusal.detail,
   ) {
     super(kind, message);
@@ -28,6 +37,7 @@ export class RegistryFault extends Fault {
     this.status = refusal.status;
     this.retryAfterMs = refusal.retryAfterMs;
     this.exhausted = refusal.exhausted ?? false;
+    this.relayed = refusal.relayed ?? false;
   }
 }
 
@@ -47,6 +57,8 @@ export function isPassing(status: number): boolean {
   return passingStatuses.has(status);
 }
 
+/** What Wherry's pull-through caches call themselves in Via (RFC 9110 §7.6.3). */
+const cacheName = /\bwherry-[0-9a-f]{16}\b/;
 const bodyLimit = 64 << 10;
 const errorsLimit = 16;
 /** Characters of a registry's own words that reach a person. */
@@ -62,6 +74,7 @@ export async function registryFault(response: HttpResponse, code404 = 'UNKNOWN')
     return new RegistryFault('forbidden', denied);
   }
   const { retryAfterMs, exhausted, advice } = readRateLimit(headers, response.receivedAt);
+  const relayed = cacheName.test(headers['via'] ?? '');
   const texts = parseErrors(body).map(({ code, message }) => ({
     code,
     text: `${code.toLowerCase().replaceAll('_', ' ')}: ${message}`,
@@ -73,7 +86,7 @@ export async function registryFault(response: HttpResponse, code404 = 'UNKNOWN')
     const limited = first.code === 'TOOMANYREQUESTS' || status === 429;
     return new RegistryFault(
       limited ? 'unavailable' : (kinds[first.code] ?? kindOf(status)),
-      { code: first.code, detail: first.text, status, retryAfterMs, exhausted },
+      { code: first.code, detail: first.text, status, retryAfterMs, exhausted, relayed },
       limited ? `${message.trimEnd()}${advice}` : message,
     );
   }
@@ -86,14 +99,14 @@ export async function registryFault(response: HttpResponse, code404 = 'UNKNOWN')
   if (status === 403) return new RegistryFault('forbidden', denied);
   if (status === 429) {
     const detail = 'toomanyrequests: too many requests';
-    const refusal = { code: 'TOOMANYREQUESTS', detail, status, retryAfterMs, exhausted };
+    const refusal = { code: 'TOOMANYREQUESTS', detail, status, retryAfterMs, exhausted, relayed };
     return new RegistryFault('unavailable', refusal, `${detail}${advice}`);
   }
   if (status === 404 && code404 === 'MANIFEST_UNKNOWN') {
     return new RegistryFault('not-found', { code: code404, detail: 'manifest unknown: manifest unknown', status });
   }
   const detail = `received unexpected HTTP status: ${status}`;
-  return new RegistryFault(kindOf(status), { code: code404, detail, status, retryAfterMs });
+  return new RegistryFault(kindOf(status), { code: code404, detail, status, retryAfterMs, relayed });
 }
 
 function kindOf(status: number): FaultKind {

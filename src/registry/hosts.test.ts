@@ -8,7 +8,11 @@ const urls = async (hosts: Hosts, domain: string, pull = true): Promise<string[]
   );
 
 test('TLS only, except for loopback and what the operator names', async () => {
-  const hosts = new Hosts({ insecureRegistries: ['192.0.2.0/24', 'reg.invalid:5000', '2001:db8::/32'], mirrors: [] });
+  const hosts = new Hosts({
+    insecureRegistries: ['192.0.2.0/24', 'reg.invalid:5000', '2001:db8::/32'],
+    mirrors: [],
+    mirrorHeaders: {},
+  });
   assert.deepEqual(await urls(hosts, '198.51.100.1:5000'), ['https://198.51.100.1:5000']);
   for (const domain of [
     '127.0.0.1:5000',
@@ -30,7 +34,11 @@ test('TLS only, except for loopback and what the operator names', async () => {
 });
 
 test('mirrors serve pulls from the default registry only', async () => {
-  const hosts = new Hosts({ insecureRegistries: [], mirrors: ['http://127.0.0.1:5001/', 'https://203.0.113.1'] });
+  const hosts = new Hosts({
+    insecureRegistries: [],
+    mirrors: ['http://127.0.0.1:5001/', 'https://203.0.113.1'],
+    mirrorHeaders: { via: '1.1 us' },
+  });
   const all = await urls(hosts, 'docker.io');
   assert.deepEqual(all.slice(0, 2), ['http://127.0.0.1:5001 (unverified)', 'https://203.0.113.1']);
   assert.equal(all.length, 3);

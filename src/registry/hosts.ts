@@ -8,6 +8,8 @@ export interface HostSettings {
   insecureRegistries: readonly string[];
   /** Addresses asked before a registry when pulling: `URL` for the default registry, `REGISTRY=URL` for another. */
   mirrors: readonly string[];
+  /** Sent to mirrors with every request, and to nobody else. */
+  mirrorHeaders: Readonly<Record<string, string>>;
 }
 
 export interface Base {
@@ -17,6 +19,8 @@ export interface Base {
   mirror: boolean;
   /** The registry a mirror is to answer for, where one mirror may serve several (`?ns=`, as containerd asks). */
   namespace: string | undefined;
+  /** Sent with every request. */
+  headers: Readonly<Record<string, string>>;
 }
 
 /** The host that serves the default domain. */
@@ -25,9 +29,11 @@ const defaultHost = 'registry-1.docker.io';
 export class Hosts {
   readonly #insecureNames: ReadonlySet<string>;
   readonly #insecureNetworks = new BlockList();
+  readonly #mirrorHeaders: Readonly<Record<string, string>>;
   readonly #mirrors = new Map<string, { url: string; namespace: string | undefined }[]>();
 
   constructor(settings: HostSettings) {
+    this.#mirrorHeaders = settings.mirrorHeaders;
     const names = new Set<string>();
     for (const entry of ['127.0.0.0/8', '::1/128', ...settings.insecureRegistries]) {
       const [network, bits] = entry.split('/') as [string, string | undefined];
@@ -54,14 +60,20 @@ export class Hosts {
     return Promise.all(
       (this.#mirrors.get(domain) ?? []).map(async ({ url, namespace }): Promise<Base> => {
         const verify = !(await this.#insecure(new URL(url).host));
-        return { url, verify, mirror: true, namespace };
+        return { url, verify, mirror: true, namespace, headers: this.#mirrorHeaders };
       }),
     );
   }
 
   /** The registry's own addresses, best first: the first that answers is the registry. */
   async bases(domain: string): Promise<Base[]> {
-    const base = (url: string, verify: boolean): Base => ({ url, verify, mirror: false, namespace: undefined });
+    const base = (url: string, verify: boolean): Base => ({
+      url,
+      verify,
+      mirror: false,
+      namespace: undefined,
+      headers: {},
+    });
     if (domain === defaultDomain) return [base(`https://${defaultHost}`, true)];
     if (!(await this.#insecure(domain))) return [base(`https://${domain}`, true)];
     return [base(`https://${domain}`, false), base(`http://${domain}`, false)];

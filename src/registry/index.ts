@@ -2,10 +2,12 @@
 export { BlobChanged } from './blob.ts';
 export type { Clock } from './clock.ts';
 export type { Credentials } from './credentials.ts';
-export { RegistryFault } from './fault.ts';
+export { isPassing, RegistryFault } from './fault.ts';
 export type { Resolved } from './manifest.ts';
 export { type BlobOptions, openRegistry, type Registry } from './open.ts';
 export { proxiesOf, type ProxySettings } from './proxies.ts';
 export type { SearchResult } from './search.ts';
 export type { RegistryOptions } from './settings.ts';
+export type { TagPage } from './tags.ts';
+export { TransportFault } from './transport-fault.ts';
 export type { UploadOutcome } from './upload.ts';

@@ -49,8 +49,38 @@ export async function getManifest(session: Session, reference: Reference, signal
   }
   const bytes = Buffer.concat(chunks, size);
   const digest = verifiedDigest(bytes, reference, response.headers['docker-content-digest']);
-  const mediaType = (response.headers['content-type'] ?? '').split(';')[0]!.trim();
-  return { descriptor: { mediaType, digest, size }, bytes };
+  return { descriptor: { mediaType: mediaTypeOf(response.headers), digest, size }, bytes };
+}
+
+/**
+ * What a tag or digest names, by a HEAD: no manifest is counted as pulled. undefined when the registry does not say, and has to be
+ * asked for the manifest itself. @throws RegistryFault
+ */
+export async function describeManifest(
+  session: Session,
+  reference: Reference,
+  signal: AbortSignal,
+): Promise<Descriptor | undefined> {
+  const name = reference.digest ?? reference.tag ?? 'latest';
+  const url = session.url(`/v2/${reference.path}/manifests/${name}`);
+  const scope = `repository:${reference.path}:pull`;
+  const response = await session.send({ method: 'HEAD', url, headers: { accept: accepted }, scope, signal });
+  if (response.status === 405) {
+    await response.discard();
+    return undefined;
+  }
+  if (response.status !== 200) throw await registryFault(response, 'MANIFEST_UNKNOWN');
+  await response.discard();
+  const said = response.headers['docker-content-digest'] ?? '';
+  const digest = reference.digest ?? (isDigest(said) ? said : undefined);
+  const size = response.headers['content-length'] ?? '';
+  const mediaType = mediaTypeOf(response.headers);
+  if (digest === undefined || !/^\d{1,9}$/.test(size) || mediaType === '') return undefined;
+  return { mediaType, digest, size: Number(size) };
+}
+
+function mediaTypeOf(headers: Readonly<Record<string, string>>): string {
+  return (headers['content-type'] ?? '').split(';')[0]!.trim();
 }
 
 /** @param said what the registry calls it, which with a tag must be right */

@@ -33,6 +33,8 @@ export class MirrorHealth {
 
 function restAfter(error: unknown): number | undefined {
   if (error instanceof TransportFault) return restMs;
-  if (!(error instanceof RegistryFault) || (error.status < 500 && error.status !== 429)) return undefined;
+  // A cache whose own registry is gone or refuses is well, and has what it fetched before.
+  if (!(error instanceof RegistryFault) || error.relayed || (error.status < 500 && error.status !== 429))
+    return undefined;
   return Math.min(Math.max(error.retryAfterMs ?? 0, restMs), longestRestMs);
 }

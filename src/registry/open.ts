@@ -1,5 +1,5 @@
 /** The distribution protocol (OCI distribution-spec) as one object: resolve, fetch, push, search, log in. */
-import type { Digest, Reference } from '../oci/index.ts';
+import type { Descriptor, Digest, Reference } from '../oci/index.ts';
 import { Fault } from '../std/index.ts';
 import { Authorizer } from './authorizer.ts';
 import { fetchBlob } from './blob.ts';
@@ -8,13 +8,13 @@ import type { Credentials } from './credentials.ts';
 import { registryFault } from './fault.ts';
 import { Hosts } from './hosts.ts';
 import { login } from './login.ts';
-import { getManifest, putManifest, type Resolved } from './manifest.ts';
+import { describeManifest, getManifest, putManifest, type Resolved } from './manifest.ts';
 import { type RetryOptions, withRetries } from './retry.ts';
 import { searchIndex, type SearchResult } from './search.ts';
 import type { Session } from './session.ts';
 import { Sessions } from './sessions.ts';
 import { type RegistryOptions, resolveSettings } from './settings.ts';
-import { listTags } from './tags.ts';
+import { listTagPage, listTags, type TagPage } from './tags.ts';
 import { Transport } from './transport.ts';
 import { type UploadBlob, uploadBlob, type UploadOutcome } from './upload.ts';
 
@@ -22,6 +22,19 @@ import { type UploadBlob, uploadBlob, type UploadOutcome } from './upload.ts';
 export interface Registry {
   /** The manifest or index a tag or digest names. @throws Fault (RegistryFault when the registry refused) */
   resolve(reference: Reference, credentials: Credentials | undefined, signal: AbortSignal): Promise<Resolved>;
+  /** What a tag or digest names, asked by HEAD; undefined when the registry does not say. @throws Fault as `resolve` */
+  describe(
+    reference: Reference,
+    credentials: Credentials | undefined,
+    signal: AbortSignal,
+  ): Promise<Descriptor | undefined>;
+  /** The size of a blob that the repository has, asked by HEAD. @throws Fault not-found */
+  blobSize(
+    reference: Reference,
+    digest: Digest,
+    credentials: Credentials | undefined,
+    signal: AbortSignal,
+  ): Promise<number>;
   /** The blob's bytes; broken transfers are taken up where they broke. The caller verifies the digest. */
   blob(
     reference: Reference,
@@ -53,6 +66,13 @@ export interface Registry {
     signal: AbortSignal,
   ): Promise<Digest>;
   tags(reference: Reference, credentials: Credentials | undefined, signal: AbortSignal): Promise<string[]>;
+  /** One page of them, as large as the registry makes it. @param query "" for the first, then what the page before named */
+  tagPage(
+    reference: Reference,
+    query: string,
+    credentials: Credentials | undefined,
+    signal: AbortSignal,
+  ): Promise<TagPage>;
   search(term: string, limit: number, signal: AbortSignal): Promise<SearchResult[]>;
   /** @throws Fault unauthorized for wrong credentials */
   login(credentials: Credentials, signal: AbortSignal): Promise<{ Status: string; IdentityToken: string }>;
@@ -67,6 +87,8 @@ export interface BlobOptions {
   start?: number;
   /** Ask mirrors, too (true): not again for what one of them sent wrong. */
   mirrors?: boolean;
+  /** Wait also for a registry that cannot be reached at the very beginning (true). */
+  patient?: boolean;
   /** Told every second how many are left until the next try. */
   onWait?: (secondsLeft: number) => void;
 }
@@ -105,9 +127,14 @@ export function openRegistry(options: RegistryOptions): Registry {
   return {
     resolve: (reference, credentials, signal) =>
       pull(reference, credentials, signal, (session) => getManifest(session, reference, signal)),
-    blob: (reference, descriptor, { credentials, start = 0, mirrors = true, onWait }, signal) => {
+    describe: (reference, credentials, signal) =>
+      pull(reference, credentials, signal, (session) => describeManifest(session, reference, signal)),
+    blobSize: (reference, digest, credentials, signal) =>
+      pull(reference, credentials, signal, (session) => blobSize(session, reference, digest, signal)),
+    blob: (reference, descriptor, { credentials, start = 0, mirrors = true, patient = true, onWait }, signal) => {
       const source = blobSource({ sessions, transport }, { reference, descriptor, credentials, mirrors }, signal);
-      return fetchBlob(source, descriptor, { start, attempts: settings.transferAttempts, clock, onWait }, signal);
+      const options = { start, attempts: settings.transferAttempts, clock, patient, onWait };
+      return fetchBlob(source, descriptor, options, signal);
     },
     hasBlob: async (reference, digest, credentials, signal) => {
       const session = await pushing(reference, credentials, signal);
@@ -126,6 +153,8 @@ export function openRegistry(options: RegistryOptions): Registry {
     },
     tags: (reference, credentials, signal) =>
       pull(reference, credentials, signal, (session) => listTags(session, reference, signal)),
+    tagPage: (reference, query, credentials, signal) =>
+      pull(reference, credentials, signal, (session) => listTagPage(session, reference, query, signal)),
     search: (term, limit, signal) => searchIndex(transport, hosts, term, limit, signal),
     login: (credentials, signal) => login(transport, hosts, authorizer, credentials, signal),
     download: async (url, signal) => {
@@ -138,6 +167,17 @@ export function openRegistry(options: RegistryOptions): Registry {
     },
     close: () => transport.close(),
   };
+}
+
+async function blobSize(session: Session, { path }: Reference, digest: Digest, signal: AbortSignal): Promise<number> {
+  const url = session.url(`/v2/${path}/blobs/${digest}`);
+  const response = await session.send({ method: 'HEAD', url, scope: `repository:${path}:pull`, signal });
+  if (response.status !== 200) throw await registryFault(response, 'BLOB_UNKNOWN');
+  await response.discard();
+  const length = response.headers['content-length'] ?? '';
+  if (!/^\d{1,15}$/.test(length))
+    throw new Fault('invalid', `Cannot fetch blob ${digest}: the registry hides its size`);
+  return Number(length);
 }
 
 async function hasBlob(session: Session, { path }: Reference, digest: Digest, signal: AbortSignal): Promise<boolean> {

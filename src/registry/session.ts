@@ -62,7 +62,11 @@ export class Session {
     let refused: string | undefined;
     for (let attempt = 0; ; attempt++) {
       const authorization = home ? await this.#authorization(challenges, scope, refused, wanted.signal) : undefined;
-      const headers = { ...wanted.headers, ...(authorization === undefined ? {} : { authorization }) };
+      const headers = {
+        ...wanted.headers,
+        ...(home ? this.base.headers : {}),
+        ...(authorization === undefined ? {} : { authorization }),
+      };
       const response = await this.#transport.send({ ...request, headers, trust: this.base });
       if (isPassing(response.status)) throw await registryFault(response);
       if (response.status !== 401 || attempt > 0 || !home) return response;

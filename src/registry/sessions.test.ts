@@ -48,6 +48,35 @@ test('any registry may have mirrors: the first that has it gives it, told whom i
   await assert.rejects(all.resolve('none'), { kind: 'not-found', message: 'manifest unknown: manifest unknown' });
 });
 
+test('one mirror may stand for several registries', async () => {
+  await using one = await RegistryDouble.open();
+  await using other = await RegistryDouble.open();
+  await using mirror = await RegistryDouble.open();
+  mirror.store.addManifest('a', '1', manifest);
+  await using client = open({ mirrors: [one, other].map(({ host }) => `${host}=${mirror.url}`) });
+  for (const { host } of [one, other]) await client.registry.resolve(parseReference(`${host}/a:1`), undefined, signal);
+  assert.deepEqual(
+    mirror.requests(manifests).map(({ path }) => path),
+    [one, other].map(({ host }) => `/v2/a/manifests/1?ns=${encodeURIComponent(host)}`),
+  );
+  assert.equal(mirror.requests(/\/v2\/$/).length, 1, 'and is asked who it is once');
+});
+
+test('a cache that only passes on what was refused to it is asked again', async () => {
+  await using all = await start();
+  all.registry.store.addManifest('a', '1', manifest);
+  const body = Buffer.from('{"errors":[{"code":"UNAVAILABLE","message":"nobody there"}]}');
+  const headers = { 'retry-after': '600', via: '1.1 wherry-0123456789abcdef' };
+  all.first.rule({ match: manifests, answer: { status: 503, headers, body }, times: 1 });
+  all.first.rule({ match: manifests, answer: { status: 429, headers, body }, times: 1 });
+  for (const status of [429, 503]) all.first.rule({ match: manifests, answer: { status, headers }, times: 1 });
+  for (let round = 0; round < 4; round++) await all.resolve('1');
+  all.first.store.addManifest('a', '1', manifest);
+  await all.resolve('1');
+  assert.equal(all.first.requests(manifests).length, 5);
+  assert.equal(all.registry.requests(manifests).length, 4);
+});
+
 test('a mirror that fails falls through, is logged, and is left alone for a while', async () => {
   await using all = await start();
   all.first.rule({ match: /./, answer: { status: 500 } });

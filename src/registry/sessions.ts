@@ -1,15 +1,13 @@
 /** Finds the address that answers for a registry's name; for pulls asks its mirrors first and falls through what they fail at. */
-import type { Logger } from '../std/index.ts';
-import { messageOf } from '../std/index.ts';
+import { type Logger, messageOf, Shared } from '../std/index.ts';
 import type { Authorizer } from './authorizer.ts';
-import { parseChallenges } from './challenge.ts';
+import { type Challenge, parseChallenges } from './challenge.ts';
 import type { Clock } from './clock.ts';
 import type { Credentials } from './credentials.ts';
 import { registryFault } from './fault.ts';
 import type { Base, Hosts } from './hosts.ts';
 import { MirrorHealth } from './mirror-health.ts';
-import { type Endpoint, Session } from './session.ts';
-import { Shared } from './shared.ts';
+import { Session } from './session.ts';
 import { TransportFault } from './transport-fault.ts';
 import type { Transport } from './transport.ts';
 
@@ -28,8 +26,9 @@ export class Sessions {
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #health: MirrorHealth;
-  readonly #endpoints = new Map<string, { endpoint: Endpoint; at: number }>();
-  readonly #pinging = new Shared<Endpoint>();
+  /** By address: one that stands for several registries is asked once. */
+  readonly #challenges = new Map<string, { challenges: Challenge[]; at: number }>();
+  readonly #pinging = new Shared<Challenge[]>();
 
   constructor(parts: { transport: Transport; hosts: Hosts; authorizer: Authorizer; clock: Clock; log: Logger }) {
     this.#transport = parts.transport;
@@ -115,23 +114,24 @@ export class Sessions {
   }
 
   async #session(base: Base, credentials: Credentials | undefined, signal: AbortSignal): Promise<Session> {
-    const endpoint =
+    const challenges =
       this.#known(base) ?? (await this.#pinging.run(base.url, (shared) => this.#ping(base, shared), signal));
-    return new Session(this.#transport, this.#authorizer, endpoint, credentials);
+    return new Session(this.#transport, this.#authorizer, { base, challenges }, credentials);
   }
 
-  #known(base: Base): Endpoint | undefined {
-    const known = this.#endpoints.get(base.url);
-    return known !== undefined && this.#clock.now() - known.at < pingAgeMs ? known.endpoint : undefined;
+  #known(base: Base): Challenge[] | undefined {
+    const known = this.#challenges.get(base.url);
+    return known !== undefined && this.#clock.now() - known.at < pingAgeMs ? known.challenges : undefined;
   }
 
-  async #ping(base: Base, signal: AbortSignal): Promise<Endpoint> {
-    const response = await this.#transport.send({ method: 'GET', url: `${base.url}/v2/`, trust: base, signal });
+  async #ping(base: Base, signal: AbortSignal): Promise<Challenge[]> {
+    const { headers } = base;
+    const url = `${base.url}/v2/`;
+    const response = await this.#transport.send({ method: 'GET', url, headers, trust: base, signal });
     if (response.status !== 200 && response.status !== 401) throw await registryFault(response);
     const challenges = response.status === 401 ? parseChallenges(response.headers['www-authenticate'] ?? '') : [];
     await response.discard();
-    const endpoint = { base, challenges };
-    this.#endpoints.set(base.url, { endpoint, at: this.#clock.now() });
-    return endpoint;
+    this.#challenges.set(base.url, { challenges, at: this.#clock.now() });
+    return challenges;
   }
 }

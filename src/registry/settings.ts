@@ -7,6 +7,8 @@ import { proxiesOf, type ProxySettings } from './proxies.ts';
 export interface RegistryOptions {
   insecureRegistries?: readonly string[];
   mirrors?: readonly string[];
+  /** Sent to mirrors with every request, and to nobody else. */
+  mirrorHeaders?: Readonly<Record<string, string>>;
   /** Folders in the layout of /etc/docker/certs.d; client certificates of the first are shown first. */
   certificateFolders?: readonly string[];
   /** Those of `env` when not given. */
@@ -22,6 +24,8 @@ export interface RegistryOptions {
   connectTimeoutMs?: number;
   /** Longest silence of a registry that owes an answer (60 s). */
   silenceTimeoutMs?: number;
+  /** Follow no registry, by a redirect or to its token service, to addresses nearer than its own (false). */
+  confined?: boolean;
   clock?: Clock;
   log?: Logger;
 }
@@ -35,6 +39,7 @@ export interface RegistrySettings extends HostSettings {
   pieceBytes: number;
   connectTimeoutMs: number;
   silenceTimeoutMs: number;
+  confined: boolean;
   clock: Clock;
   log: Logger;
 }
@@ -44,6 +49,7 @@ export function resolveSettings(options: RegistryOptions): RegistrySettings {
   return {
     insecureRegistries: options.insecureRegistries ?? [],
     mirrors: options.mirrors ?? [],
+    mirrorHeaders: options.mirrorHeaders ?? {},
     certificateFolders: options.certificateFolders ?? [],
     proxies: options.proxies ?? proxiesOf(env),
     env,
@@ -52,6 +58,7 @@ export function resolveSettings(options: RegistryOptions): RegistrySettings {
     pieceBytes: options.pieceBytes ?? 64 << 20,
     connectTimeoutMs: options.connectTimeoutMs ?? 30_000,
     silenceTimeoutMs: options.silenceTimeoutMs ?? 60_000,
+    confined: options.confined ?? false,
     clock: options.clock ?? systemClock,
     log: options.log ?? silentLogger,
   };

@@ -17,23 +17,52 @@ export async function listTags(session: Session, reference: Reference, signal: A
   // A page that leads back would never end.
   while (url !== undefined && !seen.has(url)) {
     seen.add(url);
-    const response = await session.send({ method: 'GET', url, scope: `repository:${reference.path}:pull`, signal });
-    if (response.status !== 200) throw await registryFault(response, 'NAME_UNKNOWN');
-    const link = response.headers['link'] ?? '';
-    const body = parseObject(await response.read(pageBytes), 'tag list');
-    // null is Go's empty list.
-    const page = (body['tags'] ?? []) as unknown;
-    if (!Array.isArray(page)) throw new Fault('invalid', 'Cannot read tag list: "tags" is not a list');
-    for (const tag of page) if (typeof tag === 'string' && /^\w[\w.-]{0,127}$/.test(tag)) tags.add(tag);
+    const page = await readPage(session, reference, url, signal);
+    for (const tag of page.tags) tags.add(tag);
     if (tags.size > tagLimit || seen.size > pageLimit) {
       throw new Fault(
         'invalid',
         `Cannot list the tags of ${reference.path}: more than ${tagLimit} tags or ${pageLimit} pages`,
       );
     }
-    url = nextPage(link, url);
+    url = page.next;
   }
   return [...tags];
+}
+
+export interface TagPage {
+  tags: string[];
+  /** The query of the next page; undefined for the last. */
+  next: string | undefined;
+}
+
+/** One page. @param query as the registry understands it (`n`, `last`, or what its last page named); "" for the first */
+export async function listTagPage(
+  session: Session,
+  reference: Reference,
+  query: string,
+  signal: AbortSignal,
+): Promise<TagPage> {
+  const path = `/v2/${reference.path}/tags/list${query === '' ? '' : `?${query}`}`;
+  const { tags, next } = await readPage(session, reference, session.url(path), signal);
+  return { tags, next: next === undefined ? undefined : new URL(next).search.slice(1) };
+}
+
+async function readPage(
+  session: Session,
+  reference: Reference,
+  url: string,
+  signal: AbortSignal,
+): Promise<{ tags: string[]; next: string | undefined }> {
+  const response = await session.send({ method: 'GET', url, scope: `repository:${reference.path}:pull`, signal });
+  if (response.status !== 200) throw await registryFault(response, 'NAME_UNKNOWN');
+  const link = response.headers['link'] ?? '';
+  const body = parseObject(await response.read(pageBytes), 'tag list');
+  // null is Go's empty list.
+  const page = (body['tags'] ?? []) as unknown;
+  if (!Array.isArray(page)) throw new Fault('invalid', 'Cannot read tag list: "tags" is not a list');
+  const tags = page.filter((tag): tag is string => typeof tag === 'string' && /^\w[\w.-]{0,127}$/.test(tag));
+  return { tags, next: nextPage(link, url) };
 }
 
 /** Link (RFC 8288). A page elsewhere would take the credentials elsewhere. */

@@ -12,6 +12,7 @@ export { createLogger, type Logger, type LogLevel, silentLogger } from './log.ts
 export { parallelGzip } from './parallel-gzip.ts';
 export { mustRun, type ProgramOptions, type ProgramResult, runProgram } from './process.ts';
 export { type RecordFault, Records } from './records.ts';
+export { Shared } from './shared.ts';
 export { freeSpace, type FreeSpace, SpaceGuard } from './space-guard.ts';
 export { formatNanos, formatNanosPadded, type Nanos, nowNanos, parseApiTime, parseRfc3339, zeroTime } from './time.ts';
 export { bytesSize, formatGoDuration, humanDuration, humanSize, parseBytes, parseGoDuration } from './units.ts';

@@ -226,11 +226,12 @@ export class ReferenceEngine implements AsyncDisposable {
     this.docker = new Docker(cli, this.host, join(this.root, 'docker-config'));
   }
 
-  static async open(): Promise<ReferenceEngine> {
+  /** @param settings more of its daemon.json */
+  static async open(settings: object = {}): Promise<ReferenceEngine> {
     const [newer, folder, cli] = [await packages('newer'), await packages('engine'), await dockerCli()];
     const engine = new ReferenceEngine(cli);
     try {
-      await engine.#start(newer, folder);
+      await engine.#start(newer, folder, settings);
     } catch (error) {
       await engine[Symbol.asyncDispose]();
       throw error;
@@ -238,7 +239,7 @@ export class ReferenceEngine implements AsyncDisposable {
     return engine;
   }
 
-  async #start(newer: string, folder: string): Promise<void> {
+  async #start(newer: string, folder: string, settings: object): Promise<void> {
     const at = (name: string): string => join(this.root, name);
     const programs = [newer, folder]
       .flatMap((packed) => ['usr/bin', 'usr/sbin', 'sbin'].map((name) => join(packed, name)))
@@ -254,7 +255,8 @@ export class ReferenceEngine implements AsyncDisposable {
       at('containerd.toml'),
       `version = 2\nroot = "${at('containerd')}"\nstate = "${at('containerd-run')}"\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n[grpc]\naddress = "${at('containerd.sock')}"\n`,
     );
-    writeFileSync(at('daemon.json'), JSON.stringify({ 'userland-proxy-path': join(newer, 'usr/sbin/docker-proxy') }));
+    const proxy = { 'userland-proxy-path': join(newer, 'usr/sbin/docker-proxy') };
+    writeFileSync(at('daemon.json'), JSON.stringify({ ...proxy, ...settings }));
     this.#containerd = new Service(
       join(newer, 'usr/bin/containerd'),
       ['-c', at('containerd.toml')],

@@ -133,6 +133,11 @@ export class RegistryDouble implements AsyncDisposable {
     return this.seen.filter(({ method, path }) => match.test(`${method} ${path}`));
   }
 
+  /** Hangs up on everybody. */
+  closeConnections(): void {
+    this.#server.closeAllConnections();
+  }
+
   closeIdleConnections(): void {
     this.#server.closeIdleConnections();
   }

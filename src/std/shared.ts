@@ -33,6 +33,11 @@ export class Shared<T> {
     }
   }
 
+  /** Whether work of `key` goes on that others may join. */
+  busy(key: string): boolean {
+    return this.#running.get(key)?.controller.signal.aborted === false;
+  }
+
   #start(key: string, task: (signal: AbortSignal) => Promise<T>): Work<T> {
     const controller = new AbortController();
     const work: Work<T> = { done: task(controller.signal), controller, wanted: 0 };
