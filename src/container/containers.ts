@@ -225,7 +225,7 @@ export async function openContainers(options: ContainerRoomOptions): Promise<Con
     check: () => checkContainers(context),
     runningOn: (chainId) =>
       [...context.live.values()]
-        .filter((live) => live.run !== undefined || live.starting)
+        .filter((live) => live.run !== undefined || live.starting !== undefined)
         .map(({ record }) => record)
         .filter((record) =>
           [record.id, ...imageMountNames(record)].some((id) => context.snapshots.standsOn(id, chainId)),

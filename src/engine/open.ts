@@ -250,7 +250,7 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
       volumes,
       events,
       warnings,
-      space: { dataRoot: config.dataRoot, content, snapshots, images, room: containers, volumes },
+      space: { dataRoot: config.dataRoot, content, snapshots, images, room: containers, volumes, mirror },
       verification: new Verification({
         dataRoot: config.dataRoot,
         images,

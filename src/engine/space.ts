@@ -6,6 +6,7 @@ import type { ContainerRoom } from '../container/index.ts';
 import type { Content } from '../content/index.ts';
 import type { ImageStore } from '../image/index.ts';
 import { diskUsage } from '../linux/index.ts';
+import type { Mirror } from '../mirror/index.ts';
 import type { Snapshots } from '../snapshot/index.ts';
 import { freeSpace } from '../std/index.ts';
 import type { Volumes } from '../volume/index.ts';
@@ -17,6 +18,8 @@ export interface SpaceParts {
   images: ImageStore;
   room: ContainerRoom;
   volumes: Volumes;
+  /** The pull-through cache, where there is one. */
+  mirror: Mirror | undefined;
 }
 
 /** Something that is counted: where it is, and what it takes. */
@@ -46,6 +49,7 @@ export async function spaceReport(parts: SpaceParts): Promise<SpaceReport> {
     written.logs,
     row('Volume Trash', trash.length, 0, total(trash.map(({ Size }) => Size))),
     images.downloads,
+    ...(images.cache === undefined ? [] : [images.cache]),
   ];
   // The data root may be a symbolic link; the walk begins behind it.
   const root = realpathSync(dataRoot);
@@ -76,10 +80,12 @@ export async function spaceReport(parts: SpaceParts): Promise<SpaceReport> {
   };
 }
 
-async function imageSpace({ snapshots, content, images }: SpaceParts): Promise<{
+async function imageSpace({ snapshots, content, images, mirror }: SpaceParts): Promise<{
   unpacked: SpaceRow;
   archives: SpaceRow;
   downloads: SpaceRow;
+  /** What other machines pulled through this one, and no image here has. */
+  cache: SpaceRow | undefined;
   counted: Counted[];
   details: SpaceDetails['Images'];
   downloading: SpaceDetails['Downloads'];
@@ -96,6 +102,15 @@ async function imageSpace({ snapshots, content, images }: SpaceParts): Promise<{
     files.filter((file) => file.unfinished === undefined).map((file) => [file.digest as string, file.usage]),
   );
   const unfinished = files.filter((file) => file.unfinished !== undefined);
+  const imageBlobs = new Set<string>(holdings.flatMap((holding) => holding.blobs));
+  const cached = mirror?.usage();
+  const cachedBlobs = new Map<string, number>();
+  for (const { digest } of cached?.blobs ?? []) {
+    const usage = blobs.get(digest);
+    if (usage === undefined || imageBlobs.has(digest)) continue;
+    cachedBlobs.set(digest, usage);
+    blobs.delete(digest);
+  }
   const layerSize = (chainId: string): number => layers.get(chainId)?.size ?? 0;
   const blobSize = (digest: string): number => blobs.get(digest) ?? 0;
   const standsOn = (chainId: string): boolean => snapshots.writables().some((id) => snapshots.standsOn(id, chainId));
@@ -121,8 +136,18 @@ async function imageSpace({ snapshots, content, images }: SpaceParts): Promise<{
       total([...blobs.values()]),
       total(freeBlobs.map(blobSize)),
     ),
+    cache:
+      cached === undefined
+        ? undefined
+        : row(
+            'Pull-through Cache',
+            cachedBlobs.size,
+            cached.parts.length,
+            total([...cachedBlobs.values(), ...cached.parts.map(({ size }) => size)]),
+            total([...cachedBlobs.values()]),
+          ),
     downloads: row('Partial Downloads', unfinished.length, 0, total(unfinished.map(({ usage }) => usage))),
-    counted: [...layers.values(), ...files.map(({ path, usage }) => ({ path, size: usage }))],
+    counted: [...layers.values(), ...files.map(({ path, usage }) => ({ path, size: usage })), ...(cached?.parts ?? [])],
     details: holdings.map((holding) => ({
       Id: holding.id,
       Name: holding.name,

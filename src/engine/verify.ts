@@ -24,6 +24,7 @@ const ownNames = new Set([
   'content',
   'snapshots',
   'images',
+  'mirror',
   'records',
   'containers',
   'volumes',
