@@ -29,7 +29,7 @@ export interface Dockerfile {
   /** The ARGs before the first FROM. */
   readonly globalArgs: readonly ArgInstruction[];
   readonly stages: readonly Stage[];
-  /** Instructions with a blank line inside a continuation. */
+  /** The last lines of the instructions that hold a blank line inside a continuation. */
   readonly emptyContinuations: readonly Range[];
   /** In the order BuildKit would come to them. */
   readonly problems: readonly Problem[];
@@ -90,7 +90,7 @@ class Parser {
       globalArgs,
       stages,
       emptyContinuations: this.#emptyContinuations,
-      problems: [...this.#lexical, ...this.#semantic.sort((a, b) => offset(a) - offset(b))],
+      problems: [this.#lexical, this.#semantic].flatMap((part) => part.sort((a, b) => offset(a) - offset(b))),
     };
   }
 
@@ -112,7 +112,6 @@ class Parser {
     const read = readInstructionLine(this.#source, first, this.#directives.escape);
     const whole = read.line.whole();
     const split = splitCommand(whole);
-    if (split.keyword.text === '') return read.last + 1;
     let next = read.last + 1;
     try {
       checkLexically(split.keyword.text, split.rest, this.#directives.escape);
@@ -125,7 +124,7 @@ class Parser {
       next = Math.max(next, this.#afterUnread(read, split, error));
     }
     if (read.hasEmptyContinuation) {
-      this.#emptyContinuations.push(whole.range);
+      this.#emptyContinuations.push(this.#source.lineRange(read.last));
     }
     this.#comments = [];
     return next;
@@ -159,8 +158,9 @@ class Parser {
     for (const { mark, word } of findHeredocMarks(read.line.whole())) {
       const body = readHeredocBody(this.#source, next, mark);
       if (body === undefined) throw new LexicalProblem('unterminated-heredoc', 'unterminated heredoc', word.range);
-      heredocs.push({ ...mark, ...body, word });
-      next = body.next;
+      const { next: after, ...rest } = body;
+      heredocs.push({ ...mark, ...rest, word });
+      next = after;
     }
     return heredocs;
   }

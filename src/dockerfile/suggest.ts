@@ -25,8 +25,8 @@ export function didYouMean(value: string, options: Iterable<string>): string {
 
 /** Levenshtein's distance; anything from `limit` on is `limit`. */
 function editDistance(from: string, to: string, limit: number): number {
-  const a = [...from];
-  const b = [...to];
+  const a = Array.from(from);
+  const b = Array.from(to);
   if (Math.abs(a.length - b.length) >= limit) return limit;
   let row = Array.from({ length: b.length + 1 }, (_, column) => column);
   for (let i = 1; i <= a.length; i++) {

@@ -14,19 +14,14 @@ export type ExpandedInstruction =
   | Exclude<Instruction, { kind: 'RUN' | 'FROM' | 'ARG' }>
   | (RunInstruction & { readonly resolvedMounts: readonly Mount[] });
 
-export interface Consulted {
-  /** Variables that had a value. */
-  readonly used: ReadonlySet<string>;
-  /** Variables that had none, with the place that asked first. */
-  readonly missing: ReadonlyMap<string, Word>;
-}
-
 export type Expandable = Exclude<Instruction, { kind: 'FROM' | 'ARG' }>;
 
 /** Expands words one after the other and remembers what they asked for. */
 export class Expander {
+  /** Variables that had a value: what a cache key depends on, and what makes a build argument used. */
   readonly used = new Set<string>();
-  readonly missing = new Map<string, Word>();
+  /** Variables that had none, once for each word that asked. */
+  readonly misses: { readonly name: string; readonly word: Word }[] = [];
   readonly #variables: Variables;
   readonly #escape: EscapeToken;
 
@@ -66,7 +61,7 @@ export class Expander {
   }
 
   #miss(names: Iterable<string>, word: Word): void {
-    for (const name of names) if (!this.missing.has(name)) this.missing.set(name, word);
+    for (const name of names) this.misses.push({ name, word });
   }
 }
 

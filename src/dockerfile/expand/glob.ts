@@ -18,7 +18,7 @@ const escapable = new Set(['*', '?', '\\']);
 
 /** @throws Error in BuildKit's words for an escape of anything else */
 export function parseGlob(pattern: string): GlobToken[] {
-  const characters = [...pattern];
+  const characters = Array.from(pattern);
   const tokens: GlobToken[] = [];
   for (let at = 0; at < characters.length; at++) {
     const character = characters[at]!;

@@ -3,7 +3,7 @@ import { findGlob, matchPrefixes, parseGlob, type GlobToken } from './glob.ts';
 
 /** `#` and `##` take away the shortest or longest matching beginning. */
 export function trimPrefix(value: string, pattern: string, longest: boolean): string {
-  const characters = [...value];
+  const characters = Array.from(value);
   const ends = matchPrefixes(compile(pattern), characters);
   const end = longest ? ends.at(-1) : ends[0];
   return end === undefined ? value : characters.slice(end).join('');
@@ -11,7 +11,7 @@ export function trimPrefix(value: string, pattern: string, longest: boolean): st
 
 /** `%` and `%%` take away the shortest or longest matching end. */
 export function trimSuffix(value: string, pattern: string, longest: boolean): string {
-  const characters = [...value].reverse();
+  const characters = Array.from(value).reverse();
   const ends = matchPrefixes(compile(pattern).reverse(), characters);
   const end = longest ? ends.at(-1) : ends[0];
   return end === undefined ? value : characters.slice(end).reverse().join('');
@@ -20,7 +20,7 @@ export function trimSuffix(value: string, pattern: string, longest: boolean): st
 /** `/` and `//` replace the first match, or all of them. */
 export function replace(value: string, pattern: string, replacement: string, all: boolean): string {
   const tokens = compile(pattern);
-  const characters = [...value];
+  const characters = Array.from(value);
   if (!all) {
     const match = findGlob(tokens, characters, 0);
     if (match === undefined) return value;

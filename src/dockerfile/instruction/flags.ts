@@ -11,19 +11,7 @@ export class FlagSet {
 
   /** @throws SyntaxProblem in BuildKit's words for what `known` does not allow */
   constructor(flags: readonly Flag[], known: Readonly<Record<string, FlagKind>>) {
-    const seen = new Set<string>();
-    for (const flag of flags) {
-      const kind = Object.hasOwn(known, flag.name) ? known[flag.name]! : undefined;
-      if (kind === undefined) {
-        const hint = didYouMean(flag.name, Object.keys(known));
-        throw new SyntaxProblem('unknown-flag', `unknown flag: --${flag.name}${hint}`, flag.word.range);
-      }
-      if (seen.has(flag.name) && kind !== 'strings') {
-        throw new SyntaxProblem('duplicate-flag', `duplicate flag specified: --${flag.name}`, flag.word.range);
-      }
-      seen.add(flag.name);
-      checkValue(flag, kind);
-    }
+    checkFlags(flags, known);
     this.#flags = flags;
   }
 
@@ -44,6 +32,27 @@ export class FlagSet {
 
   all(name: string): Flag[] {
     return this.#flags.filter((one) => one.name === name);
+  }
+}
+
+/** For instructions that take none. @throws SyntaxProblem */
+export function refuseFlags(flags: readonly Flag[]): void {
+  checkFlags(flags, {});
+}
+
+function checkFlags(flags: readonly Flag[], known: Readonly<Record<string, FlagKind>>): void {
+  const seen = new Set<string>();
+  for (const flag of flags) {
+    const kind = Object.hasOwn(known, flag.name) ? known[flag.name]! : undefined;
+    if (kind === undefined) {
+      const hint = didYouMean(flag.name, Object.keys(known));
+      throw new SyntaxProblem('unknown-flag', `unknown flag: --${flag.name}${hint}`, flag.word.range);
+    }
+    if (seen.has(flag.name) && kind !== 'strings') {
+      throw new SyntaxProblem('duplicate-flag', `duplicate flag specified: --${flag.name}`, flag.word.range);
+    }
+    seen.add(flag.name);
+    checkValue(flag, kind);
   }
 }
 

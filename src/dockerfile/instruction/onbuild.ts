@@ -1,14 +1,14 @@
 import { SyntaxProblem } from '../source/problem.ts';
 import { splitCommand } from '../text/split-command.ts';
 import { type InstructionContext, tooFewArguments } from './context.ts';
-import { FlagSet } from './flags.ts';
+import { refuseFlags } from './flags.ts';
 import type { OnbuildInstruction } from './types.ts';
 
 /** `ONBUILD instruction`: kept as text, read when an image is built on this one. */
 export function parseOnbuild(context: InstructionContext): OnbuildInstruction {
   const { base, rest } = context;
   if (rest.text === '') throw tooFewArguments(context);
-  new FlagSet(base.flags, {});
+  refuseFlags(base.flags);
   const trigger = splitCommand(rest).keyword.word();
   const name = trigger.text.toUpperCase();
   if (name === 'ONBUILD') {

@@ -2,7 +2,7 @@ import { SyntaxProblem } from '../source/problem.ts';
 import type { Fragment } from '../text/fragment.ts';
 import { splitQuoted } from '../text/split-words.ts';
 import { type InstructionContext, tooFewArguments } from './context.ts';
-import { FlagSet } from './flags.ts';
+import { refuseFlags } from './flags.ts';
 import type { ArgInstruction, EnvInstruction, KeyValue, LabelInstruction } from './types.ts';
 
 /** `ENV key=value …`, or the legacy `ENV key value`. */
@@ -29,7 +29,7 @@ export function parseArg(context: InstructionContext): ArgInstruction {
 }
 
 function readPairs(context: InstructionContext, name: 'ENV' | 'LABEL'): KeyValue[] {
-  new FlagSet(context.base.flags, {});
+  refuseFlags(context.base.flags);
   const { rest } = context;
   const words = splitQuoted(rest, context.escape);
   const [first] = words;

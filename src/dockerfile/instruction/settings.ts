@@ -3,7 +3,7 @@ import { trimSpace } from '../text/characters.ts';
 import { readJsonForm } from '../text/json-form.ts';
 import { splitAtBlanks } from '../text/split-words.ts';
 import { type InstructionContext, onlyArgument, tooFewArguments } from './context.ts';
-import { FlagSet } from './flags.ts';
+import { refuseFlags } from './flags.ts';
 import type {
   ExposeInstruction,
   MaintainerInstruction,
@@ -17,7 +17,7 @@ import type {
 export function parseExpose(context: InstructionContext): ExposeInstruction {
   const ports = splitAtBlanks(context.rest).map((word) => word.word());
   if (ports.length === 0) throw tooFewArguments(context);
-  new FlagSet(context.base.flags, {});
+  refuseFlags(context.base.flags);
   const sorted = ports.sort((a, b) => Buffer.compare(Buffer.from(a.text), Buffer.from(b.text)));
   return { ...context.base, kind: 'EXPOSE', ports: sorted };
 }
@@ -26,7 +26,7 @@ export function parseExpose(context: InstructionContext): ExposeInstruction {
 export function parseVolume(context: InstructionContext): VolumeInstruction {
   const words = readJsonForm(context.rest) ?? splitAtBlanks(context.rest).map((word) => word.word());
   if (words.length === 0) throw tooFewArguments(context);
-  new FlagSet(context.base.flags, {});
+  refuseFlags(context.base.flags);
   const paths = words.map(({ text, range }) => ({ text: trimSpace(text), range }));
   const empty = paths.find(({ text }) => text === '');
   if (empty !== undefined) {
@@ -37,13 +37,13 @@ export function parseVolume(context: InstructionContext): VolumeInstruction {
 
 export function parseWorkdir(context: InstructionContext): WorkdirInstruction {
   const path = onlyArgument(context);
-  new FlagSet(context.base.flags, {});
+  refuseFlags(context.base.flags);
   return { ...context.base, kind: 'WORKDIR', path };
 }
 
 export function parseUser(context: InstructionContext): UserInstruction {
   const user = onlyArgument(context);
-  new FlagSet(context.base.flags, {});
+  refuseFlags(context.base.flags);
   return { ...context.base, kind: 'USER', user };
 }
 
@@ -54,6 +54,6 @@ export function parseStopsignal(context: InstructionContext): StopsignalInstruct
 
 export function parseMaintainer(context: InstructionContext): MaintainerInstruction {
   const name = onlyArgument(context);
-  new FlagSet(context.base.flags, {});
+  refuseFlags(context.base.flags);
   return { ...context.base, kind: 'MAINTAINER', name };
 }

@@ -37,7 +37,7 @@ export function renderMarkedExcerpt(source: SourceText, { start, end }: { start:
 }
 
 function carets(source: SourceText, { start, end }: Range): string {
-  const line = [...source.lineText(start.line)].slice(0, widest);
+  const line = Array.from(source.lineText(start.line)).slice(0, widest);
   const from = Math.min(start.column - 1, line.length);
   const to = end.line === start.line ? Math.min(end.column - 1, line.length) : line.length;
   // A tab stays a tab, so that the caret stands under its character whatever the terminal's stops.
@@ -50,7 +50,7 @@ function carets(source: SourceText, { start, end }: Range): string {
 
 /** Terminal control is a hostile file's way out of the excerpt. */
 function printable(text: string): string {
-  const characters = [...text];
+  const characters = Array.from(text);
   const cut = characters.length > widest ? `${characters.slice(0, widest).join('')}…` : text;
   return cut.replaceAll(/[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/g, '\ufffd');
 }

@@ -22,6 +22,7 @@ export class SourceText {
   readonly lines: readonly Line[];
   readonly #offsets: Uint32Array | undefined;
   readonly #lineBytes: readonly number[];
+  readonly #marks: readonly Mark[];
 
   constructor(name: string, source: string | Uint8Array) {
     this.name = name;
@@ -30,15 +31,18 @@ export class SourceText {
     this.#offsets = decoded.offsets;
     this.lines = splitLines(this.text);
     this.#lineBytes = lineBytes(this.text, this.lines);
+    this.#marks = placeMarks(this.text, this.lines, this.#lineBytes);
   }
 
   /** The place of an index into the text. */
   position(index: number): Position {
-    const line = this.lineAt(index);
-    const before = this.text.slice(line.start, index);
-    const offset = this.#offsets?.[index] ?? this.#lineBytes[line.number - 1]! + Buffer.byteLength(before);
-    const mark = line.number === 1 && before.startsWith(byteOrderMark) ? 1 : 0;
-    return { line: line.number, column: [...before].length - mark + 1, offset };
+    const line = this.#lineAt(index);
+    const mark = this.#marks[Math.floor(index / stride)]!;
+    const from =
+      mark.index >= line.start ? mark : { index: line.start, column: 1, offset: this.#lineBytes[line.number - 1]! };
+    const between = this.text.slice(from.index, index);
+    const column = from.column + countCharacters(between, from.index);
+    return { line: line.number, column, offset: this.#offsets?.[index] ?? from.offset + Buffer.byteLength(between) };
   }
 
   range(start: number, end: number): Range {
@@ -58,7 +62,7 @@ export class SourceText {
     return number === 1 && text.startsWith(byteOrderMark) ? text.slice(1) : text;
   }
 
-  private lineAt(index: number): Line {
+  #lineAt(index: number): Line {
     let low = 0;
     let high = this.lines.length - 1;
     while (low < high) {
@@ -68,6 +72,40 @@ export class SourceText {
     }
     return this.lines[low]!;
   }
+}
+
+/** A byte-order mark stands in no column. */
+function countCharacters(text: string, at: number): number {
+  let count = at === 0 && text.startsWith(byteOrderMark) ? -1 : 0;
+  for (const _ of text) count++;
+  return count;
+}
+
+/** A place every `stride` units of text, so that on a very long line nothing is counted from its beginning. */
+interface Mark {
+  readonly index: number;
+  readonly column: number;
+  readonly offset: number;
+}
+
+const stride = 512;
+
+function placeMarks(text: string, lines: readonly Line[], bytes: readonly number[]): Mark[] {
+  const marks: Mark[] = [];
+  let current = 0;
+  let last: Mark = { index: 0, column: 1, offset: 0 };
+  for (let at = 0; at <= text.length; at += stride) {
+    // Never between the halves of a character.
+    const index = at > 0 && /[\ud800-\udbff]/.test(text[at - 1]!) ? at - 1 : at;
+    while (lines[current + 1] !== undefined && lines[current + 1]!.start <= index) current++;
+    const { start } = lines[current]!;
+    const from = last.index >= start ? last : { index: start, column: 1, offset: bytes[current]! };
+    const between = text.slice(from.index, index);
+    const column = from.column + countCharacters(between, from.index);
+    last = { index, column, offset: from.offset + Buffer.byteLength(between) };
+    marks.push(last);
+  }
+  return marks;
 }
 
 /** There is always one line, and no empty one after a last `\n`. */

@@ -22,7 +22,9 @@ export class LogicalLine {
 
   constructor(source: SourceText, stretches: readonly Stretch[]) {
     this.source = source;
-    this.#stretches = stretches;
+    // Empty ones hold no character, but a line of nothing must still stand somewhere.
+    const filled = stretches.filter(({ length }) => length > 0);
+    this.#stretches = filled.length > 0 ? filled : stretches;
     this.text = stretches.map(({ from, length }) => source.text.slice(from, from + length)).join('');
   }
 
@@ -36,8 +38,14 @@ export class LogicalLine {
   }
 
   #index(at: number): number {
-    const stretch = this.#stretches.findLast((one) => one.at <= at && (one.length > 0 || this.#stretches.length === 1));
-    const found = stretch ?? this.#stretches[0]!;
+    let low = 0;
+    let high = this.#stretches.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (this.#stretches[middle]!.at <= at) low = middle;
+      else high = middle - 1;
+    }
+    const found = this.#stretches[low]!;
     return found.from + Math.min(at - found.at, found.length);
   }
 }
