@@ -192,7 +192,8 @@ class Lexer {
     const isColon = operator === ':';
     const action = isColon ? this.#next() : operator;
     const modifier = isColon ? operator + (action || '\ufffd') : operator || '\ufffd';
-    if (!isColon && !/^[-+?#%]$/.test(action)) throw unsupported(modifier);
+    const isKnown = isColon || /^[-+?#%]$/.test(action);
+    if (!isKnown) throw unsupported(modifier);
     const word = this.#untilBrace(action === '#' || action === '%');
     const value = this.#lookUp(name);
     if (value === undefined && this.#options.keepUnset === true) return `\${${name}${modifier}${word}}`;
@@ -211,6 +212,7 @@ class Lexer {
         throw new Error(`${name}: ${word || `is not allowed to be ${value === undefined ? 'unset' : 'empty'}`}`);
       case '#':
       case '%': {
+        if (emptyIsUnset) throw unsupported(modifier);
         const isLongest = word.startsWith(action);
         const pattern = isLongest ? word.slice(1) : word;
         return (action === '#' ? trimPrefix : trimSuffix)(value ?? '', pattern, isLongest);
