@@ -88,7 +88,9 @@ export class BaseImages {
     from: { node: StageNode; platform: BuildPlatform; names: StepNames | undefined },
   ): Root {
     const platform = formatBuildPlatform(from.platform);
-    const name = from.names?.next(`FROM ${reference}`) ?? `FROM ${reference}`;
+    const { context } = from.node;
+    const shown = from.names?.next(`FROM ${reference}`) ?? `FROM ${reference}`;
+    const name = context === undefined ? shown : `[context ${context.name}] ${context.value}`;
     const range = from.node.place.range;
     const id = `image:${reference} ${platform}`;
     return this.#steps.add({ kind: 'image', id, name, range, ignoreCache: false, reference, platform });
@@ -97,7 +99,7 @@ export class BaseImages {
   #contextRoot(context: Exclude<NamedContext, { kind: 'image' }>, { place: { range } }: StageNode): Root {
     if (context.kind === 'local') return this.#steps.local(context.name, '/');
     const { url } = context;
-    const common = { name: `[context] load from ${url}`, range, ignoreCache: false };
+    const common = { name: `[context ${context.name}] ${url}`, range, ignoreCache: false };
     const git = parseGit(url, range);
     if (git === undefined) {
       return this.#steps.add({

@@ -57,7 +57,7 @@ function planSource(planner: StagePlanner, transfer: Transfer, { source, from, r
     if (git !== undefined) {
       const keepGitDir = transfer.keepGitDir ?? git.keepGitDir ?? false;
       const checksum = transfer.checksum?.text ?? git.checksum;
-      const id = `git:${JSON.stringify([source.text, keepGitDir, checksum])}`;
+      const id = ['git:' + source.text, keepGitDir ? 'with .git' : '', checksum ?? ''].filter(Boolean).join(' ');
       const { remote: url, ref, subdirectory } = git;
       steps.add({ ...remote, kind: 'git', id, remote: url, ref, subdirectory, keepGitDir, checksum });
       return { kind: 'path', from: id, path: '/', isPattern: false, unpack: false, keepParents: false };
@@ -65,7 +65,7 @@ function planSource(planner: StagePlanner, transfer: Transfer, { source, from, r
     if (isHttp(source.text)) {
       const filename = urlFilename(source.text);
       const checksum = transfer.checksum?.text;
-      const id = `http:${JSON.stringify([source.text, checksum])}`;
+      const id = checksum === undefined ? `http:${source.text}` : `http:${source.text} ${checksum}`;
       steps.add({ ...remote, kind: 'http', id, url: source.text, filename, checksum });
       const unpack = transfer.unpack ?? false;
       return { kind: 'path', from: id, path: `/${filename}`, isPattern: false, unpack, keepParents: false };

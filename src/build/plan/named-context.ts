@@ -2,11 +2,11 @@
 import { familiarReference, parseReference, withDefaultTag } from '../../oci/index.ts';
 import { isHttp, parseGit } from './remote.ts';
 
-export type NamedContext =
+export type NamedContext = { readonly name: string; readonly value: string } & (
   | { readonly kind: 'image'; readonly reference: string }
-  | { readonly kind: 'git'; readonly url: string }
-  | { readonly kind: 'http'; readonly url: string }
-  | { readonly kind: 'local'; readonly name: string };
+  | { readonly kind: 'git' | 'http'; readonly url: string }
+  | { readonly kind: 'local' }
+);
 
 const imageScheme = 'docker-image://';
 /** These names mean what they mean, whatever contexts are given. */
@@ -17,9 +17,10 @@ export function namedContext(contexts: ReadonlyMap<string, string>, name: string
   const key = [name.toLowerCase(), name, familiar(name)].find((one) => one !== undefined && contexts.has(one));
   if (key === undefined) return undefined;
   const value = contexts.get(key)!;
-  if (value.startsWith(imageScheme)) return { kind: 'image', reference: value.slice(imageScheme.length) };
-  if (parseGit(value) !== undefined) return { kind: 'git', url: value };
-  return isHttp(value) ? { kind: 'http', url: value } : { kind: 'local', name: key };
+  const given = { name: key, value };
+  if (value.startsWith(imageScheme)) return { ...given, kind: 'image', reference: value.slice(imageScheme.length) };
+  if (parseGit(value) !== undefined) return { ...given, kind: 'git', url: value };
+  return isHttp(value) ? { ...given, kind: 'http', url: value } : { ...given, kind: 'local' };
 }
 
 /** As people write an image, without the tag everybody means. */

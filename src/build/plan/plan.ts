@@ -156,7 +156,9 @@ class Planner {
     const before = node.base === undefined ? undefined : this.#begin(node.base);
     const begin = before ?? this.#images.begin(node, names);
     const known = this.#planned.get(node.base!);
-    const scope = known?.scope.inherit() ?? new StageScope({ global, buildArgs, escape }, environment(begin.image));
+    const scope = known?.scope.inherit() ?? new StageScope({ global, buildArgs, escape }, new Map());
+    // What the image says wins again over an ARG of the stage before.
+    for (const [key, value] of environment(begin.image)) scope.setEnv(key, value);
     const planner = new StagePlanner(
       {
         node,

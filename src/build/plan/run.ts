@@ -23,7 +23,10 @@ export function planRun(planner: StagePlanner, run: Run, one: NodeInstruction): 
   const { scope, options, names, escape } = planner.context;
   const { args, script, summarized } = commandOf(planner, run);
   if (args.length === 0) throw new SyntaxProblem('empty-command', 'arguments are required', run.range);
-  const mounts = run.resolvedMounts.map((mount, index) => planMount(planner, mount, { one, index }));
+  const sockets = run.resolvedMounts.filter(({ type }) => type === 'ssh');
+  const mounts = run.resolvedMounts.map((mount, index) =>
+    mount.type === 'ssh' ? sshMount(mount, sockets.indexOf(mount)) : planMount(planner, mount, { one, index }),
+  );
   const name = names.next(
     runText(run.original, { variables: scope.values, escape, mounts: run.resolvedMounts, summarized }),
     one,
@@ -92,8 +95,6 @@ function planMount(
   switch (mount.type) {
     case 'secret':
       return secretMount(mount);
-    case 'ssh':
-      return sshMount(mount, index);
     case 'tmpfs':
       return { type: 'tmpfs', target: targetOf(planner, mount), size: mount.size };
     default:
@@ -141,6 +142,7 @@ function secretMount(mount: Mount): ExecMount {
   return { type: 'secret', id, target: isFile ? path : undefined, env, required, mode, uid, gid };
 }
 
+/** Sockets are numbered among themselves. */
 function sshMount(mount: Mount, index: number): ExecMount {
   const { mode = 0o600, uid = 0, gid = 0, required } = mount;
   const id = mount.id ?? (mount.source === undefined || mount.source === '' ? 'default' : mount.source);
