@@ -9,6 +9,7 @@ const arrows: Record<string, readonly string[]> = {
   oci: ['std'],
   api: ['std'],
   linux: ['std'],
+  dockerfile: ['std'],
   content: ['std', 'oci'],
   registry: ['std', 'oci'],
   snapshot: ['std', 'oci', 'api', 'linux'],
@@ -18,6 +19,7 @@ const arrows: Record<string, readonly string[]> = {
   volume: ['std', 'api', 'linux'],
   image: ['std', 'oci', 'api', 'content', 'registry', 'snapshot'],
   container: ['std', 'oci', 'api', 'linux', 'snapshot', 'network', 'volume', 'runtime', 'monitor', 'image'],
+  build: ['std', 'oci', 'dockerfile'],
   engine: [
     'std',
     'oci',

@@ -69,7 +69,7 @@ export class BaseImages {
 
   /** A node that is no stage of its own, or whose stage begins here. `names` counts the FROM of a stage. */
   begin(node: StageNode, names: StepNames | undefined): PlannedRoot {
-    const { context } = node;
+    const context = node.context ?? node.baseContext;
     if (context !== undefined && context.kind !== 'image') {
       return { root: this.#contextRoot(context, node), image: this.#emptyImage(this.#options.platform) };
     }
@@ -88,9 +88,10 @@ export class BaseImages {
     from: { node: StageNode; platform: BuildPlatform; names: StepNames | undefined },
   ): Root {
     const platform = formatBuildPlatform(from.platform);
-    const { context } = from.node;
-    const shown = from.names?.next(`FROM ${reference}`) ?? `FROM ${reference}`;
-    const name = context === undefined ? shown : `[context ${context.name}] ${context.value}`;
+    const context = from.node.context ?? from.node.baseContext;
+    const shown = `FROM ${reference}`;
+    const given = context?.value.replace(/^docker-image:\/\//, '');
+    const name = context === undefined ? (from.names?.next(shown) ?? shown) : `[context ${context.name}] ${given}`;
     const range = from.node.place.range;
     const id = `image:${reference} ${platform}`;
     return this.#steps.add({ kind: 'image', id, name, range, ignoreCache: false, reference, platform });
@@ -151,8 +152,9 @@ export class BaseImages {
 }
 
 /** The image a node names; `undefined` for a stage's base, nothing, or a context that is no image. */
-function imageName({ image, base, context }: StageNode): string | undefined {
-  if (context !== undefined) return context.kind === 'image' ? context.reference : undefined;
+function imageName({ image, base, context, baseContext }: StageNode): string | undefined {
+  const given = context ?? baseContext;
+  if (given !== undefined) return given.kind === 'image' ? given.reference : undefined;
   return base !== undefined || image === 'scratch' ? undefined : image;
 }
 

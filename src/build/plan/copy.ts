@@ -101,9 +101,20 @@ function checkChecksum(transfer: Transfer): void {
   if (!isGit && !isHttp(source)) {
     throw new SyntaxProblem('bad-checksum', 'checksum requires HTTP(S) or Git sources', range);
   }
-  if (!isGit && !/^(?:sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128})$/.test(text)) {
-    throw new SyntaxProblem('bad-checksum', 'invalid checksum digest format', range);
-  }
+  const why = isGit ? undefined : digestProblem(text);
+  if (why !== undefined) throw new SyntaxProblem('bad-checksum', why, range);
+}
+
+const digestLengths: Readonly<Record<string, number>> = { sha256: 64, sha384: 96, sha512: 128 };
+
+/** As Go's digest library complains. */
+function digestProblem(text: string): string | undefined {
+  const match = /^([a-z0-9]+(?:[.+_-][a-z0-9]+)*):([a-zA-Z0-9=_-]+)$/.exec(text);
+  if (match === null) return 'invalid checksum digest format';
+  const length = digestLengths[match[1]!];
+  if (length === undefined) return 'unsupported digest algorithm';
+  if (match[2]!.length !== length) return 'invalid checksum digest length';
+  return /^[a-f0-9]+$/.test(match[2]!) ? undefined : 'invalid checksum digest format';
 }
 
 function historyText(transfer: Transfer): string {

@@ -7,7 +7,7 @@ export interface PlanOptions {
   readonly platform: BuildPlatform;
   /** What it is built on; the same unless said. */
   readonly buildPlatform?: BuildPlatform;
-  /** A stage's name or number; the last one unless said. */
+  /** A stage's name; the last one unless said. */
   readonly target?: string;
   readonly buildArgs?: ReadonlyMap<string, string>;
   readonly labels?: ReadonlyMap<string, string>;

@@ -99,9 +99,7 @@ class Planner {
   #target({ nodes }: StageGraph): StageNode {
     const { target } = this.#options;
     if (target === undefined) return nodes.at(-1)!;
-    const found =
-      nodes.findLast(({ stage }) => stage?.name === target.toLowerCase()) ??
-      (/^\d+$/.test(target) ? nodes[Number(target)] : undefined);
+    const found = nodes.findLast(({ stage }) => stage?.name === target.toLowerCase());
     if (found !== undefined) return found;
     const hint = didYouMean(
       target,

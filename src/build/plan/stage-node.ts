@@ -34,7 +34,10 @@ export interface StageNode {
   readonly label: string;
   readonly image: string;
   readonly platform: string | undefined;
+  /** Stands in for the whole of it: a context of the stage's name, or of what a `--from` names. */
   readonly context: NamedContext | undefined;
+  /** Stands in for its base image only. */
+  readonly baseContext: NamedContext | undefined;
   readonly base: StageNode | undefined;
   instructions: readonly NodeInstruction[];
 }
@@ -70,7 +73,8 @@ export function stageGraph({ file, global, contexts, onProblem }: StageGraphOpti
         label: stage.name ?? `stage-${stage.index}`,
         image,
         platform,
-        context: namedContext(contexts, stage.name ?? image),
+        context: stage.name === undefined ? undefined : namedContext(contexts, stage.name),
+        baseContext: base === undefined ? namedContext(contexts, image) : undefined,
         base: base === undefined ? undefined : byStage.get(base),
         instructions: [],
       });
@@ -81,8 +85,8 @@ export function stageGraph({ file, global, contexts, onProblem }: StageGraphOpti
   const imageNode = (name: Word): StageNode => {
     unnamed++;
     const context = namedContext(contexts, name.text);
-    const rest = { stage: undefined, label: '', platform: undefined, base: undefined, instructions: [] };
-    return { ...rest, place: name, image: name.text, context };
+    const rest = { stage: undefined, label: '', platform: undefined, base: undefined, baseContext: undefined };
+    return { ...rest, place: name, image: name.text, context, instructions: [] };
   };
   const find = (name: Word): StageNode => {
     const stage = stageByName(file.stages, name.text);

@@ -48,7 +48,10 @@ export class PatternMatcher {
     return isMatched;
   }
 
-  /** The same in a walk from the top, each folder before what is in it. */
+  /**
+   * The same in a walk from the top, each folder before what is in it. As in moby's walk, an `!` that was not asked about a folder, because
+   * nothing was left out there yet, does not count for what is below it.
+   */
   matchBelow(path: string, parent: FolderMatch | undefined): FolderMatch {
     let isMatched = false;
     const byPattern = this.#patterns.map((pattern, index) => {
