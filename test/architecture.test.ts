@@ -9,6 +9,7 @@ const arrows: Record<string, readonly string[]> = {
   oci: ['std'],
   api: ['std'],
   linux: ['std'],
+  dockerfile: ['std'],
   content: ['std', 'oci'],
   registry: ['std', 'oci'],
   snapshot: ['std', 'oci', 'api', 'linux'],
@@ -19,6 +20,7 @@ const arrows: Record<string, readonly string[]> = {
   image: ['std', 'oci', 'api', 'content', 'registry', 'snapshot'],
   mirror: ['std', 'oci', 'content', 'registry'],
   container: ['std', 'oci', 'api', 'linux', 'snapshot', 'network', 'volume', 'runtime', 'monitor', 'image'],
+  build: ['std', 'oci', 'dockerfile'],
   engine: [
     'std',
     'oci',

@@ -1,0 +1,89 @@
+/**
+ * What a step's result depends on, as one digest (`engine-api.md` §3.6). The same key twice means the result can be taken from the cache.
+ * Not in it: names, places, times, proxies, the ids and sharing of caches, and what secrets hold.
+ */
+import { type Digest, sha256 } from '../../oci/index.ts';
+import { inputsOf, type ExecMount, type ExecStep, type Step } from './step.ts';
+
+/** Grows when the meaning of keys changes: old ones must not match then. */
+const version = 1;
+
+/** For each of `inputsOf(step)`: its own key, or the digest of what is read of it (mode, owner, link, extended attributes, content; no times). */
+export type InputDigests = readonly (Digest | 'scratch')[];
+
+/** Sources are known by what they resolve to: an image's digest, a commit, a file's digest. */
+export function stepKey(step: Exclude<Step, SourceLike>, inputs: InputDigests): Digest {
+  const expected = inputsOf(step).length;
+  if (inputs.length !== expected) throw new TypeError(`${step.id}: ${inputs.length} digests for ${expected} inputs`);
+  return sha256(Buffer.from(JSON.stringify([version, facts(step), inputs])));
+}
+
+/** A source's key, from what it was resolved to: a manifest's digest, a commit, a content digest. */
+export function sourceKey(step: SourceLike, resolved: string): Digest {
+  return sha256(
+    Buffer.from(JSON.stringify([version, step.kind, step.kind === 'git' ? (step.subdirectory ?? '') : '', resolved])),
+  );
+}
+
+type SourceLike = Extract<Step, { kind: 'image' | 'local' | 'http' | 'git' }>;
+
+function facts(step: Exclude<Step, SourceLike>): unknown {
+  switch (step.kind) {
+    case 'mkdir':
+      return ['mkdir', step.path, step.mode, step.owner ?? ''];
+    case 'copy':
+      return [
+        'copy',
+        step.destination,
+        step.owner ?? '',
+        step.mode ?? '',
+        step.link,
+        step.exclude,
+        step.sources.map(sourceFacts),
+      ];
+    default:
+      return execFacts(step);
+  }
+}
+
+/** The name a file gets is the last part of its source's path; the folders before it leave no trace in the result. */
+function sourceFacts(source: Extract<Step, { kind: 'copy' }>['sources'][number]): unknown {
+  if (source.kind === 'inline') return ['inline', source.name, source.content];
+  const name = source.keepParents || source.isPattern ? source.path : (source.path.split('/').at(-1) ?? '');
+  return ['path', name, source.isPattern, source.unpack, source.keepParents];
+}
+
+function execFacts(step: ExecStep): unknown {
+  return [
+    'exec',
+    step.args,
+    step.env,
+    step.workingDir,
+    step.user,
+    step.hostname ?? '',
+    step.network,
+    step.security,
+    step.devices.map(({ name, required }) => [name, required]),
+    step.script === undefined ? null : [step.script.path, step.script.content],
+    step.mounts.map(mountFacts),
+  ];
+}
+
+function mountFacts(mount: ExecMount): unknown {
+  switch (mount.type) {
+    case 'bind':
+      return ['bind', mount.target, mount.readOnly, mount.readOnly ? '' : mount.source];
+    case 'cache':
+      return ['cache', mount.target, mount.source, mount.readOnly, ownerFacts(mount.owner)];
+    case 'tmpfs':
+      return ['tmpfs', mount.target, mount.size ?? 0];
+    case 'secret':
+      return ['secret', mount.id, mount.target ?? '', mount.env ?? '', mount.required, ownerFacts(mount)];
+    default:
+      return ['ssh', mount.id, mount.target, mount.required, ownerFacts(mount)];
+  }
+}
+
+function ownerFacts(owner: { mode: number; uid: number; gid: number } | undefined): unknown {
+  return owner === undefined ? null : [owner.mode, owner.uid, owner.gid];
+}

@@ -1,0 +1,250 @@
+/**
+ * A Dockerfile to a plan: the steps of the target stage and of what it needs, and the image they make. Nothing is fetched or run; the one
+ * thing asked from outside is the configuration of base images.
+ */
+import {
+  didYouMean,
+  type Dockerfile,
+  DockerfileFault,
+  type GlobalScope,
+  globalScope,
+  parseTrigger,
+  platformVariables,
+  type Problem,
+  StageScope,
+  SyntaxProblem,
+} from '../../dockerfile/index.ts';
+import { gather } from '../../std/index.ts';
+import { BaseImages } from './base-images.ts';
+import { withConfig } from './image-state.ts';
+import type { PlannedImage } from './image-state.ts';
+import { type ImageResolver, type PlanOptions, type ResolvedPlanOptions, resolvePlanOptions } from './options.ts';
+import { reachableFrom, refuseCycles } from './reachable.ts';
+import { type NodeInstruction, type StageGraph, stageGraph, type StageNode } from './stage-node.ts';
+import { type PlannedInstruction, type PlannedRoot, StagePlanner } from './stage-planner.ts';
+import type { Root, Step } from './step.ts';
+import { StepList } from './step-list.ts';
+import { StepNames } from './step-name.ts';
+
+export interface PlannedStage {
+  /** As progress shows it; '' where there is only one. */
+  readonly label: string;
+  readonly index: number;
+  readonly isTarget: boolean;
+  readonly from: string;
+  readonly root: Root;
+  readonly instructions: readonly PlannedInstruction[];
+}
+
+export interface Plan {
+  /** Each after those it needs. */
+  readonly steps: readonly Step[];
+  /** Those the target needs, in the file's order. */
+  readonly stages: readonly PlannedStage[];
+  /** The target's filesystem. */
+  readonly root: Root;
+  readonly image: PlannedImage;
+}
+
+/** @throws DockerfileFault with every problem of the stages that are needed; what `resolveImage` throws becomes one, at its FROM */
+export async function planBuild(
+  file: Dockerfile,
+  options: PlanOptions,
+  resolveImage: ImageResolver,
+  signal?: AbortSignal,
+): Promise<Plan> {
+  const planner = new Planner(file, resolvePlanOptions(options), resolveImage);
+  return planner.plan(signal);
+}
+
+class Planner {
+  readonly #file: Dockerfile;
+  readonly #options: ResolvedPlanOptions;
+  readonly #images: BaseImages;
+  readonly #steps = new StepList();
+  readonly #problems: Problem[] = [];
+  readonly #planned = new Map<StageNode, PlannedRoot & { scope: StageScope; planner: StagePlanner }>();
+  readonly #triggered = new Set<StageNode>();
+
+  constructor(file: Dockerfile, options: ResolvedPlanOptions, resolveImage: ImageResolver) {
+    this.#file = file;
+    this.#options = options;
+    this.#images = new BaseImages({ options, resolveImage, steps: this.#steps });
+  }
+
+  async plan(signal: AbortSignal | undefined): Promise<Plan> {
+    this.#problems.push(...this.#file.problems);
+    this.#throwProblems();
+    const global = this.#global();
+    const onProblem = (error: unknown): void => this.#report(error);
+    const graph = stageGraph({ file: this.#file, global, contexts: this.#options.contexts, onProblem });
+    this.#throwProblems();
+    const target = this.#target(graph);
+    await this.#resolve(graph, target, signal);
+    const reachable = reachableFrom(target);
+    const nodes = graph.nodes.filter((node) => reachable.has(node));
+    for (const node of nodes) if (node.context === undefined) this.#planStage(node, global, graph);
+    this.#throwProblems();
+    return this.#result(target, nodes);
+  }
+
+  #global(): GlobalScope {
+    const { platform: target, buildPlatform: build, buildArgs } = this.#options;
+    const { directives, stages, globalArgs } = this.#file;
+    const stage = this.#options.target ?? stages.at(-1)?.name;
+    const platform = platformVariables({ target, build, stage, buildArgs });
+    return this.#must(() => globalScope(globalArgs, { platform, buildArgs, escape: directives.escape }));
+  }
+
+  #target({ nodes }: StageGraph): StageNode {
+    const { target } = this.#options;
+    if (target === undefined) return nodes.at(-1)!;
+    const found = nodes.findLast(({ stage }) => stage?.name === target.toLowerCase());
+    if (found !== undefined) return found;
+    const hint = didYouMean(
+      target,
+      nodes.map(({ label }) => label),
+    );
+    return this.#must(() => {
+      throw new SyntaxProblem('no-target', `target stage ${JSON.stringify(target)} could not be found${hint}`);
+    });
+  }
+
+  /** Base images side by side, again as long as their ONBUILD brings in new ones. */
+  async #resolve(graph: StageGraph, target: StageNode, signal: AbortSignal | undefined): Promise<void> {
+    for (;;) {
+      this.#must(() => refuseCycles(graph.nodes));
+      const reachable = [...reachableFrom(target)];
+      const open = reachable.filter((node) => !this.#images.isResolved(node));
+      const tasks = open.map((node) => async (signal: AbortSignal): Promise<void> => {
+        try {
+          await this.#images.resolve(node, graph.nodes, signal);
+        } catch (error) {
+          this.#report(error);
+        }
+      });
+      await gather(tasks, { limit: 8, ...(signal === undefined ? {} : { signal }) });
+      this.#throwProblems();
+      const isNew = reachable.map((node) => this.#addTriggers(graph, node)).includes(true);
+      if (!isNew) return;
+    }
+  }
+
+  /** @returns whether any was added */
+  #addTriggers(graph: StageGraph, node: StageNode): boolean {
+    if (node.stage === undefined || node.context !== undefined || this.#triggered.has(node)) return false;
+    this.#triggered.add(node);
+    const { from } = node.stage;
+    const kept = node.base === undefined ? this.#images.triggersOf(node) : ownTriggers(node.base);
+    return this.#must(() => {
+      graph.addTriggers(
+        node,
+        kept.map((expression) => parseTrigger(expression, from)),
+      );
+      return kept.length > 0;
+    });
+  }
+
+  #planStage(node: StageNode, global: GlobalScope, graph: StageGraph): void {
+    const stage = node.stage!;
+    const { escape } = this.#file.directives;
+    const { buildArgs, noCache } = this.#options;
+    const label = graph.count() === 1 ? '' : node.label;
+    const names = new StepNames(label, countSteps(node));
+    const before = node.base === undefined ? undefined : this.#begin(node.base);
+    const begin = before ?? this.#images.begin(node, names);
+    const known = this.#planned.get(node.base!);
+    const scope = known?.scope.inherit() ?? new StageScope({ global, buildArgs, escape }, new Map());
+    // What the image says wins again over an ARG of the stage before.
+    for (const [key, value] of environment(begin.image)) scope.setEnv(key, value);
+    const planner = new StagePlanner(
+      {
+        node,
+        prefix: `${stage.index}.`,
+        steps: this.#steps,
+        names,
+        scope,
+        escape,
+        options: this.#options,
+        ignoreCache: noCache === 'all' || (stage.name !== undefined && noCache.has(stage.name)),
+        rootOf: (source, instruction) => this.#rootOf(source, node, instruction),
+        onProblem: (error) => this.#report(error),
+      },
+      { root: begin.root, image: withConfig(begin.image, { OnBuild: [] }) },
+    );
+    planner.run();
+    this.#planned.set(node, { root: planner.root, image: planner.image, scope, planner });
+  }
+
+  /** What a stage built on this one begins with. */
+  #begin(base: StageNode): PlannedRoot | undefined {
+    return base.context === undefined ? this.#planned.get(base) : this.#images.begin(base, undefined);
+  }
+
+  #rootOf(source: StageNode, reader: StageNode, { instruction }: NodeInstruction): Root {
+    if (source.stage === undefined || source.context !== undefined) return this.#images.begin(source, undefined).root;
+    const planned = this.#planned.get(source);
+    if (planned !== undefined) return planned.root;
+    const from = instruction.kind === 'COPY' ? instruction.from!.text : source.label;
+    const message = `cannot copy from stage ${JSON.stringify(from)}, it needs to be defined before current stage ${JSON.stringify(reader.label)}`;
+    throw new SyntaxProblem('stage-order', message, instruction.range);
+  }
+
+  #result(target: StageNode, nodes: readonly StageNode[]): Plan {
+    const end = this.#begin(target)!;
+    const labels = Object.fromEntries(this.#options.labels);
+    const image = withConfig(end.image, { Labels: { ...end.image.config.Labels, ...labels } });
+    const stages = nodes.flatMap((node) => {
+      const planned = this.#planned.get(node);
+      if (planned === undefined) return [];
+      const { label, stage, image: from } = node;
+      const { root, planner } = planned;
+      return [
+        { label, index: stage!.index, isTarget: node === target, from, root, instructions: planner.instructions },
+      ];
+    });
+    return { steps: this.#steps.all(), stages, root: end.root, image };
+  }
+
+  #must<Result>(work: () => Result): Result {
+    try {
+      return work();
+    } catch (error) {
+      this.#report(error);
+      this.#throwProblems();
+      throw error;
+    }
+  }
+
+  #report(error: unknown): void {
+    if (!(error instanceof SyntaxProblem)) throw error;
+    const { code, message, range } = error;
+    this.#problems.push({ code, message, range });
+  }
+
+  #throwProblems(): void {
+    const [first, ...more] = this.#problems;
+    if (first !== undefined) throw new DockerfileFault(this.#file.source, [first, ...more]);
+  }
+}
+
+/** BuildKit's count: what has a step, and WORKDIR even where it has none, and all that ONBUILD brought. */
+function countSteps({ image, base, instructions }: StageNode): number {
+  const counted = instructions.filter(
+    ({ instruction, isTrigger }) => isTrigger || ['ADD', 'COPY', 'RUN', 'WORKDIR'].includes(instruction.kind),
+  );
+  return counted.length + (image !== 'scratch' && base === undefined ? 1 : 0);
+}
+
+function ownTriggers({ stage }: StageNode): string[] {
+  return (stage?.instructions ?? []).flatMap((one) => (one.kind === 'ONBUILD' ? [one.expression] : []));
+}
+
+function environment({ config }: PlannedImage): Map<string, string> {
+  return new Map(
+    (config.Env ?? []).map((entry) => {
+      const [key = '', ...value] = entry.split('=');
+      return [key, value.join('=')];
+    }),
+  );
+}
