@@ -1,6 +1,6 @@
 /** `rm`: begun by one rename, so that a crash before it leaves the container, and after it a removal that is ended at the next start. */
 import { rename, rm } from 'node:fs/promises';
-import { errorCode, Fault } from '../std/index.ts';
+import { errorCode, Fault, faultKind } from '../std/index.ts';
 import { bundleDirectory, type Context, containerDirectory, type Live } from './context.ts';
 import { imageMountNames } from './create.ts';
 import { containerEvent } from './event.ts';
@@ -17,18 +17,36 @@ export async function removeContainer(
 ): Promise<void> {
   const { record } = live;
   if (live.removing) throw new Fault('conflict', `removal of container ${record.name} is already in progress`);
-  if ((live.run !== undefined || live.restart !== undefined) && !options.force) {
-    const state = live.run?.paused ? 'paused' : live.run === undefined ? 'restarting' : 'running';
-    const advice = `${state === 'paused' ? 'unpause and then ' : ''}stop the container before removing or force remove`;
-    throw new Fault('conflict', `cannot remove container "/${record.name}": container is ${state}: ${advice}`);
-  }
+  if (!options.force) refuseActive(live);
   live.removing = true;
   try {
-    if (live.run !== undefined || live.restart !== undefined) await killContainer(context, live, 'KILL');
-    await context.lock.run(record.id, () => removeLocked(context, live, options));
+    await kill(context, live);
+    await context.lock.run(record.id, async () => {
+      // A start that had begun before may have come to its end.
+      if (!options.force) refuseActive(live);
+      await kill(context, live);
+      await removeLocked(context, live, options);
+    });
   } catch (error) {
     live.removing = false;
     throw error;
+  }
+}
+
+function refuseActive({ record, run, restart }: Live): void {
+  if (run === undefined && restart === undefined) return;
+  const state = run === undefined ? 'restarting' : run.paused ? 'paused' : 'running';
+  const advice = `${state === 'paused' ? 'unpause and then ' : ''}stop the container before removing or force remove`;
+  throw new Fault('conflict', `cannot remove container "/${record.name}": container is ${state}: ${advice}`);
+}
+
+async function kill(context: Context, live: Live): Promise<void> {
+  if (live.run === undefined && live.restart === undefined) return;
+  try {
+    await killContainer(context, live, 'KILL');
+  } catch (error) {
+    // It ended by itself, and its exit will be handled in a moment.
+    if (faultKind(error) !== 'conflict') throw error;
   }
 }
 

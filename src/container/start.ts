@@ -105,6 +105,7 @@ async function launch(context: Context, live: Live, options: { automatic: boolea
   } catch (error) {
     live.run = undefined;
     await context.runs.delete(record.id);
+    live.exited.resolve();
     throw error;
   }
   loans.move();

@@ -167,6 +167,19 @@ scenario('restarts back off, and show as Restarting', async () => {
   await docker.ok('rm', '-f', 'back');
 });
 
+scenario('rm -f takes a container that is being started, by a person or by its policy', async () => {
+  const { docker } = host;
+  for (let round = 0; round < 16; round++) {
+    await docker.ok('create', '--name', 'asked', 'busybox', 'sleep', '600');
+    await docker.ok('run', '-d', '--name', 'again', '--restart', 'always', 'busybox', 'true');
+    const starting = docker.run(['start', 'asked']);
+    await sleep(round * 12);
+    await docker.ok('rm', '-f', 'asked', 'again');
+    await starting;
+    assert.equal(await docker.ok('ps', '-aq'), '', `round ${round}`);
+  }
+});
+
 scenario('health: starting, healthy, unhealthy, start period, events, ps', async () => {
   const { docker } = host;
   await using events = docker.start('events', '--filter', 'container=hc', '--format', '{{.Action}}');
