@@ -72,11 +72,13 @@ export function descriptors(pid: number): Map<string, number> {
   return kinds;
 }
 
+const inodeColumns = Object.entries({ netlink: 9, unix: 6, udp: 9, udp6: 9, tcp: 9, tcp6: 9, raw: 9, packet: 8 });
+
 /** What the sockets of the process's network namespace are, by inode. */
 function socketFamilies(pid: number): Map<string, string> {
   const found = new Map<string, string>();
-  const columns = { netlink: 9, unix: 6, udp: 9, udp6: 9, tcp: 9, tcp6: 9, raw: 9, packet: 8 };
-  for (const [family, column] of Object.entries(columns)) {
+  // The kernel's tables skip entries when others come and go while they are read: one look is not enough.
+  for (const [family, column] of [...inodeColumns, ...inodeColumns, ...inodeColumns]) {
     let text = '';
     try {
       text = readFileSync(`/proc/${pid}/net/${family}`, 'utf8');
