@@ -8,6 +8,7 @@ import {
   DockerfileFault,
   type GlobalScope,
   globalScope,
+  isProxyVariable,
   parseTrigger,
   platformVariables,
   type Problem,
@@ -31,6 +32,8 @@ export interface PlannedStage {
   readonly label: string;
   readonly index: number;
   readonly isTarget: boolean;
+  /** Its FROM line, and the image or stage that names. */
+  readonly text: string;
   readonly from: string;
   readonly root: Root;
   readonly instructions: readonly PlannedInstruction[];
@@ -41,6 +44,10 @@ export interface Plan {
   readonly steps: readonly Step[];
   /** Those the target needs, in the file's order. */
   readonly stages: readonly PlannedStage[];
+  /** What SOURCE_DATE_EPOCH says, as a build argument or as a global ARG's default; not checked. */
+  readonly sourceDateEpoch: string | undefined;
+  /** Build arguments that no needed stage declares and that mean nothing by themselves. */
+  readonly unusedBuildArgs: readonly string[];
   /** The target's filesystem. */
   readonly root: Root;
   readonly image: PlannedImage;
@@ -85,7 +92,7 @@ class Planner {
     const nodes = graph.nodes.filter((node) => reachable.has(node));
     for (const node of nodes) if (node.context === undefined) this.#planStage(node, global, graph);
     this.#throwProblems();
-    return this.#result(target, nodes);
+    return this.#result(target, nodes, global);
   }
 
   #global(): GlobalScope {
@@ -190,7 +197,7 @@ class Planner {
     throw new SyntaxProblem('stage-order', message, instruction.range);
   }
 
-  #result(target: StageNode, nodes: readonly StageNode[]): Plan {
+  #result(target: StageNode, nodes: readonly StageNode[], global: GlobalScope): Plan {
     const end = this.#begin(target)!;
     const labels = Object.fromEntries(this.#options.labels);
     const image = withConfig(end.image, { Labels: { ...end.image.config.Labels, ...labels } });
@@ -200,10 +207,24 @@ class Planner {
       const { label, stage, image: from } = node;
       const { root, planner } = planned;
       return [
-        { label, index: stage!.index, isTarget: node === target, from, root, instructions: planner.instructions },
+        {
+          label,
+          index: stage!.index,
+          isTarget: node === target,
+          text: stage!.from.original,
+          from,
+          root,
+          instructions: planner.instructions,
+        },
       ];
     });
-    return { steps: this.#steps.all(), stages, root: end.root, image };
+    const { buildArgs } = this.#options;
+    const sourceDateEpoch = buildArgs.get('SOURCE_DATE_EPOCH') ?? global.variables.get('SOURCE_DATE_EPOCH');
+    const scopes = [...this.#planned.values()].map(({ scope }) => scope);
+    const isUsed = (name: string): boolean =>
+      global.declared.has(name) || scopes.some((scope) => scope.isDeclared(name));
+    const unusedBuildArgs = [...buildArgs.keys()].filter((name) => !isBuiltIn(name) && !isUsed(name)).sort();
+    return { steps: this.#steps.all(), stages, sourceDateEpoch, unusedBuildArgs, root: end.root, image };
   }
 
   #must<Result>(work: () => Result): Result {
@@ -226,6 +247,12 @@ class Planner {
     const [first, ...more] = this.#problems;
     if (first !== undefined) throw new DockerfileFault(this.#file.source, [first, ...more]);
   }
+}
+
+/** Build arguments that need no ARG to have their effect. */
+function isBuiltIn(name: string): boolean {
+  const isPlatform = /^(?:TARGET|BUILD)(?:PLATFORM|OS|OSVERSION|ARCH|VARIANT)$/.test(name) || name === 'TARGETSTAGE';
+  return isPlatform || isProxyVariable(name) || name.startsWith('BUILDKIT_') || name === 'SOURCE_DATE_EPOCH';
 }
 
 /** BuildKit's count: what has a step, and WORKDIR even where it has none, and all that ONBUILD brought. */

@@ -4,6 +4,7 @@
  */
 import { Expander } from '../expand/expand-instruction.ts';
 import type { ArgInstruction } from '../instruction/types.ts';
+import { SyntaxProblem } from '../source/problem.ts';
 import type { EscapeToken } from '../text/read-lines.ts';
 import type { GlobalScope } from './global-scope.ts';
 
@@ -22,15 +23,20 @@ export interface StageArg {
 /** Read by SBOM scanners only; never in the environment. */
 const notInEnvironment = new Set(['BUILDKIT_SBOM_SCAN_CONTEXT', 'BUILDKIT_SBOM_SCAN_STAGE']);
 
+/** Characters. Doubling a value thirty times is a line of text, and must not be a gigabyte. */
+const largest = 8 * 1024 * 1024;
+
 export class StageScope {
   readonly #options: StageScopeOptions;
   readonly #values: Map<string, string>;
   readonly #args: StageArg[];
+  #size = 0;
 
   constructor(options: StageScopeOptions, values: ReadonlyMap<string, string>, args: readonly StageArg[] = []) {
     this.#options = options;
     this.#values = new Map(values);
     this.#args = [...args];
+    for (const value of values.values()) this.#size += value.length;
   }
 
   /** The scope a stage built on this one begins with. */
@@ -52,7 +58,10 @@ export class StageScope {
     return new Expander(this.#values, this.#options.escape);
   }
 
+  /** @throws SyntaxProblem where all values together are more than any system would pass on */
   setEnv(name: string, value: string): void {
+    this.#size += value.length - (this.#values.get(name)?.length ?? 0);
+    if (this.#size > largest) throw new SyntaxProblem('environment-too-large', 'the environment is larger than 8 MiB');
     this.#values.set(name, value);
   }
 
@@ -64,7 +73,7 @@ export class StageScope {
       const fallback = value === undefined ? global.variables.get(name.text) : undefined;
       // A default that a build argument replaces is not even looked at.
       const settled = given ?? fallback ?? (value === undefined ? undefined : expander.word(value).text);
-      if (settled !== undefined && !notInEnvironment.has(name.text)) this.#values.set(name.text, settled);
+      if (settled !== undefined && !notInEnvironment.has(name.text)) this.setEnv(name.text, settled);
       const arg = { name: name.text, value: settled };
       this.#args.push(arg);
       return arg;
