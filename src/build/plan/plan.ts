@@ -17,11 +17,11 @@ import {
 } from '../../dockerfile/index.ts';
 import { gather } from '../../std/index.ts';
 import { BaseImages } from './base-images.ts';
-import { withConfig } from './image-state.ts';
-import type { PlannedImage } from './image-state.ts';
+import { settledConfig } from './container-config.ts';
+import { environmentOf, type PlannedImage } from './image-fold.ts';
 import { type ImageResolver, type PlanOptions, type ResolvedPlanOptions, resolvePlanOptions } from './options.ts';
 import { reachableFrom, refuseCycles } from './reachable.ts';
-import { type NodeInstruction, type StageGraph, stageGraph, type StageNode } from './stage-node.ts';
+import { type NodeInstruction, StageGraph, type StageNode } from './stage-node.ts';
 import { type PlannedInstruction, type PlannedRoot, StagePlanner } from './stage-planner.ts';
 import type { Root, Step } from './step.ts';
 import { StepList } from './step-list.ts';
@@ -84,7 +84,7 @@ class Planner {
     this.#throwProblems();
     const global = this.#global();
     const onProblem = (error: unknown): void => this.#report(error);
-    const graph = stageGraph({ file: this.#file, global, contexts: this.#options.contexts, onProblem });
+    const graph = new StageGraph({ file: this.#file, global, contexts: this.#options.contexts, onProblem });
     this.#throwProblems();
     const target = this.#target(graph);
     await this.#resolve(graph, target, signal);
@@ -156,14 +156,14 @@ class Planner {
     const stage = node.stage!;
     const { escape } = this.#file.directives;
     const { buildArgs, noCache } = this.#options;
-    const label = graph.count() === 1 ? '' : node.label;
+    const label = graph.count === 1 ? '' : node.label;
     const names = new StepNames(label, countSteps(node));
     const before = node.base === undefined ? undefined : this.#begin(node.base);
     const begin = before ?? this.#images.begin(node, names);
     const known = this.#planned.get(node.base!);
     const scope = known?.scope.inherit() ?? new StageScope({ global, buildArgs, escape }, new Map());
     // What the image says wins again over an ARG of the stage before.
-    for (const [key, value] of environment(begin.image)) scope.setEnv(key, value);
+    for (const [key, value] of environmentOf(begin.image)) scope.setEnv(key, value);
     const planner = new StagePlanner(
       {
         node,
@@ -177,10 +177,10 @@ class Planner {
         rootOf: (source, instruction) => this.#rootOf(source, node, instruction),
         onProblem: (error) => this.#report(error),
       },
-      { root: begin.root, image: withConfig(begin.image, { OnBuild: [] }) },
+      begin,
     );
     planner.run();
-    this.#planned.set(node, { root: planner.root, image: planner.image, scope, planner });
+    this.#planned.set(node, { root: planner.root, image: planner.image.image(), scope, planner });
   }
 
   /** What a stage built on this one begins with. */
@@ -199,8 +199,7 @@ class Planner {
 
   #result(target: StageNode, nodes: readonly StageNode[], global: GlobalScope): Plan {
     const end = this.#begin(target)!;
-    const labels = Object.fromEntries(this.#options.labels);
-    const image = withConfig(end.image, { Labels: { ...end.image.config.Labels, ...labels } });
+    const image = withLabels(end.image, this.#options.labels);
     const stages = nodes.flatMap((node) => {
       const planned = this.#planned.get(node);
       if (planned === undefined) return [];
@@ -267,11 +266,7 @@ function ownTriggers({ stage }: StageNode): string[] {
   return (stage?.instructions ?? []).flatMap((one) => (one.kind === 'ONBUILD' ? [one.expression] : []));
 }
 
-function environment({ config }: PlannedImage): Map<string, string> {
-  return new Map(
-    (config.Env ?? []).map((entry) => {
-      const [key = '', ...value] = entry.split('=');
-      return [key, value.join('=')];
-    }),
-  );
+function withLabels(image: PlannedImage, labels: ReadonlyMap<string, string>): PlannedImage {
+  const config = { ...image.config, Labels: { ...image.config.Labels, ...Object.fromEntries(labels) } };
+  return { ...image, config: settledConfig(config) };
 }

@@ -6,6 +6,7 @@ import { Expander } from '../expand/expand-instruction.ts';
 import type { ArgInstruction } from '../instruction/types.ts';
 import { SyntaxProblem } from '../source/problem.ts';
 import type { EscapeToken } from '../text/read-lines.ts';
+import { Environment } from './environment.ts';
 import type { GlobalScope } from './global-scope.ts';
 
 export interface StageScopeOptions {
@@ -31,12 +32,16 @@ export class StageScope {
   readonly #values: Map<string, string>;
   readonly #args: StageArg[];
   #size = 0;
+  #environment = Environment.empty;
 
   constructor(options: StageScopeOptions, values: ReadonlyMap<string, string>, args: readonly StageArg[] = []) {
     this.#options = options;
     this.#values = new Map(values);
     this.#args = [...args];
-    for (const value of values.values()) this.#size += value.length;
+    for (const [name, value] of values) {
+      this.#size += value.length;
+      this.#environment = this.#environment.with(name, value);
+    }
   }
 
   /** The scope a stage built on this one begins with. */
@@ -47,6 +52,11 @@ export class StageScope {
   /** All that RUN has in its environment, and expansion sees. */
   get values(): ReadonlyMap<string, string> {
     return this.#values;
+  }
+
+  /** The same as of now, to be kept. */
+  get environment(): Environment {
+    return this.#environment;
   }
 
   /** Every ARG so far, in order, a repeated one as often as it is declared. */
@@ -63,6 +73,7 @@ export class StageScope {
     this.#size += value.length - (this.#values.get(name)?.length ?? 0);
     if (this.#size > largest) throw new SyntaxProblem('environment-too-large', 'the environment is larger than 8 MiB');
     this.#values.set(name, value);
+    this.#environment = this.#environment.with(name, value);
   }
 
   /** One ARG instruction; its later names see its earlier ones. @throws SyntaxProblem where a default cannot be expanded */
