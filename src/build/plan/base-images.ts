@@ -3,7 +3,7 @@ import { type BuildPlatform, didYouMean, formatBuildPlatform, SyntaxProblem } fr
 import { messageOf } from '../../std/index.ts';
 import { formatReference, type ImageConfig, parsePlatform, parseReference, withDefaultTag } from '../../oci/index.ts';
 import { configOf } from './container-config.ts';
-import { type PlannedImage, withEnv } from './image-state.ts';
+import { environmentOf, type PlannedImage } from './image-fold.ts';
 import type { NamedContext } from './named-context.ts';
 import type { ImageResolver, ResolvedImage, ResolvedPlanOptions } from './options.ts';
 import { parseGit, urlFilename } from './remote.ts';
@@ -172,6 +172,7 @@ function parseImage(name: string, { place }: StageNode): string {
 }
 
 function withDefaultPath(image: PlannedImage): PlannedImage {
-  const hasPath = image.config.Env?.some((entry) => entry.split('=', 1)[0] === 'PATH') === true;
-  return hasPath || image.os === 'windows' ? image : withEnv(image, [['PATH', defaultPath]]);
+  const hasPath = environmentOf(image).some(([key]) => key === 'PATH');
+  if (hasPath || image.os === 'windows') return image;
+  return { ...image, config: { ...image.config, Env: [...(image.config.Env ?? []), `PATH=${defaultPath}`] } };
 }

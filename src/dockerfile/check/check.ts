@@ -4,7 +4,7 @@ import { parseTrigger } from '../onbuild.ts';
 import type { Dockerfile, Stage } from '../parse.ts';
 import { settledFrom } from '../scope/from-line.ts';
 import { type GlobalScope, globalScope } from '../scope/global-scope.ts';
-import { baseStage } from '../scope/stage-links.ts';
+import { baseStages } from '../scope/stage-links.ts';
 import { StageScope } from '../scope/stage-scope.ts';
 import { type Problem, SyntaxProblem } from '../source/problem.ts';
 import { checkFile } from './file-checks.ts';
@@ -78,6 +78,7 @@ class StageWalk {
   readonly #context: CheckContext;
   readonly #global: GlobalScope;
   readonly #reporting: Reporting;
+  readonly #bases: ReadonlyMap<Stage, Stage>;
   readonly #ended = new Map<Stage, StageState & { isKnown: boolean }>();
 
   constructor(file: Dockerfile, context: CheckContext, global: GlobalScope, reporting: Reporting) {
@@ -85,6 +86,7 @@ class StageWalk {
     this.#context = context;
     this.#global = global;
     this.#reporting = reporting;
+    this.#bases = baseStages(file.stages, (stage) => silently(() => this.#from(stage).image));
   }
 
   run(): void {
@@ -104,10 +106,8 @@ class StageWalk {
   }
 
   #checkStage(stage: Stage): void {
-    const { variables } = this.#global;
-    const { image, platform } = settledFrom(stage.from, { variables, escape: this.#file.directives.escape });
-    const base = baseStage(this.#file.stages, stage.index, image);
-    const begin = this.#begin(base, image, platform);
+    const { image, platform } = this.#from(stage);
+    const begin = this.#begin(this.#bases.get(stage), image, platform);
     const { isKnown, state, triggers } = begin;
     const kept = triggers.map((expression) => parseTrigger(expression, stage.from));
     checkStage([...kept, ...stage.instructions], {
@@ -118,6 +118,10 @@ class StageWalk {
       onProblem: this.#reporting.onProblem,
     });
     this.#ended.set(stage, { ...state, isKnown });
+  }
+
+  #from(stage: Stage): { image: string; platform: string | undefined } {
+    return settledFrom(stage.from, { variables: this.#global.variables, escape: this.#file.directives.escape });
   }
 
   #begin(
