@@ -7,7 +7,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { test } from 'node:test';
 import { check, type CheckContext } from './check/check.ts';
-import { describeInstruction } from './describe.testing.ts';
+import { describeInstruction } from './fixture.ts';
 import { parse } from './parse.ts';
 import { platformVariables } from './scope/platform-variables.ts';
 
