@@ -1,5 +1,6 @@
 /** The stages of a build and what they need: those of the file, and an unnamed one for each image that only a `--from` names. */
 import {
+  type BuildPlatform,
   type Dockerfile,
   Expander,
   type GlobalScope,
@@ -12,7 +13,9 @@ import {
   SyntaxProblem,
   type Word,
 } from '../../dockerfile/index.ts';
+import { messageOf } from '../../std/index.ts';
 import { type NamedContext, namedContext } from './named-context.ts';
+import { parseStagePlatform } from './stage-platform.ts';
 
 export type StageInstruction = Exclude<Instruction, { kind: 'FROM' }>;
 
@@ -32,7 +35,7 @@ export interface StageNode {
   /** As progress shows it: the name, or `stage-0`; '' where there is only one. */
   readonly label: string;
   readonly image: string;
-  readonly platform: string | undefined;
+  readonly platform: BuildPlatform | undefined;
   /** Stands in for the whole of it: a context of the stage's name, or of what a `--from` names. */
   readonly context: NamedContext | undefined;
   /** Stands in for its base image only. */
@@ -90,7 +93,7 @@ export class StageGraph {
       place: stage.from.image,
       label: stage.name ?? `stage-${stage.index}`,
       image,
-      platform,
+      platform: platform === undefined ? undefined : this.#platform(stage, platform),
       context: stage.name === undefined ? undefined : namedContext(contexts, stage.name),
       baseContext: base === undefined ? namedContext(contexts, image) : undefined,
       base,
@@ -98,6 +101,15 @@ export class StageGraph {
     };
     this.#byStage.set(stage, node);
     if (stage.name !== undefined) named.set(stage.name, node);
+  }
+
+  #platform({ from }: Stage, text: string): BuildPlatform {
+    const { text: expression, range } = from.platform!;
+    try {
+      return parseStagePlatform(expression, text);
+    } catch (error) {
+      throw new SyntaxProblem('bad-platform', messageOf(error), range);
+    }
   }
 
   #link(stage: Stage, node: StageNode): void {
