@@ -7,7 +7,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { test } from 'node:test';
 import { check, type CheckContext } from './check/check.ts';
-import { describeInstruction } from './describe.testing.ts';
+import { describeInstruction } from './fixture.ts';
 import { parse } from './parse.ts';
 import { platformVariables } from './scope/platform-variables.ts';
 
@@ -77,8 +77,10 @@ function contextOf(args: readonly string[], file: ReturnType<typeof parse>): Che
     isIgnored: () => false,
     isReference: (text) => /^[a-z0-9./_-]+(:[\w.-]+)?$/.test(text),
     parsePlatform: (text) => {
-      const [os = '', architecture = ''] = text.split('/');
-      return { os, architecture };
+      const [os = '', architecture, ...more] = text.split('/');
+      if (more.length > 1 || !/^[\w./-]+$/.test(text) || text.endsWith('/')) return undefined;
+      if (architecture !== undefined) return { os, architecture };
+      return { linux: { os, architecture: 'amd64' }, arm64: { os: 'linux', architecture: os } }[os];
     },
   };
 }

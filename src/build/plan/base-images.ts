@@ -1,9 +1,9 @@
 /** What stages begin with, and what a `--from` names beside stages: images, named contexts, and nothing at all. */
 import { type BuildPlatform, didYouMean, formatBuildPlatform, SyntaxProblem } from '../../dockerfile/index.ts';
 import { messageOf } from '../../std/index.ts';
-import { formatReference, type ImageConfig, parsePlatform, parseReference, withDefaultTag } from '../../oci/index.ts';
+import { formatReference, type ImageConfig, parseReference, withDefaultTag } from '../../oci/index.ts';
 import { configOf } from './container-config.ts';
-import { type PlannedImage, withEnv } from './image-state.ts';
+import { environmentOf, type PlannedImage } from './image-fold.ts';
 import type { NamedContext } from './named-context.ts';
 import type { ImageResolver, ResolvedImage, ResolvedPlanOptions } from './options.ts';
 import { parseGit, urlFilename } from './remote.ts';
@@ -125,13 +125,8 @@ export class BaseImages {
     });
   }
 
-  #platformOf({ platform, place }: StageNode): BuildPlatform {
-    if (platform === undefined) return this.#options.platform;
-    try {
-      return parsePlatform(platform);
-    } catch (error) {
-      throw new SyntaxProblem('bad-platform', `failed to parse platform ${platform}: ${messageOf(error)}`, place.range);
-    }
+  #platformOf({ platform }: StageNode): BuildPlatform {
+    return platform ?? this.#options.platform;
   }
 
   #emptyImage({ os, architecture, variant }: BuildPlatform): PlannedImage {
@@ -172,6 +167,7 @@ function parseImage(name: string, { place }: StageNode): string {
 }
 
 function withDefaultPath(image: PlannedImage): PlannedImage {
-  const hasPath = image.config.Env?.some((entry) => entry.split('=', 1)[0] === 'PATH') === true;
-  return hasPath || image.os === 'windows' ? image : withEnv(image, [['PATH', defaultPath]]);
+  const hasPath = environmentOf(image).some(([key]) => key === 'PATH');
+  if (hasPath || image.os === 'windows') return image;
+  return { ...image, config: { ...image.config, Env: [...(image.config.Env ?? []), `PATH=${defaultPath}`] } };
 }

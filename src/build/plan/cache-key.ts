@@ -57,7 +57,7 @@ function execFacts(step: ExecStep): unknown {
   return [
     'exec',
     step.args,
-    step.env,
+    step.env.entries(),
     step.workingDir,
     step.user,
     step.hostname ?? '',

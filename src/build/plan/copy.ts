@@ -1,6 +1,5 @@
 /** COPY and ADD to a step. */
 import { type ExpandedInstruction, hasWildcard, SyntaxProblem, type Word } from '../../dockerfile/index.ts';
-import { remember } from './image-state.ts';
 import { destinationPath, sourcePath } from './path.ts';
 import { isHttp, parseGit, urlFilename } from './remote.ts';
 import type { NodeInstruction } from './stage-node.ts';
@@ -35,7 +34,7 @@ export function planCopy(planner: StagePlanner, transfer: Transfer, one: NodeIns
       link: transfer.link,
     }),
   );
-  planner.image = remember(planner.image, `${historyText(transfer)} # buildkit`, step);
+  planner.image.remember(`${historyText(transfer)} # buildkit`, step);
 }
 
 /** `undefined`: the build context, of which each path that is used is noted. */

@@ -16,8 +16,9 @@ export interface PlanOptions {
   /** All stages, or these. */
   readonly noCache?: 'all' | ReadonlySet<string>;
   readonly network?: 'default' | 'none' | 'host';
+  /** Else the build argument BUILDKIT_SANDBOX_HOSTNAME. */
   readonly hostname?: string;
-  /** Set before the ids of cache mounts: builds of one namespace share them. */
+  /** Else the build argument BUILDKIT_CACHE_MOUNT_NS. Set before the ids of cache mounts: builds of one namespace share them. */
   readonly cacheNamespace?: string;
 }
 
@@ -44,8 +45,8 @@ export function resolvePlanOptions(options: PlanOptions): ResolvedPlanOptions {
     contexts: options.contexts ?? new Map(),
     noCache: options.noCache ?? new Set(),
     network: options.network ?? 'default',
-    hostname: options.hostname,
-    cacheNamespace: options.cacheNamespace ?? '',
+    hostname: options.hostname ?? options.buildArgs?.get('BUILDKIT_SANDBOX_HOSTNAME'),
+    cacheNamespace: options.cacheNamespace ?? options.buildArgs?.get('BUILDKIT_CACHE_MOUNT_NS') ?? '',
   };
 }
 

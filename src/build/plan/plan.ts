@@ -8,6 +8,7 @@ import {
   DockerfileFault,
   type GlobalScope,
   globalScope,
+  isProxyVariable,
   parseTrigger,
   platformVariables,
   type Problem,
@@ -16,11 +17,11 @@ import {
 } from '../../dockerfile/index.ts';
 import { gather } from '../../std/index.ts';
 import { BaseImages } from './base-images.ts';
-import { withConfig } from './image-state.ts';
-import type { PlannedImage } from './image-state.ts';
+import { settledConfig } from './container-config.ts';
+import { environmentOf, type PlannedImage } from './image-fold.ts';
 import { type ImageResolver, type PlanOptions, type ResolvedPlanOptions, resolvePlanOptions } from './options.ts';
 import { reachableFrom, refuseCycles } from './reachable.ts';
-import { type NodeInstruction, type StageGraph, stageGraph, type StageNode } from './stage-node.ts';
+import { type NodeInstruction, StageGraph, type StageNode } from './stage-node.ts';
 import { type PlannedInstruction, type PlannedRoot, StagePlanner } from './stage-planner.ts';
 import type { Root, Step } from './step.ts';
 import { StepList } from './step-list.ts';
@@ -31,6 +32,8 @@ export interface PlannedStage {
   readonly label: string;
   readonly index: number;
   readonly isTarget: boolean;
+  /** Its FROM line, and the image or stage that names. */
+  readonly text: string;
   readonly from: string;
   readonly root: Root;
   readonly instructions: readonly PlannedInstruction[];
@@ -41,6 +44,10 @@ export interface Plan {
   readonly steps: readonly Step[];
   /** Those the target needs, in the file's order. */
   readonly stages: readonly PlannedStage[];
+  /** What SOURCE_DATE_EPOCH says, as a build argument or as a global ARG's default; not checked. */
+  readonly sourceDateEpoch: string | undefined;
+  /** Build arguments that no needed stage declares and that mean nothing by themselves. */
+  readonly unusedBuildArgs: readonly string[];
   /** The target's filesystem. */
   readonly root: Root;
   readonly image: PlannedImage;
@@ -77,7 +84,7 @@ class Planner {
     this.#throwProblems();
     const global = this.#global();
     const onProblem = (error: unknown): void => this.#report(error);
-    const graph = stageGraph({ file: this.#file, global, contexts: this.#options.contexts, onProblem });
+    const graph = new StageGraph({ file: this.#file, global, contexts: this.#options.contexts, onProblem });
     this.#throwProblems();
     const target = this.#target(graph);
     await this.#resolve(graph, target, signal);
@@ -85,7 +92,7 @@ class Planner {
     const nodes = graph.nodes.filter((node) => reachable.has(node));
     for (const node of nodes) if (node.context === undefined) this.#planStage(node, global, graph);
     this.#throwProblems();
-    return this.#result(target, nodes);
+    return this.#result(target, nodes, global);
   }
 
   #global(): GlobalScope {
@@ -149,14 +156,14 @@ class Planner {
     const stage = node.stage!;
     const { escape } = this.#file.directives;
     const { buildArgs, noCache } = this.#options;
-    const label = graph.count() === 1 ? '' : node.label;
+    const label = graph.count === 1 ? '' : node.label;
     const names = new StepNames(label, countSteps(node));
     const before = node.base === undefined ? undefined : this.#begin(node.base);
     const begin = before ?? this.#images.begin(node, names);
     const known = this.#planned.get(node.base!);
     const scope = known?.scope.inherit() ?? new StageScope({ global, buildArgs, escape }, new Map());
     // What the image says wins again over an ARG of the stage before.
-    for (const [key, value] of environment(begin.image)) scope.setEnv(key, value);
+    for (const [key, value] of environmentOf(begin.image)) scope.setEnv(key, value);
     const planner = new StagePlanner(
       {
         node,
@@ -170,10 +177,10 @@ class Planner {
         rootOf: (source, instruction) => this.#rootOf(source, node, instruction),
         onProblem: (error) => this.#report(error),
       },
-      { root: begin.root, image: withConfig(begin.image, { OnBuild: [] }) },
+      begin,
     );
     planner.run();
-    this.#planned.set(node, { root: planner.root, image: planner.image, scope, planner });
+    this.#planned.set(node, { root: planner.root, image: planner.image.image(), scope, planner });
   }
 
   /** What a stage built on this one begins with. */
@@ -190,20 +197,33 @@ class Planner {
     throw new SyntaxProblem('stage-order', message, instruction.range);
   }
 
-  #result(target: StageNode, nodes: readonly StageNode[]): Plan {
+  #result(target: StageNode, nodes: readonly StageNode[], global: GlobalScope): Plan {
     const end = this.#begin(target)!;
-    const labels = Object.fromEntries(this.#options.labels);
-    const image = withConfig(end.image, { Labels: { ...end.image.config.Labels, ...labels } });
+    const image = withLabels(end.image, this.#options.labels);
     const stages = nodes.flatMap((node) => {
       const planned = this.#planned.get(node);
       if (planned === undefined) return [];
       const { label, stage, image: from } = node;
       const { root, planner } = planned;
       return [
-        { label, index: stage!.index, isTarget: node === target, from, root, instructions: planner.instructions },
+        {
+          label,
+          index: stage!.index,
+          isTarget: node === target,
+          text: stage!.from.original,
+          from,
+          root,
+          instructions: planner.instructions,
+        },
       ];
     });
-    return { steps: this.#steps.all(), stages, root: end.root, image };
+    const { buildArgs } = this.#options;
+    const sourceDateEpoch = buildArgs.get('SOURCE_DATE_EPOCH') ?? global.variables.get('SOURCE_DATE_EPOCH');
+    const scopes = [...this.#planned.values()].map(({ scope }) => scope);
+    const isUsed = (name: string): boolean =>
+      global.declared.has(name) || scopes.some((scope) => scope.isDeclared(name));
+    const unusedBuildArgs = [...buildArgs.keys()].filter((name) => !isBuiltIn(name) && !isUsed(name)).sort();
+    return { steps: this.#steps.all(), stages, sourceDateEpoch, unusedBuildArgs, root: end.root, image };
   }
 
   #must<Result>(work: () => Result): Result {
@@ -228,6 +248,12 @@ class Planner {
   }
 }
 
+/** Build arguments that need no ARG to have their effect. */
+function isBuiltIn(name: string): boolean {
+  const isPlatform = /^(?:TARGET|BUILD)(?:PLATFORM|OS|OSVERSION|ARCH|VARIANT)$/.test(name) || name === 'TARGETSTAGE';
+  return isPlatform || isProxyVariable(name) || name.startsWith('BUILDKIT_') || name === 'SOURCE_DATE_EPOCH';
+}
+
 /** BuildKit's count: what has a step, and WORKDIR even where it has none, and all that ONBUILD brought. */
 function countSteps({ image, base, instructions }: StageNode): number {
   const counted = instructions.filter(
@@ -240,11 +266,7 @@ function ownTriggers({ stage }: StageNode): string[] {
   return (stage?.instructions ?? []).flatMap((one) => (one.kind === 'ONBUILD' ? [one.expression] : []));
 }
 
-function environment({ config }: PlannedImage): Map<string, string> {
-  return new Map(
-    (config.Env ?? []).map((entry) => {
-      const [key = '', ...value] = entry.split('=');
-      return [key, value.join('=')];
-    }),
-  );
+function withLabels(image: PlannedImage, labels: ReadonlyMap<string, string>): PlannedImage {
+  const config = { ...image.config, Labels: { ...image.config.Labels, ...Object.fromEntries(labels) } };
+  return { ...image, config: settledConfig(config) };
 }

@@ -55,7 +55,10 @@ function execDetails(step: Extract<Step, { kind: 'exec' }>): string[] {
     step.script === undefined ? '' : `script ${step.script.path} ${JSON.stringify(step.script.content)}`,
     step.proxy.length === 0 ? '' : `proxy ${step.proxy.map(([key]) => key).join(' ')}`,
   ];
-  const env = step.env.filter(([key]) => key !== 'PATH').map((pair) => pair.join('='));
+  const env = step.env
+    .entries()
+    .filter(([key]) => key !== 'PATH')
+    .map((pair) => pair.join('='));
   return [
     `run ${JSON.stringify(step.args)} ${where}`,
     env.length === 0 ? '' : `env ${JSON.stringify(env)}`,

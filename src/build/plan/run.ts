@@ -8,7 +8,6 @@ import {
   stripTabs,
   SyntaxProblem,
 } from '../../dockerfile/index.ts';
-import { remember } from './image-state.ts';
 import { absolutePath, sourcePath } from './path.ts';
 import type { NodeInstruction } from './stage-node.ts';
 import type { StagePlanner } from './stage-planner.ts';
@@ -40,10 +39,10 @@ export function planRun(planner: StagePlanner, run: Run, one: NodeInstruction): 
       range: run.range,
       root,
       args,
-      env: [...scope.values],
+      env: scope.environment,
       proxy: [...proxyEnvironment(options.buildArgs)],
       workingDir,
-      user: planner.image.config.User ?? '',
+      user: planner.image.user,
       mounts,
       network: run.network ?? options.network,
       security: run.security ?? 'sandbox',
@@ -52,7 +51,7 @@ export function planRun(planner: StagePlanner, run: Run, one: NodeInstruction): 
       script,
     }),
   );
-  planner.image = remember(planner.image, `RUN ${historyText(planner, args)} # buildkit`, step);
+  planner.image.remember(`RUN ${historyText(planner, args)} # buildkit`, step);
 }
 
 interface Command {

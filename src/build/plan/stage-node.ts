@@ -1,19 +1,21 @@
 /** The stages of a build and what they need: those of the file, and an unnamed one for each image that only a `--from` names. */
 import {
-  baseStage,
+  type BuildPlatform,
   type Dockerfile,
-  expand,
+  Expander,
   type GlobalScope,
   type Instruction,
   type RunInstruction,
   settledFrom,
   type Stage,
-  stageByName,
   stageNumber,
+  stagesByName,
   SyntaxProblem,
   type Word,
 } from '../../dockerfile/index.ts';
+import { messageOf } from '../../std/index.ts';
 import { type NamedContext, namedContext } from './named-context.ts';
+import { parseStagePlatform } from './stage-platform.ts';
 
 export type StageInstruction = Exclude<Instruction, { kind: 'FROM' }>;
 
@@ -33,22 +35,13 @@ export interface StageNode {
   /** As progress shows it: the name, or `stage-0`; '' where there is only one. */
   readonly label: string;
   readonly image: string;
-  readonly platform: string | undefined;
+  readonly platform: BuildPlatform | undefined;
   /** Stands in for the whole of it: a context of the stage's name, or of what a `--from` names. */
   readonly context: NamedContext | undefined;
   /** Stands in for its base image only. */
   readonly baseContext: NamedContext | undefined;
   readonly base: StageNode | undefined;
   instructions: readonly NodeInstruction[];
-}
-
-export interface StageGraph {
-  /** Those of the file, in its order. */
-  readonly nodes: readonly StageNode[];
-  /** Adds the instructions ONBUILD brings, before the stage's own. @throws SyntaxProblem */
-  readonly addTriggers: (node: StageNode, triggers: readonly StageInstruction[]) => void;
-  /** How many there are with the unnamed ones. */
-  readonly count: () => number;
 }
 
 export interface StageGraphOptions {
@@ -59,62 +52,99 @@ export interface StageGraphOptions {
 }
 
 /** Stages that cannot be linked are reported and left out. */
-export function stageGraph({ file, global, contexts, onProblem }: StageGraphOptions): StageGraph {
-  const byStage = new Map<Stage, StageNode>();
-  let unnamed = 0;
-  const scope = { variables: global.variables, escape: file.directives.escape };
-  for (const stage of file.stages) {
+export class StageGraph {
+  readonly #options: StageGraphOptions;
+  readonly #byStage = new Map<Stage, StageNode>();
+  readonly #byName: ReadonlyMap<string, Stage>;
+  #unnamed = 0;
+
+  constructor(options: StageGraphOptions) {
+    this.#options = options;
+    const { stages } = options.file;
+    this.#byName = stagesByName(stages);
+    /** As the file goes on: a FROM means the last one of that name before it. */
+    const named = new Map<string, StageNode>();
+    for (const stage of stages) this.#attempt(() => this.#addStage(stage, named));
+    for (const [stage, node] of this.#byStage) this.#attempt(() => this.#link(stage, node));
+  }
+
+  /** Those of the file, in its order. */
+  get nodes(): readonly StageNode[] {
+    return [...this.#byStage.values()];
+  }
+
+  /** How many there are with the unnamed ones. */
+  get count(): number {
+    return this.#byStage.size + this.#unnamed;
+  }
+
+  /** Adds the instructions ONBUILD brings, before the stage's own. @throws SyntaxProblem */
+  addTriggers(node: StageNode, triggers: readonly StageInstruction[]): void {
+    node.instructions = [...triggers.map((trigger) => this.#linked(trigger, true)), ...node.instructions];
+  }
+
+  #addStage(stage: Stage, named: Map<string, StageNode>): void {
+    const { file, global, contexts } = this.#options;
+    const scope = { variables: global.variables, escape: file.directives.escape };
+    const { image, platform } = settledFrom(stage.from, scope);
+    const base = named.get(image);
+    const node: StageNode = {
+      stage,
+      place: stage.from.image,
+      label: stage.name ?? `stage-${stage.index}`,
+      image,
+      platform: platform === undefined ? undefined : this.#platform(stage, platform),
+      context: stage.name === undefined ? undefined : namedContext(contexts, stage.name),
+      baseContext: base === undefined ? namedContext(contexts, image) : undefined,
+      base,
+      instructions: [],
+    };
+    this.#byStage.set(stage, node);
+    if (stage.name !== undefined) named.set(stage.name, node);
+  }
+
+  #platform({ from }: Stage, text: string): BuildPlatform {
+    const { text: expression, range } = from.platform!;
     try {
-      const { image, platform } = settledFrom(stage.from, scope);
-      const base = baseStage(file.stages, stage.index, image);
-      byStage.set(stage, {
-        stage,
-        place: stage.from.image,
-        label: stage.name ?? `stage-${stage.index}`,
-        image,
-        platform,
-        context: stage.name === undefined ? undefined : namedContext(contexts, stage.name),
-        baseContext: base === undefined ? namedContext(contexts, image) : undefined,
-        base: base === undefined ? undefined : byStage.get(base),
-        instructions: [],
-      });
+      return parseStagePlatform(expression, text);
     } catch (error) {
-      onProblem(error);
+      throw new SyntaxProblem('bad-platform', messageOf(error), range);
     }
   }
-  const imageNode = (name: Word): StageNode => {
-    unnamed++;
-    const context = namedContext(contexts, name.text);
+
+  #link(stage: Stage, node: StageNode): void {
+    node.instructions = stage.instructions.map((one) => this.#linked(one as StageInstruction, false));
+  }
+
+  #linked(instruction: StageInstruction, isTrigger: boolean): NodeInstruction {
+    const { stages } = this.#options.file;
+    const lookup: Lookup = {
+      find: (name) => this.#find(name),
+      byNumber: (number) => this.#byStage.get(stages[number]!),
+      count: stages.length,
+    };
+    return { instruction, isTrigger, sources: sourcesOf(instruction, lookup) };
+  }
+
+  #find(name: Word): StageNode {
+    const stage = this.#byName.get(name.text.toLowerCase());
+    return (stage === undefined ? undefined : this.#byStage.get(stage)) ?? this.#unnamedNode(name);
+  }
+
+  #unnamedNode(name: Word): StageNode {
+    this.#unnamed++;
+    const context = namedContext(this.#options.contexts, name.text);
     const rest = { stage: undefined, label: '', platform: undefined, base: undefined, baseContext: undefined };
     return { ...rest, place: name, image: name.text, context, instructions: [] };
-  };
-  const find = (name: Word): StageNode => {
-    const stage = stageByName(file.stages, name.text);
-    return (stage === undefined ? undefined : byStage.get(stage)) ?? imageNode(name);
-  };
-  const link = (instruction: StageInstruction, isTrigger: boolean): NodeInstruction => ({
-    instruction,
-    isTrigger,
-    sources: sourcesOf(instruction, {
-      find,
-      byNumber: (number) => byStage.get(file.stages[number]!),
-      count: file.stages.length,
-    }),
-  });
-  for (const [stage, node] of byStage) {
+  }
+
+  #attempt(work: () => void): void {
     try {
-      node.instructions = stage.instructions.map((instruction) => link(instruction as StageInstruction, false));
+      work();
     } catch (error) {
-      onProblem(error);
+      this.#options.onProblem(error);
     }
   }
-  return {
-    nodes: [...byStage.values()],
-    count: () => byStage.size + unnamed,
-    addTriggers: (node, triggers) => {
-      node.instructions = [...triggers.map((trigger) => link(trigger, true)), ...node.instructions];
-    },
-  };
 }
 
 interface Lookup {
@@ -127,7 +157,7 @@ function sourcesOf(instruction: StageInstruction, lookup: Lookup): readonly (Sta
   if (instruction.kind === 'RUN') return mountSources(instruction, lookup);
   if (instruction.kind !== 'COPY' || instruction.from === undefined) return [];
   const { from } = instruction;
-  if (expand(from.text, new Map()).text !== from.text) {
+  if (new Expander(new Map(), '\\').word(from).text !== from.text) {
     const message =
       'variable expansion is not supported for --from, define a new stage with FROM using ARG from global scope as a workaround';
     throw new SyntaxProblem('bad-from', message, from.range);

@@ -10,8 +10,7 @@ import {
   SyntaxProblem,
 } from '../../dockerfile/index.ts';
 import { planCopy } from './copy.ts';
-import * as image from './image-state.ts';
-import type { PlannedImage } from './image-state.ts';
+import { ImageFold, type PlannedImage } from './image-fold.ts';
 import type { ResolvedPlanOptions } from './options.ts';
 import { absolutePath } from './path.ts';
 import { exposedPorts } from './ports.ts';
@@ -55,15 +54,14 @@ export interface StageContext {
 export class StagePlanner {
   readonly context: StageContext;
   root: Root;
-  image: PlannedImage;
+  readonly image: ImageFold;
   readonly instructions: PlannedInstruction[] = [];
-  #hasOwnCmd = false;
   #count = 0;
 
   constructor(context: StageContext, begin: PlannedRoot) {
     this.context = context;
     this.root = begin.root;
-    this.image = begin.image;
+    this.image = new ImageFold(begin.image);
   }
 
   run(): void {
@@ -81,7 +79,7 @@ export class StagePlanner {
   }
 
   get workingDir(): string {
-    return this.image.config.WorkingDir ?? '/';
+    return this.image.workingDir;
   }
 
   /** A step of this stage, whose result is what the next one begins with. */
@@ -95,7 +93,7 @@ export class StagePlanner {
     const { instruction } = one;
     const expander = this.context.scope.expander();
     if (instruction.kind === 'ARG') {
-      this.image = image.arg(this.image, this.context.scope.declare(instruction, expander));
+      this.image.declareArgs(this.context.scope.declare(instruction, expander));
       return;
     }
     const expanded = expandInstruction(instruction, expander);
@@ -106,53 +104,46 @@ export class StagePlanner {
   }
 
   #configure(one: Exclude<ExpandedInstruction, { kind: 'RUN' | 'COPY' | 'ADD' | 'WORKDIR' }>): void {
-    const now = this.image;
+    const { image } = this;
     switch (one.kind) {
       case 'ENV':
         for (const { key, value } of one.pairs) this.context.scope.setEnv(key.text, value.text);
-        this.image = image.env(now, texts(one.pairs));
+        image.setEnv(texts(one.pairs));
         break;
       case 'LABEL':
-        this.image = image.label(now, texts(one.pairs));
+        image.setLabels(texts(one.pairs));
         break;
       case 'CMD':
-        this.image = image.cmd(now, this.commandArgs(one.command));
-        this.#hasOwnCmd = true;
+        image.setCmd(this.commandArgs(one.command));
         break;
       case 'ENTRYPOINT':
-        this.image = image.entrypoint(now, this.commandArgs(one.command), this.#hasOwnCmd);
+        image.setEntrypoint(this.commandArgs(one.command));
         break;
       case 'SHELL':
-        this.image = image.shell(
-          now,
-          one.args.map(({ text }) => text),
-        );
+        image.setShell(one.args.map(({ text }) => text));
         break;
       case 'USER':
-        this.image = image.user(now, one.user.text);
+        image.setUser(one.user.text);
         break;
       case 'VOLUME':
         this.#volume(one);
         break;
       case 'EXPOSE':
-        this.image = image.expose(
-          now,
-          one.ports.flatMap(({ text, range }) => located(range, () => exposedPorts(text))),
-        );
+        image.addPorts(one.ports.flatMap(({ text, range }) => located(range, () => exposedPorts(text))));
         break;
       case 'STOPSIGNAL':
         if (!isSignal(one.signal.text))
           throw new SyntaxProblem('bad-signal', `invalid signal: ${one.signal.text}`, one.signal.range);
-        this.image = image.stopSignal(now, one.signal.text);
+        image.setStopSignal(one.signal.text);
         break;
       case 'HEALTHCHECK':
-        this.image = image.healthcheck(now, one.health);
+        image.setHealthcheck(one.health);
         break;
       case 'ONBUILD':
-        this.image = image.onbuild(now, one.expression);
+        image.addTrigger(one.expression);
         break;
       case 'MAINTAINER':
-        this.image = image.maintainer(now, one.name.text);
+        image.setAuthor(one.name.text);
         break;
     }
   }
@@ -164,7 +155,7 @@ export class StagePlanner {
   }
 
   shellArgs(line: string): string[] {
-    return [...(this.image.config.Shell ?? ['/bin/sh', '-c']), line];
+    return [...this.image.shell, line];
   }
 
   #volume({ paths }: Extract<ExpandedInstruction, { kind: 'VOLUME' }>): void {
@@ -172,23 +163,20 @@ export class StagePlanner {
     if (empty !== undefined) {
       throw new SyntaxProblem('empty-volume', 'VOLUME specified can not be an empty string', empty.range);
     }
-    this.image = image.volume(
-      this.image,
-      paths.map(({ text }) => text),
-    );
+    this.image.addVolumes(paths.map(({ text }) => text));
   }
 
   #workdir({ path, original, range }: Extract<ExpandedInstruction, { kind: 'WORKDIR' }>, one: NodeInstruction): void {
     // What is absolute is remembered as it was written.
     const absolute = path.text.startsWith('/') ? path.text : absolutePath(this.workingDir, path.text);
     if (absolute === '/') {
-      this.image = image.workdir(this.image, absolute, undefined);
+      this.image.setWorkdir(absolute, undefined);
       return;
     }
     const { names, scope, escape } = this.context;
     const name = names.next(instructionText(original, scope.values, escape), one);
     const { root } = this;
-    const owner = this.image.config.User;
+    const owner = this.image.user === '' ? undefined : this.image.user;
     const step = this.push((base) => ({
       ...base,
       kind: 'mkdir',
@@ -199,7 +187,7 @@ export class StagePlanner {
       mode: 0o755,
       owner,
     }));
-    this.image = image.workdir(this.image, absolute, step);
+    this.image.setWorkdir(absolute, step);
   }
 }
 

@@ -2,7 +2,7 @@
  * A plan's steps: what to fetch, run and copy, as data. A step names its inputs by the ids of other steps; how it is done, and where its
  * result lives, is the solver's.
  */
-import type { Range } from '../../dockerfile/index.ts';
+import type { Environment, Range } from '../../dockerfile/index.ts';
 
 export type StepId = string;
 
@@ -60,8 +60,7 @@ export interface ExecStep extends StepBase {
   readonly kind: 'exec';
   readonly root: Root;
   readonly args: readonly string[];
-  /** Names and values, in order. */
-  readonly env: readonly (readonly [string, string])[];
+  readonly env: Environment;
   /** In the environment too, and never in a key. */
   readonly proxy: readonly (readonly [string, string])[];
   readonly workingDir: string;

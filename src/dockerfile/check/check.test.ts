@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { PatternMatcher } from '../ignore/pattern-matcher.ts';
 import { parse } from '../parse.ts';
-import { check, type CheckContext } from './check.ts';
+import { check, type CheckContext, type CheckedImage } from './check.ts';
 import { parseCheckOptions } from './options.ts';
 import { rules } from './rules.ts';
 
@@ -43,13 +43,23 @@ test('variables of the base image are defined; where it is not known nothing is 
   assert.deepEqual(found(text, { baseImage: () => undefined }), []);
 });
 
+test('a base image for another platform is told', () => {
+  const mismatch = { expected: 'linux/amd64', actual: 'linux/arm64' };
+  const baseImage = (): CheckedImage => ({ env: new Map(), onbuild: [], hasShell: false, mismatch });
+  const [finding] = check(parse('FROM x\n'), { ...context, baseImage }).findings;
+  assert.equal(
+    finding?.detail,
+    'Base image x was pulled with platform "linux/arm64", expected "linux/amd64" for current build',
+  );
+});
+
 test('only the stages asked for are looked into', () => {
   const text = 'FROM x AS a\nENV b c\nFROM x\nENV d e\n';
   assert.deepEqual(found(text, { stages: new Set([1]) }), ['LegacyKeyValueFormat 4:1']);
 });
 
 test('a base image’s triggers are looked into, at the FROM that brought them', () => {
-  const baseImage = (): { env: Map<string, string>; onbuild: string[]; hasShell: boolean } => ({
+  const baseImage = (): CheckedImage => ({
     env: new Map(),
     onbuild: ['ENV T u', 'CMD x'],
     hasShell: true,

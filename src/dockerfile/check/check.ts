@@ -4,10 +4,10 @@ import { parseTrigger } from '../onbuild.ts';
 import type { Dockerfile, Stage } from '../parse.ts';
 import { settledFrom } from '../scope/from-line.ts';
 import { type GlobalScope, globalScope } from '../scope/global-scope.ts';
-import { baseStage } from '../scope/stage-links.ts';
+import { baseStages } from '../scope/stage-links.ts';
 import { StageScope } from '../scope/stage-scope.ts';
 import { type Problem, SyntaxProblem } from '../source/problem.ts';
-import { checkFile } from './file-checks.ts';
+import { at, checkFile } from './file-checks.ts';
 import { type Finding, Findings } from './finding.ts';
 import { checkDefaultImages, checkFrom, type FromChecks } from './from-checks.ts';
 import { type CheckOptions, noCheckOptions, parseCheckOptions } from './options.ts';
@@ -18,6 +18,8 @@ export interface CheckedImage {
   readonly env: ReadonlyMap<string, string>;
   readonly onbuild: readonly string[];
   readonly hasShell: boolean;
+  /** Where it is for another platform than the stage's: both, as `linux/amd64`. */
+  readonly mismatch?: { readonly expected: string; readonly actual: string };
 }
 
 export interface CheckContext extends Pick<FromChecks, 'isReference' | 'parsePlatform'> {
@@ -78,6 +80,7 @@ class StageWalk {
   readonly #context: CheckContext;
   readonly #global: GlobalScope;
   readonly #reporting: Reporting;
+  readonly #bases: ReadonlyMap<Stage, Stage>;
   readonly #ended = new Map<Stage, StageState & { isKnown: boolean }>();
 
   constructor(file: Dockerfile, context: CheckContext, global: GlobalScope, reporting: Reporting) {
@@ -85,6 +88,7 @@ class StageWalk {
     this.#context = context;
     this.#global = global;
     this.#reporting = reporting;
+    this.#bases = baseStages(file.stages, (stage) => silently(() => this.#from(stage).image));
   }
 
   run(): void {
@@ -104,10 +108,10 @@ class StageWalk {
   }
 
   #checkStage(stage: Stage): void {
-    const { variables } = this.#global;
-    const { image, platform } = settledFrom(stage.from, { variables, escape: this.#file.directives.escape });
-    const base = baseStage(this.#file.stages, stage.index, image);
-    const begin = this.#begin(base, image, platform);
+    const { image, platform } = this.#from(stage);
+    const base = this.#bases.get(stage);
+    const found = base === undefined ? this.#image(stage, image, platform) : undefined;
+    const begin = this.#begin(base, found);
     const { isKnown, state, triggers } = begin;
     const kept = triggers.map((expression) => parseTrigger(expression, stage.from));
     checkStage([...kept, ...stage.instructions], {
@@ -120,24 +124,34 @@ class StageWalk {
     this.#ended.set(stage, { ...state, isKnown });
   }
 
+  #from(stage: Stage): { image: string; platform: string | undefined } {
+    return settledFrom(stage.from, { variables: this.#global.variables, escape: this.#file.directives.escape });
+  }
+
+  #image({ from }: Stage, image: string, platform: string | undefined): CheckedImage | undefined {
+    if (image === 'scratch') return emptyImage;
+    const found = this.#context.baseImage(image, platform);
+    if (found?.mismatch !== undefined) {
+      const { expected, actual } = found.mismatch;
+      this.#reporting.findings.report('InvalidBaseImagePlatform', at(from, from.image), image, expected, actual);
+    }
+    return found;
+  }
+
   #begin(
     base: Stage | undefined,
-    image: string,
-    platform: string | undefined,
+    found: CheckedImage | undefined,
   ): { state: StageState; isKnown: boolean; triggers: readonly string[] } {
     const before = base === undefined ? undefined : this.#ended.get(base);
     if (base !== undefined && before !== undefined) {
       const { scope, hasShell, hasWorkdir, isKnown } = before;
-      return {
-        state: { scope: scope.inherit(), hasShell, hasWorkdir },
-        isKnown,
-        triggers: triggersOf(base.instructions),
-      };
+      const state = { scope: scope.inherit(), hasShell, hasWorkdir };
+      return { state, isKnown, triggers: triggersOf(base.instructions) };
     }
-    const found = image === 'scratch' ? emptyImage : this.#context.baseImage(image, platform);
+    const path = found?.env.has('PATH') === true ? [] : [['PATH', defaultPath] as const];
     const scope = new StageScope(
       { global: this.#global, buildArgs: this.#context.buildArgs, escape: this.#file.directives.escape },
-      new Map([...(found?.env ?? []), ...(found?.env.has('PATH') === true ? [] : [['PATH', defaultPath] as const])]),
+      new Map([...(found?.env ?? []), ...path]),
     );
     const state = { scope, hasShell: found?.hasShell ?? false, hasWorkdir: false };
     return { state, isKnown: found !== undefined, triggers: found?.onbuild ?? [] };

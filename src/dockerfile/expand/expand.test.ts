@@ -67,6 +67,18 @@ test('a hostile pattern takes time in proportion to pattern and value', () => {
   assert.equal(text, `${value} ${value}`);
 });
 
+test('a value cannot be made to double without end', () => {
+  const half = 'x'.repeat(600_000);
+  assert.throws(() => expand('$A$A', new Map([['A', half]])), /expands to more than/);
+  assert.equal(expand('$A', new Map([['A', half]])).text, half);
+});
+
+test('replacing in a long value takes time in proportion to it', () => {
+  const value = `${'a'.repeat(50_000)}\nz`;
+  assert.equal(expand('${V//a*z/x}', new Map([['V', value]])).text, value);
+  assert.equal(expand('${V//a/b}', new Map([['V', 'a'.repeat(50_000)]])).text, 'b'.repeat(50_000));
+});
+
 test('hostile nesting is refused, not followed until the stack ends', () => {
   assert.throws(() => expand('${A:-'.repeat(20_000), none), ExpansionError);
 });

@@ -56,6 +56,8 @@ export function expand(source: string, variables: Variables, options: ExpandOpti
 /** Parameters a shell would fill in; here they are names like any other. */
 const specialParameters = new Set('@*#?-$!0');
 const deepest = 500;
+/** What a word may grow by beyond four times its length: far more than any program takes, far less than fills a memory. */
+const longest = 1024 * 1024;
 
 class Lexer {
   readonly used = new Set<string>();
@@ -64,6 +66,7 @@ class Lexer {
   readonly #variables: Variables;
   readonly #options: ExpandOptions;
   readonly #escape: string;
+  readonly #longest: number;
   #rawEscapes: boolean;
   #at = 0;
   #depth = 0;
@@ -73,6 +76,7 @@ class Lexer {
     this.#variables = variables;
     this.#options = options;
     this.#escape = options.escape ?? '\\';
+    this.#longest = longest + 4 * text.length;
     this.#rawEscapes = options.rawEscapes ?? false;
   }
 
@@ -109,6 +113,7 @@ class Lexer {
         text += value;
         words.addRaw(value, start, this.#at);
       } else text += this.#plain(words);
+      if (text.length > this.#longest) throw new Error(`expands to more than ${this.#longest} characters`);
     }
     if (stop !== '') throw new Error(`unexpected end of statement while looking for matching ${stop}`);
     return { text, words: words.end() };

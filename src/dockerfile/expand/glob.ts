@@ -1,6 +1,6 @@
 /**
  * The patterns of `${v#p}`, `${v%p}` and `${v/p/r}`: `*` any text, `?` any character, neither a newline; `\` before `*`, `?`, `\`, `}`
- * and `/`. Matched by sets of ends, in time of value × pattern: a hostile pattern cannot make it backtrack.
+ * and `/`. Matched by sets of places, in time of value × pattern: a hostile pattern cannot make it backtrack.
  */
 
 /** One character, any character, or any run of them. */
@@ -8,11 +8,6 @@ export type GlobToken =
   | { readonly kind: 'character'; readonly value: string }
   | { readonly kind: 'any' }
   | { readonly kind: 'run' };
-
-export interface GlobMatch {
-  readonly start: number;
-  readonly end: number;
-}
 
 const escapable = new Set(['*', '?', '\\']);
 
@@ -34,41 +29,55 @@ export function parseGlob(pattern: string): GlobToken[] {
   return tokens;
 }
 
-/** Every length of `value`'s beginnings, in characters, that the tokens match, ascending. */
+/** Every end, in characters of `value`, of a match that begins at `from`, ascending. */
 export function matchPrefixes(tokens: readonly GlobToken[], value: readonly string[], from = 0): number[] {
-  let ends = new Set<number>([from]);
-  for (const token of tokens) {
-    const next = new Set<number>();
-    if (token.kind === 'run') spread(ends, value, next);
-    else {
-      for (const end of ends) {
-        const character = value[end];
-        if (character === undefined) continue;
-        if (token.kind === 'any' ? character !== '\n' : character === token.value) next.add(end + 1);
-      }
-    }
-    ends = next;
-  }
-  return [...ends].sort((a, b) => a - b);
+  const window = value.slice(from, from + reach(tokens, value, from));
+  let places = new Uint8Array(window.length + 1);
+  places[0] = 1;
+  for (const token of tokens) places = stepForward(token, places, window);
+  const ends: number[] = [];
+  for (const [at, isEnd] of places.entries()) if (isEnd === 1) ends.push(from + at);
+  return ends;
 }
 
-function spread(ends: ReadonlySet<number>, value: readonly string[], into: Set<number>): void {
-  for (const start of ends) {
-    let end = start;
-    // Where another run has been the rest is known.
-    while (!into.has(end)) {
-      into.add(end);
-      if (end >= value.length || value[end] === '\n') break;
-      end++;
-    }
-  }
+/** No match is longer: without runs there is a character for each token, and runs end with their line. */
+function reach(tokens: readonly GlobToken[], value: readonly string[], from: number): number {
+  if (!tokens.some(({ kind }) => kind === 'run')) return tokens.length;
+  let lines = 1 + tokens.filter((token) => token.kind === 'character' && token.value === '\n').length;
+  for (let at = from; at < value.length; at++) if (value[at] === '\n' && --lines === 0) return at - from + 1;
+  return value.length - from;
 }
 
-/** The leftmost match at or after `from`, the longest there. */
-export function findGlob(tokens: readonly GlobToken[], value: readonly string[], from: number): GlobMatch | undefined {
-  for (let start = from; start <= value.length; start++) {
-    const end = matchPrefixes(tokens, value, start).at(-1);
-    if (end !== undefined) return { start, end };
+/** For each place of `value`, 1 where a match begins. One pass for all of them. */
+export function matchStarts(tokens: readonly GlobToken[], value: readonly string[]): Uint8Array {
+  let places = new Uint8Array(value.length + 1).fill(1);
+  for (const token of tokens.toReversed()) places = stepBackward(token, places, value);
+  return places;
+}
+
+function stepForward(token: GlobToken, places: Uint8Array, value: readonly string[]): Uint8Array<ArrayBuffer> {
+  const next = new Uint8Array(places.length);
+  for (let at = 0; at < places.length; at++) {
+    if (token.kind === 'run') {
+      const isReached = at > 0 && next[at - 1] === 1 && value[at - 1] !== '\n';
+      next[at] = places[at] === 1 || isReached ? 1 : 0;
+    } else if (places[at] === 1 && matchesOne(token, value[at])) next[at + 1] = 1;
   }
-  return undefined;
+  return next;
+}
+
+function stepBackward(token: GlobToken, places: Uint8Array, value: readonly string[]): Uint8Array<ArrayBuffer> {
+  const before = new Uint8Array(places.length);
+  for (let at = value.length; at >= 0; at--) {
+    if (token.kind === 'run') {
+      const isReached = at < value.length && before[at + 1] === 1 && value[at] !== '\n';
+      before[at] = places[at] === 1 || isReached ? 1 : 0;
+    } else if (places[at + 1] === 1 && matchesOne(token, value[at])) before[at] = 1;
+  }
+  return before;
+}
+
+function matchesOne(token: Exclude<GlobToken, { kind: 'run' }>, character: string | undefined): boolean {
+  if (character === undefined) return false;
+  return token.kind === 'any' ? character !== '\n' : character === token.value;
 }

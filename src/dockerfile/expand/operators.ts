@@ -1,5 +1,5 @@
 /** What the operators of `${v…}` do to a value. */
-import { findGlob, matchPrefixes, parseGlob, type GlobToken } from './glob.ts';
+import { type GlobToken, matchPrefixes, matchStarts, parseGlob } from './glob.ts';
 
 /** `#` and `##` take away the shortest or longest matching beginning. */
 export function trimPrefix(value: string, pattern: string, longest: boolean): string {
@@ -17,37 +17,35 @@ export function trimSuffix(value: string, pattern: string, longest: boolean): st
   return end === undefined ? value : characters.slice(end).reverse().join('');
 }
 
-/** `/` and `//` replace the first match, or all of them. */
+/** `/` and `//` replace the first match, or all of them, each as long as it can be. */
 export function replace(value: string, pattern: string, replacement: string, all: boolean): string {
   const tokens = compile(pattern);
   const characters = Array.from(value);
-  if (!all) {
-    const match = findGlob(tokens, characters, 0);
-    if (match === undefined) return value;
-    return characters.slice(0, match.start).join('') + replacement + characters.slice(match.end).join('');
-  }
-  return replaceAll(tokens, characters, expandTemplate(replacement));
+  const starts = matchStarts(tokens, characters);
+  if (all) return replaceAll(tokens, characters, { starts, replacement: expandTemplate(replacement) });
+  const start = starts.indexOf(1);
+  if (start < 0) return value;
+  const end = matchPrefixes(tokens, characters, start).at(-1)!;
+  return characters.slice(0, start).join('') + replacement + characters.slice(end).join('');
 }
 
-function replaceAll(tokens: readonly GlobToken[], characters: readonly string[], replacement: string): string {
-  let out = '';
+function replaceAll(
+  tokens: readonly GlobToken[],
+  characters: readonly string[],
+  { starts, replacement }: { starts: Uint8Array; replacement: string },
+): string {
+  const out: string[] = [];
   let copied = 0;
   let lastEnd = -1;
-  for (let from = 0; from <= characters.length; ) {
-    const match = findGlob(tokens, characters, from);
-    if (match === undefined) break;
-    out += characters.slice(copied, match.start).join('');
+  for (let start = starts.indexOf(1); start >= 0; start = starts.indexOf(1, Math.max(copied, start + 1))) {
+    const end = matchPrefixes(tokens, characters, start).at(-1)!;
+    out.push(characters.slice(copied, start).join(''));
     // As in Go, an empty match right after another match is none.
-    if (match.end > match.start || match.start > lastEnd) out += replacement;
-    copied = match.end;
-    lastEnd = match.end;
-    from = match.end > match.start ? match.end : match.end + 1;
-    if (match.end === match.start) {
-      out += characters.slice(copied, from).join('');
-      copied = from;
-    }
+    if (end > start || start > lastEnd) out.push(replacement);
+    copied = end;
+    lastEnd = end;
   }
-  return out + characters.slice(copied).join('');
+  return out.join('') + characters.slice(copied).join('');
 }
 
 /** BuildKit replaces all through a template of Go's `regexp`, in which `$name` is a group: there are none here, and `$$` is a dollar. */

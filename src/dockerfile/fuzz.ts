@@ -1,5 +1,5 @@
 /**
- * A byte fuzzer to be run by hand: `node src/dockerfile/fuzz.testing.ts [seconds] [seed]`. It breaks the fixtures' Dockerfiles at random and
+ * A byte fuzzer to be run by hand: `node src/dockerfile/fuzz.ts [seconds] [seed]`. It breaks the fixtures' Dockerfiles at random and
  * reads them; an exception, a place outside the file, or a file that takes long ends it with the bytes to try again.
  */
 import { readdirSync, readFileSync } from 'node:fs';
