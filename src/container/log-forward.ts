@@ -2,8 +2,9 @@
  * The log drivers syslog and journald: the monitor's file is followed and each line sent on, from where the last daemon stopped, so
  * that nothing is lost while no daemon runs and `docker logs` works whatever the driver.
  */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createSocket } from 'node:dgram';
+import { constants, existsSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -12,6 +13,8 @@ import { Fault, messageOf } from '../std/index.ts';
 import { type Context, containerDirectory, type Live, logPath } from './context.ts';
 import { type LogEntry, readLog } from './log-file.ts';
 import { facilityNumber, journalMessage, type LogSource, syslogMessage } from './log-message.ts';
+
+const { O_RDWR, O_CREAT } = constants;
 
 const JOURNAL = '/run/systemd/journal/socket';
 
@@ -44,18 +47,32 @@ function parseAddress(
   return { kind: remote[1] as 'udp', path: '', host: remote[2] ?? remote[3]!, port: Number(remote[4] ?? 514) };
 }
 
-/** Begins forwarding for a running container whose driver asks for it. */
+/** What is being forwarded for a container: one run's lines after the other's. */
+const forwarding = new WeakMap<Live, Promise<void>>();
+
+/** Begins forwarding for a container whose driver asks for it: what its run prints, and what no daemon saw of earlier ones. */
 export function forwardLogs(context: Context, live: Live): void {
   const driver = live.record.hostConfig.LogConfig?.Type ?? '';
   if (driver !== 'syslog' && driver !== 'journald') return;
-  context.background(forward(context, live, driver));
+  const { run } = live;
+  const before = forwarding.get(live) ?? Promise.resolve();
+  const now = before.catch(() => {}).then(() => forward(context, live, run, driver));
+  forwarding.set(live, now);
+  context.background(now);
 }
 
-async function forward(context: Context, live: Live, driver: 'syslog' | 'journald'): Promise<void> {
-  const { record, run } = live;
-  const positionFile = join(containerDirectory(context, record.id), 'forwarded');
-  let position = 0n;
-  if (existsSync(positionFile)) position = BigInt(readFileSync(positionFile, 'utf8').trim() || '0');
+async function forward(context: Context, live: Live, run: Live['run'], driver: 'syslog' | 'journald'): Promise<void> {
+  const { record } = live;
+  const log = logPath(context, record.id);
+  const controller = new AbortController();
+  const reading = {
+    tail: undefined,
+    since: undefined,
+    until: undefined,
+    stdout: true,
+    stderr: true,
+    follow: undefined,
+  };
   const source: LogSource = {
     id: record.id,
     name: record.name,
@@ -63,19 +80,23 @@ async function forward(context: Context, live: Live, driver: 'syslog' | 'journal
     labels: record.config.Labels ?? {},
     options: record.hostConfig.LogConfig?.Config ?? {},
   };
-  const controller = new AbortController();
   let sink: Sink | undefined;
   let line = { stdout: '', stderr: '' };
+  // Kept open: a --rm container's directory goes while its last lines are sent.
+  const positionFile = await open(join(containerDirectory(context, record.id), 'forwarded'), O_RDWR | O_CREAT, 0o600);
   try {
+    const position = BigInt((await positionFile.readFile('utf8')).trim() || '0');
+    if (run === undefined) {
+      let last = 0n;
+      for await (const entry of readLog(log, { ...reading, tail: 1 }, controller.signal)) last = entry.at;
+      if (last <= position) return;
+    }
     const entries = readLog(
-      logPath(context, record.id),
+      log,
       {
-        tail: undefined,
+        ...reading,
         since: position === 0n ? undefined : position + 1n,
-        until: undefined,
-        stdout: true,
-        stderr: true,
-        follow: () => live.run === run && !context.closing(),
+        follow: () => run !== undefined && live.run === run && !context.closing(),
         onWake: (wake) => {
           void live.exited?.promise.then(wake);
           return () => {};
@@ -108,11 +129,13 @@ async function forward(context: Context, live: Live, driver: 'syslog' | 'journal
           await sleep(Math.min(5000, 100 * 2 ** attempt), undefined, { ref: false });
         }
       }
-      writeFileSync(positionFile, entry.at.toString());
+      // In place, and always as long: a daemon killed here leaves the old number or the new one.
+      await positionFile.write(entry.at.toString(), 0);
     }
   } finally {
     sink?.close();
     controller.abort();
+    await positionFile.close();
   }
 }
 

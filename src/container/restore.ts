@@ -48,10 +48,11 @@ export async function resumeContainers(context: Context): Promise<void> {
   }
   const lost: Live[] = [];
   for (const live of context.live.values()) {
+    // Also what a run printed that ended, or a host that lost power, before its lines were sent.
+    if (existsSync(logPath(context, live.record.id))) forwardLogs(context, live);
     if (live.run === undefined) continue;
     if (isAlive(live.run.pid, live.run.startTicks)) {
       startHealth(context, live);
-      forwardLogs(context, live);
       // It may have ended between the two looks.
       watchExit(context, live);
     } else lost.push(live);
