@@ -198,9 +198,15 @@ export class Service {
     const fd = openSync(log, 'a');
     this.child = spawn(file, args, { stdio: ['ignore', fd, fd], env: { ...process.env, ...env } });
     closeSync(fd);
+    // A hook that fails keeps those behind it from being called.
+    const end = (): boolean => this.child.kill('SIGKILL');
+    process.once('exit', end);
     this.#exit = new Promise((done) => {
       this.child.on('error', () => done());
-      this.child.on('exit', () => done());
+      this.child.on('exit', () => {
+        process.off('exit', end);
+        done();
+      });
     });
   }
 
