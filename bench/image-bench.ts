@@ -18,29 +18,16 @@ import { type Summary, summary, time } from './measure.ts';
 import type { Column, Report } from './report.ts';
 import { registryAddress } from './uplink.ts';
 
-/** As a person pulls, pushes and loads: whole commands, engines in turn, images removed before each cold round. */
-export async function benchImages(report: Report, engines: readonly Engine[], rounds: number): Promise<void> {
-  const settings = { rounds, warmUps: 1, pauseMs: 500 };
-  const debian = await layerOf(await debianTar());
-  const eight = await Promise.all((await splitTar(debian.tar, 8)).map(layerOf));
-  const [before, after] = [await layerOf(await smallTar('before')), await layerOf(await smallTar('after'))];
-  const archives = {
-    debian: await dockerArchive('bench-debian', [debian]),
-    many: await dockerArchive('bench-many', [await layerOf(await manyFilesTar(60_000))]),
-  };
-  await using source = await RegistryService.open({ host: registryAddress });
-  await using target = await RegistryService.open({ host: registryAddress });
-  await publish(source.address, 'debian', [debian]);
-  await publish(source.address, 'eight', eight);
-  await publish(source.address, 'before', [debian, before]);
-  await publish(source.address, 'after', [debian, after]);
+type Row = (
+  what: string,
+  atMost: number,
+  run: (engine: Engine) => string[],
+  prepare?: (engine: Engine) => Promise<void>,
+) => Promise<void>;
 
-  const row = (
-    what: string,
-    atMost: number,
-    run: (engine: Engine) => string[],
-    prepare: (engine: Engine) => Promise<void> = removeImages,
-  ): Promise<void> =>
+/** A row as a person works: whole commands, engines in turn, images removed before each cold round. */
+function rowsOf(report: Report, engines: readonly Engine[], rounds: number): Row {
+  return (what, atMost, run, prepare = removeImages) =>
     report.compare(
       what,
       Object.fromEntries(
@@ -50,11 +37,32 @@ export async function benchImages(report: Report, engines: readonly Engine[], ro
         ]),
       ),
       [{ of: 'wherry', by: 'dockerd', atMost }],
-      settings,
+      { rounds, warmUps: 1, pauseMs: 500 },
     );
+}
 
-  await row('load of a 200 MB Debian image', 1, () => ['load', '-q', '-i', archives.debian]);
-  await row('unpack of an image with 60,000 small files (load)', 1, () => ['load', '-q', '-i', archives.many]);
+export async function benchArchives(report: Report, engines: readonly Engine[], rounds: number): Promise<void> {
+  const row = rowsOf(report, engines, rounds);
+  const debian = await dockerArchive('bench-debian', [await layerOf(await debianTar())]);
+  const many = await dockerArchive('bench-many', [await layerOf(await manyFilesTar(60_000))]);
+  await row('load of a 200 MB Debian image', 1, () => ['load', '-q', '-i', debian]);
+  await row('unpack of an image with 60,000 small files (load)', 1, () => ['load', '-q', '-i', many]);
+  for (const engine of engines) await removeImages(engine);
+}
+
+export async function benchRegistry(report: Report, engines: readonly Engine[], rounds: number): Promise<void> {
+  const row = rowsOf(report, engines, rounds);
+  const debian = await layerOf(await debianTar());
+  const eight = await Promise.all((await splitTar(debian.tar, 8)).map(layerOf));
+  const [before, after] = [await layerOf(await smallTar('before')), await layerOf(await smallTar('after'))];
+  const archive = await dockerArchive('bench-debian', [debian]);
+  await using source = await RegistryService.open({ host: registryAddress });
+  await using target = await RegistryService.open({ host: registryAddress });
+  await publish(source.address, 'debian', [debian]);
+  await publish(source.address, 'eight', eight);
+  await publish(source.address, 'before', [debian, before]);
+  await publish(source.address, 'after', [debian, after]);
+
   await row('pull of the Debian image, one gzip layer, cold', 0.9, () => ['pull', '-q', `${source.address}/debian`]);
   await row('pull of the same in eight layers, cold', 0.7, () => ['pull', '-q', `${source.address}/eight`]);
   await row(
@@ -72,7 +80,7 @@ export async function benchImages(report: Report, engines: readonly Engine[], ro
     () => ['push', '-q', `${target.address}/debian`],
     async (engine) => {
       await removeImages(engine);
-      await command(engine, ['load', '-q', '-i', archives.debian]);
+      await command(engine, ['load', '-q', '-i', archive]);
       await command(engine, ['tag', 'bench-debian', `${target.address}/debian`]);
       target.clear();
     },

@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: Wherry beside dockerd and podman in one run, commands interleaved. Prints medians and ratios and writes
- * bench/results.json. `npm run bench -- 5 engine` sets the rounds and the suites (engine, images; default all).
+ * bench/results.json. `npm run bench -- 5 engine` sets the rounds and the suites (engine, archives, registry; default all).
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
@@ -9,7 +9,7 @@ import { busyboxImage } from '../test/support/images.ts';
 import { dockerCli } from '../test/support/peers.ts';
 import { benchEngine } from './engine-bench.ts';
 import { type Engine, openDockerd, openPodman, openWherry } from './engines.ts';
-import { benchImages } from './image-bench.ts';
+import { benchArchives, benchRegistry } from './image-bench.ts';
 import { time } from './measure.ts';
 import { Report } from './report.ts';
 
@@ -17,7 +17,9 @@ type Suite = (report: Report, engines: readonly Engine[], rounds: number, docker
 
 const suites: Readonly<Record<string, Suite>> = {
   engine: benchEngine,
-  images: (report, engines, rounds) => benchImages(report, engines, Math.max(2, Math.ceil(rounds / 3))),
+  // A round of these takes a minute and more.
+  archives: (report, engines, rounds) => benchArchives(report, engines, Math.max(2, Math.ceil(rounds / 3))),
+  registry: (report, engines, rounds) => benchRegistry(report, engines, Math.max(2, Math.ceil(rounds / 3))),
 };
 const words = process.argv.slice(2);
 const rounds = Number(words.find((word) => /^\d+$/.test(word)) ?? 15);
