@@ -1,0 +1,45 @@
+/** What a client says about a file (fsutil.types.Stat): Go's os.FileMode read, and paths that stay inside. */
+import { Fault } from '../../std/index.ts';
+import type { stat } from '../message/session.ts';
+import type { Message } from '../protobuf/field.ts';
+
+export type TreeStat = Message<typeof stat>;
+
+export type EntryKind = 'file' | 'folder' | 'link' | 'node' | 'socket';
+
+const maxPathBytes = 4096;
+
+/** Bits of Go's os.FileMode (pkg.go.dev/io/fs#FileMode). */
+const goMode = {
+  directory: 1 << 31,
+  link: 1 << 27,
+  device: 1 << 26,
+  pipe: 1 << 25,
+  socket: 1 << 24,
+  setuid: 1 << 23,
+  setgid: 1 << 22,
+  sticky: 1 << 20,
+} as const;
+
+export function entryKind({ mode }: TreeStat): EntryKind {
+  if ((mode & goMode.directory) !== 0) return 'folder';
+  if ((mode & goMode.link) !== 0) return 'link';
+  if ((mode & goMode.socket) !== 0) return 'socket';
+  return (mode & (goMode.device | goMode.pipe)) !== 0 ? 'node' : 'file';
+}
+
+/** The mode as chmod(2) takes it. */
+export function unixMode({ mode }: TreeStat): number {
+  const bit = (go: number, unix: number): number => ((mode & go) === 0 ? 0 : unix);
+  return (mode & 0o777) | bit(goMode.setuid, 0o4000) | bit(goMode.setgid, 0o2000) | bit(goMode.sticky, 0o1000);
+}
+
+/** A relative path without "." and ".."; so that `join` cannot leave the tree. @throws Fault invalid */
+export function checkPath(path: string): string {
+  const bad =
+    path.includes('\0') ||
+    Buffer.byteLength(path) > maxPathBytes ||
+    path.split('/').some((name) => name === '' || name === '.' || name === '..');
+  if (bad) throw new Fault('invalid', `Cannot receive build context: bad path ${JSON.stringify(path.slice(0, 200))}`);
+  return path;
+}
