@@ -118,6 +118,8 @@ function statusOf(stream: ClientHttp2Stream): Promise<GrpcFault | undefined> {
     stream.on('response', settle);
     stream.on('trailers', settle);
     stream.on('error', () => {});
-    stream.once('close', () => resolve(new GrpcFault(grpcCode.unavailable, 'the client ended the call without a status')));
+    stream.once('close', () =>
+      resolve(new GrpcFault(grpcCode.unavailable, 'the client ended the call without a status')),
+    );
   });
 }

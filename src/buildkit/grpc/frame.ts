@@ -41,7 +41,8 @@ function wanted(pieces: readonly Uint8Array[]): number {
 }
 
 function lengthAt(bytes: Buffer, at: number): number {
-  if (bytes[at] !== 0) throw new Fault('invalid', 'Cannot read gRPC message: it is compressed, and nobody asked for that');
+  if (bytes[at] !== 0)
+    throw new Fault('invalid', 'Cannot read gRPC message: it is compressed, and nobody asked for that');
   const length = bytes.readUInt32BE(at + 1);
   if (length > maxMessageBytes) {
     throw new Fault('invalid', `Cannot read gRPC message: ${length} bytes are more than ${maxMessageBytes}`);

@@ -34,7 +34,11 @@ export function streaming<Q extends Table, R extends Table>(
   response: R,
   answer: (request: Message<Q>, call: CallContext) => AsyncIterable<MessageInit<R>>,
 ): Method {
-  return { request, response, handle: (message, call) => answer(message as Message<Q>, call) as AsyncIterable<MessageInit<Table>> };
+  return {
+    request,
+    response,
+    handle: (message, call) => answer(message as Message<Q>, call) as AsyncIterable<MessageInit<Table>>,
+  };
 }
 
 export function metadataOf(headers: IncomingHttpHeaders, name: string): string | undefined {

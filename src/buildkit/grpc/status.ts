@@ -31,7 +31,9 @@ const codes: Readonly<Record<FaultKind, number>> = {
 };
 
 const kinds = new Map<number, FaultKind>(
-  Object.entries(codes).map(([kind, code]) => [code, kind as FaultKind] as const).filter(([, kind]) => kind !== 'not-modified'),
+  Object.entries(codes)
+    .map(([kind, code]) => [code, kind as FaultKind] as const)
+    .filter(([, kind]) => kind !== 'not-modified'),
 );
 
 /** A google.protobuf.Any of `grpc-status-details-bin`. */
@@ -94,6 +96,9 @@ function percentEncode(message: string): string {
 
 /** What is no valid escape stays as it is. */
 function percentDecode(message: string): string {
-  const bytes = Buffer.from(message.replace(/%([0-9a-fA-F]{2})/g, (_, hex: string) => String.fromCharCode(parseInt(hex, 16))), 'latin1');
+  const bytes = Buffer.from(
+    message.replace(/%([0-9a-fA-F]{2})/g, (_, hex: string) => String.fromCharCode(parseInt(hex, 16))),
+    'latin1',
+  );
   return bytes.toString();
 }

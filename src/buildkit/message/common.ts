@@ -7,11 +7,21 @@ export const empty = {};
 export const timestamp = { seconds: long(1), nanos: int(2) };
 
 /** google/rpc/status.proto; details are google.protobuf.Any. */
-export const rpcStatus = { code: int(1), message: text(2), details: messages(3, { typeUrl: text(1), value: bytes(2) }) };
+export const rpcStatus = {
+  code: int(1),
+  message: text(2),
+  details: messages(3, { typeUrl: text(1), value: bytes(2) }),
+};
 
 export const bytesMessage = { data: bytes(1) };
 
-export const platform = { architecture: text(1), os: text(2), variant: text(3), osVersion: text(4), osFeatures: texts(5) };
+export const platform = {
+  architecture: text(1),
+  os: text(2),
+  variant: text(3),
+  osVersion: text(4),
+  osFeatures: texts(5),
+};
 
 const position = { line: int(1), character: int(2) };
 export const range = { start: message(1, position), end: message(2, position) };

@@ -15,9 +15,16 @@ export async function forwardAgent(
   signal: AbortSignal,
 ): Promise<{ socket: string } & AsyncDisposable> {
   try {
-    await client.unary('/moby.sshforward.v1.SSH/CheckAgent', { request: agentRequest, response: empty }, { id }, { signal });
+    await client.unary(
+      '/moby.sshforward.v1.SSH/CheckAgent',
+      { request: agentRequest, response: empty },
+      { id },
+      { signal },
+    );
   } catch (error) {
-    throw new Fault('not-found', `Cannot forward SSH agent ${JSON.stringify(id)}: ${messageOf(error)}`, { cause: error });
+    throw new Fault('not-found', `Cannot forward SSH agent ${JSON.stringify(id)}: ${messageOf(error)}`, {
+      cause: error,
+    });
   }
   const own = await mkdtemp(join(folder, 'ssh-'));
   const socket = join(own, 'agent.sock');

@@ -80,7 +80,8 @@ class Receiver implements Disposable {
   #entry(stat: TreeStat): void {
     const id = this.#entries++;
     if (this.#walked) throw protocol('an entry after the last');
-    if (this.#entries > maxEntries) throw new Fault('invalid', `Cannot receive build context: over ${maxEntries} files`);
+    if (this.#entries > maxEntries)
+      throw new Fault('invalid', `Cannot receive build context: over ${maxEntries} files`);
     const path = checkPath(stat.path);
     if (this.#seen.has(path)) throw protocol(`${JSON.stringify(path)} twice`);
     if (this.#seen.get(dirname(path)) !== 'folder') throw protocol(`${JSON.stringify(path)} without its folder`);
@@ -102,7 +103,8 @@ class Receiver implements Disposable {
       this.#verbs.makeNode(at, stat);
       this.#settle(stat);
     } else if (stat.linkName !== '') {
-      if (this.#seen.get(checkPath(stat.linkName)) !== 'file') throw protocol(`a hard link to ${JSON.stringify(stat.linkName)}`);
+      if (this.#seen.get(checkPath(stat.linkName)) !== 'file')
+        throw protocol(`a hard link to ${JSON.stringify(stat.linkName)}`);
       linkSync(join(this.#folder, stat.linkName), at);
       this.#index.set(path, signature);
     } else {

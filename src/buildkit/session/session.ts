@@ -53,8 +53,14 @@ export class Session {
           ...repeated('exclude-patterns', excludes),
         };
         const owner = sharedKey === '' ? id : sharedKey;
-        const key = createHash('sha256').update(JSON.stringify([owner, name, followPaths, excludes])).digest('hex');
-        using call = client.call('/moby.filesync.v1.FileSync/DiffCopy', { request: packet, response: packet }, { metadata, signal });
+        const key = createHash('sha256')
+          .update(JSON.stringify([owner, name, followPaths, excludes]))
+          .digest('hex');
+        using call = client.call(
+          '/moby.filesync.v1.FileSync/DiffCopy',
+          { request: packet, response: packet },
+          { metadata, signal },
+        );
         return await trees.receive(key, call);
       },
     };
@@ -85,7 +91,12 @@ export class Session {
   async #secret(id: string, signal: AbortSignal): Promise<Uint8Array | undefined> {
     const tables = { request: secretRequest, response: secretResponse };
     try {
-      const { data } = await this.#options.client.unary('/moby.buildkit.secrets.v1.Secrets/GetSecret', tables, { id }, { signal });
+      const { data } = await this.#options.client.unary(
+        '/moby.buildkit.secrets.v1.Secrets/GetSecret',
+        tables,
+        { id },
+        { signal },
+      );
       return data;
     } catch (error) {
       if (isMissing(error)) return undefined;

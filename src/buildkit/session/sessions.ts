@@ -31,7 +31,8 @@ export class Sessions {
    */
   accept(header: (name: string) => string | undefined): (connection: Duplex) => Promise<void> {
     const id = header('x-docker-expose-session-uuid') ?? '';
-    if (!/^[A-Za-z0-9_.-]{1,128}$/.test(id)) throw new Fault('invalid', 'Cannot open build session: no usable session id');
+    if (!/^[A-Za-z0-9_.-]{1,128}$/.test(id))
+      throw new Fault('invalid', 'Cannot open build session: no usable session id');
     const sharedKey = header('x-docker-expose-session-sharedkey') ?? '';
     return async (connection) => {
       if (this.#open.has(id)) {
