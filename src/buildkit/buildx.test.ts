@@ -2,11 +2,12 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { execute, type Outcome, Running, until } from '../../test/support/docker.ts';
 import { packages } from '../../test/support/peers.ts';
-import { Door, folderOf, imageId } from './fixture.ts';
+import { Door, folderOf, imageId, outputBytes } from './fixture.ts';
 
 const peers = await packages('newer').catch((error: unknown) => String(error));
 const plugins = join(peers, 'usr/libexec/docker/cli-plugins');
@@ -85,7 +86,7 @@ test('a build: progress, context, arguments, secrets, credentials, the image id'
     ['Dockerfile', 'big.bin', 'deep/er/file.txt', 'empty', 'ünïcode name'].sort(),
   );
   assert.ok(seen.files.get('big.bin')!.equals(big));
-  assert.deepEqual(seen.request.outputs[0]?.names, ['docker.io/library/x:1', 'docker.io/library/y:latest']);
+  assert.deepEqual(seen.request.outputs[0]?.names, ['x:1', 'y']);
   assert.deepEqual([...seen.request.buildArgs], [['A', '1']]);
   assert.equal(seen.request.labels.get('l'), 'v');
   assert.deepEqual(seen.request.extraHosts, ['h:1.2.3.4']);
@@ -196,8 +197,40 @@ test('bake: two targets', { skip }, async () => {
   );
   const out = await buildx(door, ['bake', '--allow', `fs.read=${root}`, '--progress', 'rawjson', '-f', file]);
   assert.equal(out.code, 0, out.stderr);
-  assert.deepEqual(door.builds.seen.map(({ request }) => request.outputs[0]!.names[0]).sort(), [
-    'docker.io/library/a:latest',
-    'docker.io/library/b:latest',
-  ]);
+  assert.deepEqual(door.builds.seen.map(({ request }) => request.outputs[0]!.names[0]).sort(), ['a', 'b']);
+});
+
+test('an output that the client keeps, whole', { skip }, async () => {
+  await using door = await Door.open();
+  const root = context(door, { Dockerfile: 'FROM scratch\n' });
+  const file = join(door.folder, 'out.tar');
+  const out = await buildx(door, ['build', '--output', `type=tar,dest=${file}`, root]);
+  assert.equal(out.code, 0, out.stderr);
+  assert.ok(readFileSync(file).equals(outputBytes));
+});
+
+test('the checks, without a build', { skip }, async () => {
+  await using door = await Door.open();
+  const root = context(door, { Dockerfile: 'FROM scratch\n' });
+  const out = await buildx(door, ['build', '--check', root]);
+  assert.equal(out.code, 0, out.stderr);
+  assert.equal(door.builds.seen[0]!.request.check, true);
+  assert.match(out.stdout + out.stderr, /no warnings found/i);
+});
+
+test("the client's SSH agent", { skip }, async () => {
+  await using door = await Door.open();
+  const path = join(door.folder, 'agent.sock');
+  const agent = createServer(
+    (connection) => void connection.once('data', (data) => connection.end(`heard ${String(data)}`)),
+  );
+  await new Promise<void>((resolve) => agent.listen(path, () => resolve()));
+  const root = context(door, { Dockerfile: 'FROM scratch\nRUN ssh\n' });
+  const out = await buildx(door, ['build', '--ssh', `default=${path}`, root]);
+  agent.close();
+  assert.equal(out.code, 0, out.stderr);
+  assert.equal(door.builds.seen[0]!.agent, 'heard hello');
+  const without = await buildx(door, ['build', root]);
+  assert.notEqual(without.code, 0);
+  assert.match(without.stderr, /Cannot forward SSH agent/);
 });

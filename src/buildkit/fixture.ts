@@ -1,6 +1,7 @@
 /** For this room's tests: an engine that is only a door for buildx, and a builder that plays a build. */
 import { lutimesSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -31,6 +32,8 @@ export interface Seen {
   transferred: number;
   secret: string | undefined;
   credentials: unknown;
+  /** What the SSH agent said. */
+  agent: string | undefined;
   aborted: boolean;
 }
 
@@ -83,6 +86,7 @@ export class PlayedBuilds implements Builds {
       transferred: 0,
       secret: undefined,
       credentials: undefined,
+      agent: undefined,
       aborted: false,
     };
     this.seen.push(seen);
@@ -103,6 +107,10 @@ export class PlayedBuilds implements Builds {
     }
     const secret = await request.secrets.secret('token', signal);
     seen.secret = secret === undefined ? undefined : Buffer.from(secret).toString();
+    if (seen.dockerfile.includes('RUN ssh')) {
+      await using agent = await request.secrets.agent('default', signal);
+      seen.agent = await greet(agent.socket);
+    }
     seen.credentials = await request.secrets.credentials('registry.example', signal);
     const name = '[2/2] RUN echo played';
     vertex(name, {});
@@ -137,9 +145,33 @@ export class PlayedBuilds implements Builds {
       throw new Fault('invalid', message, { cause: failure });
     }
     vertex(name, { completed });
+    for (const output of request.outputs) await output.write?.(pieces());
+    if (request.check) return { image: undefined, manifest: undefined, unusedArgs: [], check: lint };
     return { image: imageId, manifest: undefined, unusedArgs: [], check: undefined };
   }
 }
+
+/** Says hello at a socket and reads one answer. */
+function greet(socket: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const connection = connect(socket, () => connection.write('hello'));
+    connection.once('error', reject);
+    connection.once('data', (data: Buffer) => {
+      connection.destroy();
+      resolve(data.toString());
+    });
+  });
+}
+
+/** What the played build leaves as a file. */
+export const outputBytes = Buffer.alloc(2_500_000, 'played tar ');
+
+async function* pieces(): AsyncGenerator<Uint8Array> {
+  yield outputBytes.subarray(0, 10);
+  yield outputBytes.subarray(10);
+}
+
+const lint = { text: 'played lint\n', json: '{"warnings":[],"sources":[]}', status: 0 };
 
 /** Answers what buildx asks an engine beside the two doors. */
 export class Door implements AsyncDisposable {

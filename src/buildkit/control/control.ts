@@ -1,8 +1,8 @@
 /** moby.buildkit.v1.Control: what `docker buildx` calls on `POST /grpc`. */
 import type { Builds, BuildResult } from '../../api/index.ts';
 import { Fault } from '../../std/index.ts';
-import { type CallContext, type Method, streaming, unary } from '../grpc/service.ts';
-import { empty } from '../message/common.ts';
+import { bidirectional, type CallContext, type Method, streaming, unary } from '../grpc/service.ts';
+import { bytesMessage, empty } from '../message/common.ts';
 import {
   diskUsageResponse,
   infoResponse,
@@ -18,6 +18,7 @@ import {
 } from '../message/control.ts';
 import type { Message, MessageInit } from '../protobuf/field.ts';
 import type { Sessions } from '../session/sessions.ts';
+import { tunnel } from '../session/tunnel.ts';
 import { Job } from './job.ts';
 import type { Jobs } from './jobs.ts';
 import { refuseDefinition, runFrontend } from './run-frontend.ts';
@@ -61,6 +62,12 @@ export function controlMethods(around: Surroundings): [string, Method][] {
       streaming(statusRequest, statusResponse, async function* ({ ref }, call) {
         yield* (await jobs.get(ref, call.signal)).status();
       }),
+    ],
+    [
+      `${service}/Session`,
+      bidirectional(bytesMessage, bytesMessage, (requests, call) =>
+        tunnel(requests, around.sessions.accept(call.metadata), call.signal),
+      ),
     ],
     [
       `${service}/DiskUsage`,
@@ -158,7 +165,7 @@ async function* prune(
 /** containerd's filters ("type==regular", "id~=…") as keys and values; nanoseconds to keep as Docker's `until`. */
 function pruneFilters(filters: readonly string[], keepDuration: number): Map<string, ReadonlySet<string>> {
   const found = new Map<string, Set<string>>();
-  for (const each of filters.flatMap((text) => text.split(','))) {
+  for (const each of filters.flatMap((text) => text.split(',')).filter(Boolean)) {
     const match = /^([a-z.]+)(?:==|~=)(.*)$/.exec(each);
     if (match === null) throw new Fault('invalid', `Cannot prune build cache: unknown filter ${JSON.stringify(each)}`);
     found.set(match[1]!, (found.get(match[1]!) ?? new Set()).add(match[2]!));

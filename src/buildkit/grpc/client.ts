@@ -3,6 +3,7 @@ import { type ClientHttp2Session, type ClientHttp2Stream, connect, type Incoming
 import type { Duplex } from 'node:stream';
 import { decode, encode } from '../protobuf/codec.ts';
 import type { Message, MessageInit, Table } from '../protobuf/field.ts';
+import { endWhole } from './end-whole.ts';
 import { frame, unframe } from './frame.ts';
 import { GrpcFault, grpcCode, trailersFault } from './status.ts';
 import { connectionWindowBytes, settings } from './window.ts';
@@ -31,7 +32,7 @@ export class GrpcClient implements Disposable {
   readonly closed: Promise<void>;
 
   constructor(connection: Duplex) {
-    connection.on('error', () => {});
+    endWhole(connection);
     this.#session = connect('http://localhost', { createConnection: () => connection, settings, maxSessionMemory: 64 });
     this.#session.on('error', () => {});
     this.#session.once('connect', () => this.#session.setLocalWindowSize(connectionWindowBytes));

@@ -3,9 +3,11 @@ import { createServer, type Http2Server, type IncomingHttpHeaders, type ServerHt
 import type { Duplex } from 'node:stream';
 import { messageOf } from '../../std/index.ts';
 import { decode, encode } from '../protobuf/codec.ts';
+import type { Message, Table } from '../protobuf/field.ts';
 import { frame, unframe } from './frame.ts';
 import { type CallContext, metadataOf, type Method, type Methods } from './service.ts';
 import { asGrpcFault, faultTrailers, GrpcFault, grpcCode, okTrailers } from './status.ts';
+import { endWhole } from './end-whole.ts';
 import { connectionWindowBytes, settings } from './window.ts';
 import { writeBytes } from './write.ts';
 
@@ -15,7 +17,7 @@ export async function serveGrpc(connection: Duplex, methods: Methods): Promise<v
   const closed = new Promise<void>((resolve) => {
     connection.once('close', resolve);
   });
-  connection.on('error', () => {});
+  endWhole(connection);
   server.on('session', (session) => {
     session.on('error', () => {});
     session.setLocalWindowSize(connectionWindowBytes);
@@ -53,16 +55,18 @@ async function serveCall(stream: ServerHttp2Stream, headers: IncomingHttpHeaders
 }
 
 async function answer(stream: ServerHttp2Stream, method: Method, call: CallContext): Promise<void> {
-  const request = await firstMessage(stream);
-  stream.resume();
-  for await (const message of method.handle(decode(method.request, request), call)) {
+  for await (const message of method.handle(requestsOf(stream, method), call)) {
     call.signal.throwIfAborted();
     await writeBytes(stream, frame(encode(method.response, message)));
   }
 }
 
-/** The one request; the stream stays open for the answer. @throws Fault invalid */
-async function firstMessage(stream: ServerHttp2Stream): Promise<Buffer> {
-  for await (const message of unframe(stream.iterator({ destroyOnReturn: false }))) return message;
-  throw new GrpcFault(grpcCode.invalidArgument, 'the call has no request');
+/** The client's messages. Who takes only the first still hears of the stream's end: the rest is let go by. */
+async function* requestsOf(stream: ServerHttp2Stream, method: Method): AsyncGenerator<Message<Table>, void, void> {
+  try {
+    const pieces: AsyncIterable<Uint8Array> = stream.iterator({ destroyOnReturn: false });
+    for await (const message of unframe(pieces)) yield decode(method.request, message);
+  } finally {
+    if (!stream.destroyed) stream.resume();
+  }
 }
