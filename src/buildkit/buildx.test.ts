@@ -221,15 +221,15 @@ test('the checks, without a build', { skip }, async () => {
 test("the client's SSH agent", { skip }, async () => {
   await using door = await Door.open();
   const path = join(door.folder, 'agent.sock');
-  const agent = createServer(
-    (connection) => void connection.once('data', (data) => connection.end(`heard ${String(data)}`)),
-  );
+  // No keys (draft-miller-ssh-agent §3.5): the client relays whole messages and reads them.
+  const none = Buffer.from('000000050c00000000', 'hex');
+  const agent = createServer((connection) => void connection.on('data', () => connection.write(none)));
   await new Promise<void>((resolve) => agent.listen(path, () => resolve()));
   const root = context(door, { Dockerfile: 'FROM scratch\nRUN ssh\n' });
   const out = await buildx(door, ['build', '--ssh', `default=${path}`, root]);
   agent.close();
   assert.equal(out.code, 0, out.stderr);
-  assert.equal(door.builds.seen[0]!.agent, 'heard hello');
+  assert.equal(door.builds.seen[0]!.agent, '000000050c00000000');
   const without = await buildx(door, ['build', root]);
   assert.notEqual(without.code, 0);
   assert.match(without.stderr, /Cannot forward SSH agent/);

@@ -151,14 +151,14 @@ export class PlayedBuilds implements Builds {
   }
 }
 
-/** Says hello at a socket and reads one answer. */
+/** Asks an SSH agent for its keys (draft-miller-ssh-agent §3.5). @returns the answer in hex */
 function greet(socket: string): Promise<string> {
   return new Promise((resolve, reject) => {
-    const connection = connect(socket, () => connection.write('hello'));
+    const connection = connect(socket, () => connection.write(Buffer.from('000000010b', 'hex')));
     connection.once('error', reject);
     connection.once('data', (data: Buffer) => {
       connection.destroy();
-      resolve(data.toString());
+      resolve(data.toString('hex'));
     });
   });
 }

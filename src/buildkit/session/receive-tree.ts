@@ -103,8 +103,8 @@ class Receiver implements Disposable {
       this.#verbs.makeNode(at, stat);
       this.#settle(stat);
     } else if (stat.linkName !== '') {
-      if (this.#seen.get(checkPath(stat.linkName)) !== 'file')
-        throw protocol(`a hard link to ${JSON.stringify(stat.linkName)}`);
+      const isFile = stat.linkName !== path && this.#seen.get(checkPath(stat.linkName)) === 'file';
+      if (!isFile) throw protocol(`a hard link to ${JSON.stringify(stat.linkName)}`);
       linkSync(join(this.#folder, stat.linkName), at);
       this.#index.set(path, signature);
     } else {
