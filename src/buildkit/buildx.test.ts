@@ -1,13 +1,13 @@
 /** The stock `docker buildx`, from Debian's newer packages, against this room's doors and a builder that plays a build. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { execute, type Outcome, Running, until } from '../../test/support/docker.ts';
+import { execute, executeBytes, type Outcome, Running, until } from '../../test/support/docker.ts';
 import { packages } from '../../test/support/peers.ts';
-import { Door, folderOf, imageId, outputBytes } from './fixture.ts';
+import { Door, folderOf, imageId, oddTree, outputBytes } from './fixture.ts';
 
 const peers = await packages('newer').catch((error: unknown) => String(error));
 const plugins = join(peers, 'usr/libexec/docker/cli-plugins');
@@ -27,8 +27,8 @@ function environment(door: Door): Record<string, string> {
   return { DOCKER_HOST: `unix://${door.socket}`, DOCKER_CONFIG: config, HOME: door.folder };
 }
 
-async function buildx(door: Door, args: readonly string[], options: { input?: string } = {}): Promise<Outcome> {
-  return await execute(docker, ['buildx', ...args], { ...options, timeoutMs: 60_000, env: environment(door) });
+function buildx(door: Door, args: readonly string[], options: { input?: string | Uint8Array } = {}): Promise<Outcome> {
+  return execute(docker, ['buildx', ...args], { ...options, timeoutMs: 60_000, env: environment(door) });
 }
 
 function buildxBeside(door: Door, args: readonly string[]): Running {
@@ -36,7 +36,7 @@ function buildxBeside(door: Door, args: readonly string[]): Running {
 }
 
 function context(door: Door, files: Record<string, string | Uint8Array>): string {
-  return folderOf(join(door.folder, 'context'), files, (path, content) => writeFileSync(path, content));
+  return folderOf(join(door.folder, 'context'), files);
 }
 
 test('a build: progress, context, arguments, secrets, credentials, the image id', { skip }, async () => {
@@ -197,7 +197,7 @@ test('bake: two targets', { skip }, async () => {
   );
   const out = await buildx(door, ['bake', '--allow', `fs.read=${root}`, '--progress', 'rawjson', '-f', file]);
   assert.equal(out.code, 0, out.stderr);
-  assert.deepEqual(door.builds.seen.map(({ request }) => request.outputs[0]!.names[0]).sort(), ['a', 'b']);
+  assert.deepEqual(new Set(door.builds.seen.map(({ request }) => request.outputs[0]!.names[0])), new Set(['a', 'b']));
 });
 
 test('an output that the client keeps, whole', { skip }, async () => {
@@ -233,4 +233,78 @@ test("the client's SSH agent", { skip }, async () => {
   const without = await buildx(door, ['build', root]);
   assert.notEqual(without.code, 0);
   assert.match(without.stderr, /Cannot forward SSH agent/);
+});
+
+test('a local output: files, folders, links', { skip }, async () => {
+  await using door = await Door.open();
+  const root = context(door, { Dockerfile: 'FROM scratch\n' });
+  door.builds.outputFolder = oddTree(join(door.folder, 'tree'));
+  const target = join(door.folder, 'local');
+  const out = await buildx(door, ['build', '--output', `type=local,dest=${target}`, root]);
+  assert.equal(out.code, 0, out.stderr);
+  assert.deepEqual(new Set(readdirSync(target)), new Set(['a', 'a-b', 'empty', 'link']));
+  assert.ok(readFileSync(join(target, 'a/deep/file')).equals(outputBytes.subarray(0, 100_001)));
+  assert.equal(readFileSync(join(target, 'empty'), 'utf8'), '');
+  assert.equal(readlinkSync(join(target, 'link')), '../../etc/passwd');
+});
+
+test('a context as a tar on stdin', { skip }, async () => {
+  await using door = await Door.open();
+  const root = context(door, { Dockerfile: 'FROM scratch\n', 'd/file': 'in the tar' });
+  const tar = await executeBytes('tar', ['-c', '-C', root, '.']);
+  const out = await buildx(door, ['build', '-'], { input: tar.stdout });
+  assert.equal(out.code, 0, out.stderr);
+  const [seen] = door.builds.seen;
+  assert.equal(seen?.dockerfile, 'FROM scratch\n');
+  assert.equal(String(seen?.files.get('d/file')), 'in the tar');
+});
+
+test('docker compose build', { skip }, async () => {
+  await using door = await Door.open();
+  const root = context(door, { Dockerfile: 'FROM scratch\nRUN echo played\n', file: 'content' });
+  const compose = { services: { web: { build: { context: '.', args: { A: '1' } }, image: 'web:1' } } };
+  writeFileSync(join(root, 'compose.yaml'), JSON.stringify(compose));
+  const args = ['compose', '--project-directory', root, '--progress', 'plain', 'build'];
+  const out = await execute(docker, args, { timeoutMs: 60_000, env: environment(door) });
+  assert.equal(out.code, 0, out.stderr + out.stdout);
+  const [seen] = door.builds.seen;
+  assert.deepEqual(seen?.request.outputs[0]?.names, ['web:1']);
+  assert.equal(seen?.request.buildArgs.get('A'), '1');
+  assert.equal(String(seen?.files.get('file')), 'content');
+});
+
+const old = join(await packages('engine').catch((error: unknown) => String(error)), 'usr/bin/docker');
+const skipOld = existsSync(old) ? false : `the docker CLI with BuildKit built in cannot be had: ${old}`;
+
+function oldBuild(door: Door, args: readonly string[]): Promise<Outcome> {
+  const env = { ...environment(door), DOCKER_BUILDKIT: '1' };
+  // No plugin beside it: with buildx there, it would hand the build over.
+  writeFileSync(join(door.folder, 'config/config.json'), '{}');
+  return execute(old, ['build', '--progress=plain', ...args], { timeoutMs: 60_000, env });
+}
+
+test('a client with BuildKit built in: POST /build?version=2', { skip: skipOld }, async () => {
+  await using door = await Door.open();
+  const root = context(door, { Dockerfile: 'FROM scratch\nRUN echo played\n', file: 'content', ignored: 'x' });
+  const iid = join(door.folder, 'iid');
+  const args = ['-t', 'x:1', '--build-arg', 'A=1', '--label', 'l=v', '--add-host', 'h:1.2.3.4', '--iidfile', iid];
+  const out = await oldBuild(door, [...args, root]);
+  assert.equal(out.code, 0, out.stderr);
+  assert.match(out.stderr, /played output/);
+  const [seen] = door.builds.seen;
+  assert.ok(seen);
+  assert.equal(String(seen.files.get('file')), 'content');
+  assert.equal(seen.files.has('ignored'), false);
+  assert.deepEqual(seen.request.outputs[0]?.names, ['x:1']);
+  assert.deepEqual([...seen.request.buildArgs], [['A', '1']]);
+  assert.deepEqual(seen.request.extraHosts, ['h:1.2.3.4']);
+  assert.equal(readFileSync(iid, 'utf8'), imageId);
+});
+
+test('a client with BuildKit built in: a failed step', { skip: skipOld }, async () => {
+  await using door = await Door.open();
+  const root = context(door, { Dockerfile: 'FROM scratch\nRUN exit 7\n' });
+  const out = await oldBuild(door, [root]);
+  assert.equal(out.code, 1);
+  assert.match(out.stderr, /did not complete successfully: exit code: 7/);
 });

@@ -1,12 +1,14 @@
 /** For this room's tests: an engine that is only a door for buildx, and a builder that plays a build. */
-import { lutimesSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { spawn } from 'node:child_process';
+import { lutimesSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { BuildEvent, BuildFailure, BuildRequest, BuildResult, Builds } from '../api/index.ts';
-import { Channel, Fault } from '../std/index.ts';
+import { Channel, Fault, messageOf } from '../std/index.ts';
 import { Buildkit, h2cHead, type TreeVerbs } from './index.ts';
 
 export const verbs: TreeVerbs = {
@@ -17,6 +19,14 @@ export const verbs: TreeVerbs = {
   setXattrs() {},
   makeNode() {
     throw new Error('no nodes here');
+  },
+  async unpackArchive(bytes, folder) {
+    const tar = spawn('tar', ['-x', '-C', folder], { stdio: ['pipe', 'ignore', 'inherit'] });
+    const done = new Promise<number | null>((resolve) => {
+      tar.once('close', resolve);
+    });
+    await pipeline(bytes, tar.stdin);
+    if ((await done) !== 0) throw new Fault('invalid', 'Cannot unpack archive');
   },
 };
 
@@ -40,6 +50,8 @@ export interface Seen {
 /** Reads the Dockerfile and the context through the client; `RUN exit N` fails at its line, `RUN wait` waits to be cancelled. */
 export class PlayedBuilds implements Builds {
   readonly seen: Seen[] = [];
+  /** Of what a `local` output is. */
+  outputFolder = '';
   pruned: unknown;
 
   run(request: BuildRequest, signal: AbortSignal): ReturnType<Builds['run']> {
@@ -145,7 +157,10 @@ export class PlayedBuilds implements Builds {
       throw new Fault('invalid', message, { cause: failure });
     }
     vertex(name, { completed });
-    for (const output of request.outputs) await output.write?.(pieces());
+    for (const output of request.outputs) {
+      await output.write?.(pieces());
+      await output.writeTree?.(this.outputFolder);
+    }
     if (request.check) return { image: undefined, manifest: undefined, unusedArgs: [], check: lint };
     return { image: imageId, manifest: undefined, unusedArgs: [], check: undefined };
   }
@@ -199,6 +214,10 @@ export class Door implements AsyncDisposable {
     this.#server = createServer((request, response) => {
       const path = (request.url ?? '').replace(/^\/v1\.\d+/, '');
       const body = answers[path.split('?')[0]!];
+      if (request.method === 'POST' && path.startsWith('/build?')) {
+        void this.#build(new URLSearchParams(path.slice('/build?'.length)), response);
+        return;
+      }
       response.writeHead(body === undefined ? 404 : 200, {
         'Content-Type': 'application/json',
         'Api-Version': '1.51',
@@ -222,6 +241,19 @@ export class Door implements AsyncDisposable {
     return door;
   }
 
+  /** The answer of `POST /build?version=2`. */
+  async #build(query: URLSearchParams, response: ServerResponse): Promise<void> {
+    const gone = new AbortController();
+    response.once('close', () => gone.abort(new Error('the client is gone')));
+    response.writeHead(200, { 'Content-Type': 'application/json' });
+    try {
+      for await (const line of this.buildkit.build(query, gone.signal)) response.write(`${JSON.stringify(line)}\n`);
+    } catch (error) {
+      response.write(`${JSON.stringify({ errorDetail: { message: messageOf(error) }, error: messageOf(error) })}\n`);
+    }
+    response.end();
+  }
+
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     socket.on('error', () => {});
     const path = request.url ?? '';
@@ -231,7 +263,7 @@ export class Door implements AsyncDisposable {
           return Array.isArray(value) ? value[0] : value;
         })
       : (connection: Duplex) => this.buildkit.grpc(connection);
-    socket.write(h2cHead);
+    socket.write(`${h2cHead}\r\n`);
     if (head.length > 0) socket.unshift(head);
     this.serving++;
     await serve(socket);
@@ -260,14 +292,17 @@ const answers: Readonly<Record<string, unknown>> = {
 };
 
 /** A folder with these files. */
-export function folderOf(
-  root: string,
-  files: Readonly<Record<string, string | Uint8Array>>,
-  write: (path: string, content: string | Uint8Array) => void,
-): string {
+export function folderOf(root: string, files: Readonly<Record<string, string | Uint8Array>>): string {
   for (const [name, content] of Object.entries(files)) {
     mkdirSync(join(root, name, '..'), { recursive: true });
-    write(join(root, name), content);
+    writeFileSync(join(root, name), content);
   }
+  return root;
+}
+
+/** A tree with a file of several chunks, an empty one, a folder and a link that leads out. */
+export function oddTree(root: string): string {
+  folderOf(root, { 'a/deep/file': outputBytes.subarray(0, 100_001), 'a-b': 'sorts between a and a/', empty: '' });
+  symlinkSync('../../etc/passwd', join(root, 'link'));
   return root;
 }

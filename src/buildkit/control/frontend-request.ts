@@ -8,9 +8,13 @@ import { Fault, parseBytes } from '../../std/index.ts';
 export interface Lender {
   /** A directory of the client's; `session` is another's than the build's own where clients share. */
   source(name: string, session: string | undefined): LocalSource;
+  /** The archive that the client offers under that URL. */
+  uploaded(url: URL): LocalSource;
   readonly secrets: BuildSecrets;
   /** Sends the file of the n-th exporter. */
   sendFile(exporter: number, bytes: AsyncIterable<Uint8Array>): Promise<void>;
+  /** Sends a folder for the n-th exporter. */
+  sendTree(exporter: number, folder: string): Promise<void>;
 }
 
 export interface FrontendRequest {
@@ -28,16 +32,16 @@ export function frontendRequest(asked: FrontendRequest, lender: Lender): BuildRe
   const network = options.get('force-network-mode');
   const remote = options.get('context');
   const local = (name: string): LocalSource => lender.source(name, options.get(`local-sessionid:${name}`));
+  const context = contextOf(remote, lender, () => local(options.get('contextkey') ?? 'context'));
+  // With a remote context the Dockerfile is in it, unless the client says where else.
+  const dockerfileSource = (): LocalSource | undefined => {
+    if (remote === undefined || options.has('dockerfilekey')) return local(options.get('dockerfilekey') ?? 'dockerfile');
+    return context !== undefined && 'fetch' in context ? context : undefined;
+  };
   return {
     id: asked.id,
-    context: remote === undefined ? local(options.get('contextkey') ?? 'context') : { url: remote },
-    dockerfile: {
-      path: options.get('filename') ?? 'Dockerfile',
-      source:
-        remote === undefined || options.has('dockerfilekey')
-          ? local(options.get('dockerfilekey') ?? 'dockerfile')
-          : undefined,
-    },
+    context,
+    dockerfile: { path: options.get('filename') ?? 'Dockerfile', source: dockerfileSource() },
     namedContexts: namedContexts(options, local),
     target: options.get('target') || undefined,
     buildArgs: prefixed(options, 'build-arg:'),
@@ -46,16 +50,25 @@ export function frontendRequest(asked: FrontendRequest, lender: Lender): BuildRe
     platform: options.get('platform') || undefined,
     noCache: noCache(options.get('no-cache')),
     pull: options.get('image-resolve-mode') === 'pull',
-    cacheFrom: [...asked.cacheImports.map(location), ...importsOption(options.get('cache-imports'))],
+    cacheFrom: distinct([...asked.cacheImports.map(location), ...importsOption(options.get('cache-imports'))]),
     cacheTo: asked.cacheExports.map(location),
     network: network === undefined || network === 'sandbox' ? 'default' : network,
     extraHosts: list(options.get('add-hosts')).map((each) => each.replace('=', ':')),
     limits: limits(options),
     allowInsecure: asked.entitlements.includes('security.insecure'),
     secrets: lender.secrets,
-    outputs: asked.exporters.map((exporter, index) => output(exporter, (bytes) => lender.sendFile(index, bytes))),
+    outputs: asked.exporters.map((exporter, index) => output(exporter, index, lender)),
     check: checks(options.get('requestid')),
   };
+}
+
+/** The host under which clients offer archives of theirs (buildkit, session/upload). */
+const sessionHost = 'buildkit-session';
+
+function contextOf(remote: string | undefined, lender: Lender, local: () => LocalSource): BuildRequest['context'] {
+  if (remote === undefined) return local();
+  const url = URL.canParse(remote) ? new URL(remote) : undefined;
+  return url?.hostname === sessionHost ? lender.uploaded(url) : { url: remote };
 }
 
 function checks(subrequest: string | undefined): boolean {
@@ -109,12 +122,17 @@ function location({ type, attributes }: FrontendRequest['cacheImports'][number])
   return { type, attributes: Object.fromEntries(attributes) };
 }
 
+/** Clients say the same import in the request and as an option. */
+function distinct(locations: readonly BuildCacheLocation[]): BuildCacheLocation[] {
+  return [...new Map(locations.map((each) => [JSON.stringify(each), each])).values()];
+}
+
 /** JSON of BuildKit's own CacheOptionsEntry. */
 function importsOption(value: string | undefined): BuildCacheLocation[] {
   if (value === undefined || value === '') return [];
   try {
     const entries = JSON.parse(value) as { Type: string; Attrs: Record<string, string> }[];
-    return entries.map(({ Type, Attrs }) => ({ type: String(Type), attributes: { ...Attrs } }));
+    return entries.map(({ Type, Attrs }) => ({ type: Type, attributes: { ...Attrs } }));
   } catch (error) {
     throw new Fault('invalid', `failed to unmarshal cache-imports (${JSON.stringify(value)})`, { cause: error });
   }
@@ -150,9 +168,10 @@ function ulimit(value: string): { Name: string; Soft: number; Hard: number } {
 
 function output(
   { type, attributes }: FrontendRequest['exporters'][number],
-  write: (bytes: AsyncIterable<Uint8Array>) => Promise<void>,
+  index: number,
+  lender: Lender,
 ): BuildOutput {
-  const known = { moby: 'image', image: 'image', docker: 'docker', oci: 'oci', tar: 'tar' } as const;
+  const known = { moby: 'image', image: 'image', docker: 'docker', oci: 'oci', tar: 'tar', local: 'local' } as const;
   const kind = known[type as keyof typeof known];
   if (kind === undefined) throw new Fault('invalid', `exporter ${JSON.stringify(type)} could not be found`);
   return {
@@ -160,6 +179,7 @@ function output(
     names: list(attributes.get('name')),
     push: attributes.get('push') === 'true',
     attributes: Object.fromEntries(attributes),
-    write: kind === 'image' ? undefined : write,
+    write: kind === 'image' || kind === 'local' ? undefined : (bytes) => lender.sendFile(index, bytes),
+    ...(kind === 'local' ? { writeTree: (folder) => lender.sendTree(index, folder) } : {}),
   };
 }

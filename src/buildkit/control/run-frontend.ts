@@ -4,9 +4,10 @@ import { Fault, randomId } from '../../std/index.ts';
 import { GrpcFault, grpcCode } from '../grpc/status.ts';
 import type { result } from '../message/gateway.ts';
 import type { MessageInit } from '../protobuf/field.ts';
+import type { Session } from '../session/session.ts';
 import type { Sessions } from '../session/sessions.ts';
 import { buildFault } from './failure.ts';
-import { type FrontendRequest, frontendRequest } from './frontend-request.ts';
+import { type FrontendRequest, frontendRequest, type Lender } from './frontend-request.ts';
 import type { Job } from './job.ts';
 
 const known = 'dockerfile.v0';
@@ -44,17 +45,24 @@ export async function runFrontend(
         cacheExports: request.cache?.exports ?? [],
         entitlements: request.entitlements,
       },
-      {
-        source: (name, other) => (other === undefined ? session : (named.get(other) ?? session)).source(name),
-        secrets: session.secrets,
-        sendFile: (exporter, bytes) => session.sendFile(bytes, exporter),
-      },
+      lenderOf(session, named),
     );
     const { id, result } = await job.complete(builds.run(asked, signal));
     return { ref: { id }, metadata: checkMetadata(result.check) };
   } catch (error) {
     throw buildFault(error);
   }
+}
+
+/** `named`: other sessions that the client shares directories from. */
+export function lenderOf(session: Session, named: ReadonlyMap<string, Session>): Lender {
+  return {
+    source: (name, other) => (other === undefined ? session : (named.get(other) ?? session)).source(name),
+    uploaded: (url) => session.uploaded(url),
+    secrets: session.secrets,
+    sendFile: (exporter, bytes) => session.sendFile(bytes, exporter),
+    sendTree: (exporter, folder) => session.sendTree(folder, exporter),
+  };
 }
 
 function sessionNames(options: ReadonlyMap<string, string>): string[] {

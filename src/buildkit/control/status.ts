@@ -34,7 +34,7 @@ export function statusMessage(event: BuildEvent): StatusMessage | undefined {
         ],
       };
     }
-    case 'step':
+    default:
       return undefined;
   }
 }

@@ -90,21 +90,14 @@ function readEntry(reader: WireReader, field: Field, into: Map<string, unknown>)
 
 function readValue(reader: WireReader, type: Scalar | Table): unknown {
   if (typeof type !== 'string') return decode(type, reader.delimited());
-  switch (type) {
-    case 'string':
-      return Buffer.from(reader.delimited()).toString();
-    case 'bytes':
-      return Buffer.from(reader.delimited());
-    case 'bool':
-      return reader.varint() !== 0n;
-    case 'long':
-      return BigInt.asIntN(64, reader.varint());
-    case 'int': {
-      const value = Number(BigInt.asIntN(64, reader.varint()));
-      if (!Number.isSafeInteger(value)) throw malformed('a number over 53 bits');
-      return value;
-    }
-  }
+  if (type === 'string') return Buffer.from(reader.delimited()).toString();
+  if (type === 'bytes') return Buffer.from(reader.delimited());
+  const value = reader.varint();
+  if (type === 'bool') return value !== 0n;
+  const signed = BigInt.asIntN(64, value);
+  if (type === 'long') return signed;
+  if (!Number.isSafeInteger(Number(signed))) throw malformed('a number over 53 bits');
+  return Number(signed);
 }
 
 function zero(field: Field): unknown {

@@ -24,10 +24,16 @@ export class LocalTrees implements AsyncDisposable {
     this.#verbs = verbs;
   }
 
-  /** Receives into the idle copy of that key or a new folder. A copy whose transfer failed is thrown away. @throws Fault */
-  async receive(key: string, call: PacketCall): Promise<{ path: string; transferred: number } & AsyncDisposable> {
-    const copy = this.#idle.get(key) ?? { path: join(this.#root, randomId()), index: new Map() };
-    this.#idle.delete(key);
+  /**
+   * Receives into the idle copy of that key or a new folder. A copy that nobody can ask for again (no key), or whose transfer failed, is
+   * thrown away. @throws Fault
+   */
+  async receive(
+    key: string | undefined,
+    call: PacketCall,
+  ): Promise<{ path: string; transferred: number } & AsyncDisposable> {
+    const copy = this.#idle.get(key ?? '') ?? { path: join(this.#root, randomId()), index: new Map() };
+    if (key !== undefined) this.#idle.delete(key);
     try {
       mkdirSync(copy.path, { recursive: true, mode: 0o700 });
       const transferred = await receiveTree(call, { folder: copy.path, index: copy.index, verbs: this.#verbs });
@@ -35,11 +41,25 @@ export class LocalTrees implements AsyncDisposable {
       const giveBack = async (): Promise<void> => {
         if (returned) return;
         returned = true;
-        await this.#keep(key, copy);
+        if (key === undefined) await rm(copy.path, { recursive: true, force: true });
+        else await this.#keep(key, copy);
       };
       return { path: copy.path, transferred, [Symbol.asyncDispose]: giveBack };
     } catch (error) {
       await rm(copy.path, { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  /** A folder for what a client uploads whole, and what unpacks into it. The caller removes it. */
+  async unpack(bytes: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<string> {
+    const path = join(this.#root, randomId());
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    try {
+      await this.#verbs.unpackArchive(bytes, path, signal);
+      return path;
+    } catch (error) {
+      await rm(path, { recursive: true, force: true });
       throw error;
     }
   }

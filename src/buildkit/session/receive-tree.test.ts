@@ -44,7 +44,7 @@ class Place implements Disposable {
     mkdirSync(this.folder);
   }
 
-  async receive(...packets: readonly Packet[]): Promise<number> {
+  receive(...packets: readonly Packet[]): Promise<number> {
     this.requests = [];
     const call = {
       send: async ({ type, id }: MessageInit<typeof packet>) => {
@@ -56,7 +56,7 @@ class Place implements Disposable {
       })(),
       [Symbol.dispose]: () => {},
     };
-    return await receiveTree(call, { folder: this.folder, index: this.index, verbs });
+    return receiveTree(call, { folder: this.folder, index: this.index, verbs });
   }
 
   [Symbol.dispose](): void {

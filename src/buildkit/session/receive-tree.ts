@@ -16,15 +16,20 @@ export type PacketCall = GrpcCall<typeof packet, typeof packet>;
 /** What Node cannot do to files. `path` never needs following. */
 export interface TreeVerbs {
   setModified(path: string, nanoseconds: bigint): void;
+  /** Makes the entry's xattrs these and no others; `security.capability` and `user.*` are what clients send. */
   setXattrs(path: string, xattrs: ReadonlyMap<string, Uint8Array>): void;
   /** A device or a named pipe. `mode` is Go's os.FileMode. */
   makeNode(path: string, stat: TreeStat): void;
+  /** Unpacks a tar, compressed or not, into an empty folder; links in it are never walked through. @throws Fault */
+  unpackArchive(bytes: AsyncIterable<Uint8Array>, folder: string, signal: AbortSignal): Promise<void>;
 }
 
 /** What a tree holds, by path: a text that changes when the entry does. */
 export type TreeIndex = Map<string, string>;
 
 const maxEntries = 2_000_000;
+/** Names, link targets and xattrs of all entries: what is held in memory for them. */
+const maxDescriptionBytes = 512 << 20;
 /** Files asked for and not yet complete: each holds a descriptor. */
 const maxOpenFiles = 64;
 
@@ -52,6 +57,7 @@ class Receiver implements Disposable {
   readonly #waiting: { id: number; stat: TreeStat }[] = [];
   readonly #open = new Map<number, { descriptor: number; stat: TreeStat }>();
   #entries = 0;
+  #described = 0;
   #walked = false;
   #asked = 0;
 
@@ -82,6 +88,10 @@ class Receiver implements Disposable {
     if (this.#walked) throw protocol('an entry after the last');
     if (this.#entries > maxEntries)
       throw new Fault('invalid', `Cannot receive build context: over ${maxEntries} files`);
+    this.#described += descriptionBytes(stat);
+    if (this.#described > maxDescriptionBytes) {
+      throw new Fault('invalid', `Cannot receive build context: over ${maxDescriptionBytes} bytes of names and attributes`);
+    }
     const path = checkPath(stat.path);
     if (this.#seen.has(path)) throw protocol(`${JSON.stringify(path)} twice`);
     if (this.#seen.get(dirname(path)) !== 'folder') throw protocol(`${JSON.stringify(path)} without its folder`);
@@ -165,7 +175,8 @@ class Receiver implements Disposable {
     const at = join(this.#folder, stat.path);
     const kind = entryKind(stat);
     if (kind !== 'link') chmodSync(at, unixMode(stat));
-    if (stat.xattrs.size > 0) this.#verbs.setXattrs(at, stat.xattrs);
+    // A folder may be the one of last time, with attributes of then.
+    if (stat.xattrs.size > 0 || kind === 'folder') this.#verbs.setXattrs(at, stat.xattrs);
     this.#verbs.setModified(at, stat.modified);
     if (kind !== 'folder') this.#index.set(stat.path, signatureOf(stat));
   }
@@ -178,8 +189,14 @@ class Receiver implements Disposable {
 const folderMark = 'folder';
 
 function signatureOf({ mode, size, modified, linkName, deviceMajor, deviceMinor, xattrs }: TreeStat): string {
-  const attributes = [...xattrs].map(([name, value]) => `${name}=${Buffer.from(value).toString('base64')}`).sort();
+  const attributes = [...xattrs].map(([name, value]) => `${name}=${Buffer.from(value).toString('base64')}`).toSorted();
   return JSON.stringify([mode, size, String(modified), linkName, deviceMajor, deviceMinor, ...attributes]);
+}
+
+function descriptionBytes({ path, linkName, xattrs }: TreeStat): number {
+  let bytes = path.length + linkName.length;
+  for (const [name, value] of xattrs) bytes += name.length + value.length;
+  return bytes;
 }
 
 function protocol(why: string): Fault {

@@ -1,12 +1,15 @@
 /** A client's build session: what it lends, as api/build.ts asks for it. The daemon is the caller (buildkit, session/). */
 import { createHash } from 'node:crypto';
+import { rm } from 'node:fs/promises';
 import type { BuildSecrets, LocalSource, RegistryAuth } from '../../api/index.ts';
+import { tapBytes } from '../../std/index.ts';
 import { GrpcClient, type Metadata } from '../grpc/client.ts';
 import { GrpcFault, grpcCode } from '../grpc/status.ts';
 import { bytesMessage } from '../message/common.ts';
 import { credentialsRequest, credentialsResponse, packet, secretRequest, secretResponse } from '../message/session.ts';
 import { forwardAgent } from './agent.ts';
 import type { LocalTrees } from './local-trees.ts';
+import { sendTree } from './send-tree.ts';
 
 const outputChunkBytes = 1 << 20;
 
@@ -44,7 +47,7 @@ export class Session {
 
   /** The client's directory of that name. */
   source(name: string): LocalSource {
-    const { client, trees, sharedKey, id } = this.#options;
+    const { client, trees, sharedKey } = this.#options;
     return {
       fetch: async ({ followPaths, excludes }, signal) => {
         const metadata = {
@@ -52,16 +55,14 @@ export class Session {
           ...repeated('followpaths', followPaths),
           ...repeated('exclude-patterns', excludes),
         };
-        const owner = sharedKey === '' ? id : sharedKey;
-        const key = createHash('sha256')
-          .update(JSON.stringify([owner, name, followPaths, excludes]))
-          .digest('hex');
+        // What is left out by the rules is not in the copy, so the rules are part of its name.
+        const key = createHash('sha256').update(JSON.stringify([sharedKey, name, followPaths, excludes])).digest('hex');
         using call = client.call(
           '/moby.filesync.v1.FileSync/DiffCopy',
           { request: packet, response: packet },
           { metadata, signal },
         );
-        return await trees.receive(key, call);
+        return await trees.receive(sharedKey === '' ? undefined : key, call);
       },
     };
   }
@@ -71,17 +72,56 @@ export class Session {
     const metadata = { 'buildkit-attachable-exporter-id': String(exporter) };
     const tables = { request: bytesMessage, response: bytesMessage };
     using call = this.#options.client.call('/moby.filesync.v1.FileSend/DiffCopy', tables, { metadata });
-    for await (const chunk of bytes) {
-      for (let at = 0; at < chunk.length; at += outputChunkBytes) {
-        await call.send({ data: chunk.subarray(at, at + outputChunkBytes) });
+    try {
+      for await (const chunk of bytes) {
+        for (let at = 0; at < chunk.length; at += outputChunkBytes) {
+          await call.send({ data: chunk.subarray(at, at + outputChunkBytes) });
+        }
       }
+    } catch (error) {
+      // A client that refuses the file closes the call: why is in its status, not in our failed write.
+      if (error instanceof GrpcFault) for await (const _ of call.messages) continue;
+      throw error;
     }
     call.end();
     for await (const _ of call.messages) continue;
   }
 
-  /** A stream that the client offers by URL: the tar of `docker build -`. */
-  async *upload(url: URL, signal: AbortSignal): AsyncGenerator<Uint8Array, void, void> {
+  /** Sends a folder's tree (`--output type=local,dest=…`). @throws Fault */
+  async sendTree(folder: string, exporter: number): Promise<void> {
+    const metadata = { 'buildkit-attachable-exporter-id': String(exporter) };
+    const tables = { request: packet, response: packet };
+    using call = this.#options.client.call('/moby.filesync.v1.FileSend/DiffCopy', tables, { metadata });
+    await sendTree(call, folder);
+  }
+
+  /**
+   * An archive that the client offers by URL (`docker build -`), unpacked once; it lives as long as the session. As with every context that
+   * is not a directory of the client's, all of it is there, whatever the ignore rules say.
+   */
+  uploaded(url: URL): LocalSource {
+    let unpacked: Promise<{ path: string; transferred: number }> | undefined;
+    return {
+      fetch: async (_, signal) => {
+        const first = unpacked === undefined;
+        unpacked ??= this.#unpack(url, signal);
+        const { path, transferred } = await unpacked;
+        return { path, transferred: first ? transferred : 0, [Symbol.asyncDispose]: async () => {} };
+      },
+    };
+  }
+
+  async #unpack(url: URL, signal: AbortSignal): Promise<{ path: string; transferred: number }> {
+    let transferred = 0;
+    const counted = tapBytes(this.#upload(url, signal), (bytes) => {
+      transferred += bytes.length;
+    });
+    const path = await this.#options.trees.unpack(counted, signal);
+    void this.closed.then(() => rm(path, { recursive: true, force: true }));
+    return { path, transferred };
+  }
+
+  async *#upload(url: URL, signal: AbortSignal): AsyncGenerator<Uint8Array, void, void> {
     const metadata = { urlpath: url.pathname, urlhost: url.host };
     const tables = { request: bytesMessage, response: bytesMessage };
     using call = this.#options.client.call('/moby.upload.v1.Upload/Pull', tables, { metadata, signal });

@@ -1,6 +1,7 @@
 /** The sessions that are open, by id. A build may ask for one before it has come. */
 import type { Duplex } from 'node:stream';
 import { Fault } from '../../std/index.ts';
+import { Arrivals } from '../arrivals.ts';
 import { GrpcClient } from '../grpc/client.ts';
 import { GrpcFault, grpcCode } from '../grpc/status.ts';
 import { int, text } from '../protobuf/field.ts';
@@ -17,8 +18,7 @@ const healthTables = { request: { service: text(1) }, response: { status: int(1)
 export class Sessions {
   readonly #trees: LocalTrees;
   readonly #socketFolder: string;
-  readonly #open = new Map<string, Session>();
-  readonly #waiting = new Set<() => void>();
+  readonly #open = new Arrivals<Session>();
 
   constructor(options: { trees: LocalTrees; socketFolder: string }) {
     this.#trees = options.trees;
@@ -41,7 +41,6 @@ export class Sessions {
       }
       using client = new GrpcClient(connection);
       this.#open.set(id, new Session({ id, sharedKey, client, trees: this.#trees, socketFolder: this.#socketFolder }));
-      for (const wake of this.#waiting) wake();
       const watch = watchHealth(client);
       await client.closed;
       clearInterval(watch);
@@ -51,28 +50,9 @@ export class Sessions {
 
   /** @throws Fault not-found when it does not come in time */
   async get(id: string, signal: AbortSignal): Promise<Session> {
-    const deadline = AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]);
-    for (;;) {
-      const session = this.#open.get(id);
-      if (session !== undefined) return session;
-      if (deadline.aborted) {
-        signal.throwIfAborted();
-        throw new Fault('not-found', `no active session for ${id}: context deadline exceeded`);
-      }
-      await this.#change(deadline);
-    }
-  }
-
-  #change(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const wake = (): void => {
-        this.#waiting.delete(wake);
-        signal.removeEventListener('abort', wake);
-        resolve();
-      };
-      this.#waiting.add(wake);
-      signal.addEventListener('abort', wake, { once: true });
-    });
+    const session = await this.#open.get(id, patienceMs, signal);
+    if (session === undefined) throw new Fault('not-found', `no active session for ${id}: context deadline exceeded`);
+    return session;
   }
 }
 

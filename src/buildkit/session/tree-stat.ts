@@ -1,4 +1,5 @@
 /** What a client says about a file (fsutil.types.Stat): Go's os.FileMode read, and paths that stay inside. */
+import type { BigIntStats } from 'node:fs';
 import { Fault } from '../../std/index.ts';
 import type { stat } from '../message/session.ts';
 import type { Message } from '../protobuf/field.ts';
@@ -26,6 +27,17 @@ export function entryKind({ mode }: TreeStat): EntryKind {
   if ((mode & goMode.link) !== 0) return 'link';
   if ((mode & goMode.socket) !== 0) return 'socket';
   return (mode & (goMode.device | goMode.pipe)) !== 0 ? 'node' : 'file';
+}
+
+/** What Go would say of a file, folder or link; undefined for the rest. */
+export function goModeOf(stats: BigIntStats): number | undefined {
+  const unix = Number(stats.mode);
+  const bit = (mask: number, go: number): number => ((unix & mask) === 0 ? 0 : go);
+  // Added, not or-ed: the bit of a directory is the sign of a 32-bit integer.
+  const permissions = (unix & 0o777) + bit(0o4000, goMode.setuid) + bit(0o2000, goMode.setgid) + bit(0o1000, goMode.sticky);
+  if (stats.isDirectory()) return permissions + 2 ** 31;
+  if (stats.isSymbolicLink()) return permissions + goMode.link;
+  return stats.isFile() ? permissions : undefined;
 }
 
 /** The mode as chmod(2) takes it. */
