@@ -20,7 +20,7 @@ test('bytes go both ways, an end is an end, closing closes', async () => {
   const [near, far] = duplexPair();
   const duplex = duplexOf(rawOf(near));
   far.write('hello');
-  const [first] = await Promise.all([once(duplex, 'data')]);
+  const first = await once(duplex, 'data');
   assert.equal(String(first), 'hello');
   duplex.cork();
   duplex.write('a');

@@ -66,7 +66,11 @@ export function controlMethods(around: Surroundings): [string, Method][] {
     [
       `${service}/Session`,
       bidirectional(bytesMessage, bytesMessage, (requests, call) =>
-        tunnel(requests, around.sessions.accept((name) => call.metadata(name)), call.signal),
+        tunnel(
+          requests,
+          around.sessions.accept((name) => call.metadata(name)),
+          call.signal,
+        ),
       ),
     ],
     [

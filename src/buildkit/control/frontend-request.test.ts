@@ -38,7 +38,11 @@ test('where the context and the Dockerfile are', () => {
   assert.deepEqual(places(request({ filename: 'sub/Other' })), ['context', 'sub/Other', 'dockerfile']);
   const url = 'https://git.example/x.git#main';
   assert.deepEqual(places(request({ context: url })), [{ url }, 'Dockerfile', undefined]);
-  assert.deepEqual(places(request({ context: url, dockerfilekey: 'dockerfile' })), [{ url }, 'Dockerfile', 'dockerfile']);
+  assert.deepEqual(places(request({ context: url, dockerfilekey: 'dockerfile' })), [
+    { url },
+    'Dockerfile',
+    'dockerfile',
+  ]);
   const upload = 'http://buildkit-session/abc';
   assert.deepEqual(places(request({ context: upload })), ['upload /abc', 'Dockerfile', 'upload /abc']);
   const shared = { contextkey: 'c1', dockerfilekey: 'd1', 'local-sessionid:c1': 's2' };
@@ -71,7 +75,11 @@ test('outputs', () => {
     type,
     attributes: new Map(Object.entries(attributes)),
   });
-  const exporters = [exporter('moby', { name: 'a,b', 'annotation.k': 'v' }), exporter('local', {}), exporter('tar', {})];
+  const exporters = [
+    exporter('moby', { name: 'a,b', 'annotation.k': 'v' }),
+    exporter('local', {}),
+    exporter('tar', {}),
+  ];
   const { outputs, annotations } = request({}, { exporters });
   assert.deepEqual(
     outputs.map(({ type, names, write, writeTree }) => [type, names, write !== undefined, writeTree !== undefined]),

@@ -35,7 +35,8 @@ export function frontendRequest(asked: FrontendRequest, lender: Lender): BuildRe
   const context = contextOf(remote, lender, () => local(options.get('contextkey') ?? 'context'));
   // With a remote context the Dockerfile is in it, unless the client says where else.
   const dockerfileSource = (): LocalSource | undefined => {
-    if (remote === undefined || options.has('dockerfilekey')) return local(options.get('dockerfilekey') ?? 'dockerfile');
+    if (remote === undefined || options.has('dockerfilekey'))
+      return local(options.get('dockerfilekey') ?? 'dockerfile');
     return context !== undefined && 'fetch' in context ? context : undefined;
   };
   return {

@@ -33,7 +33,8 @@ export async function* sessionBuild(
   run.result.catch(() => {});
   for await (const event of run.events) {
     const message = statusMessage(event);
-    if (message !== undefined) yield { id: 'moby.buildkit.trace', aux: encode(statusResponse, message).toString('base64') };
+    if (message !== undefined)
+      yield { id: 'moby.buildkit.trace', aux: encode(statusResponse, message).toString('base64') };
   }
   let result: BuildResult;
   try {
@@ -50,7 +51,10 @@ export async function* sessionBuild(
 function queryRequest(query: URLSearchParams): FrontendRequest {
   const remote = query.get('remote') ?? '';
   if (remote === 'upload-request') {
-    throw new Fault('not-implemented', 'Cannot build from an uploaded archive over a session: give the context as a directory');
+    throw new Fault(
+      'not-implemented',
+      'Cannot build from an uploaded archive over a session: give the context as a directory',
+    );
   }
   const options = new Map<string, string>();
   const copy = (option: string, value: string | null): void => {
@@ -103,7 +107,9 @@ function json(query: URLSearchParams, name: string): unknown {
   try {
     return JSON.parse(value);
   } catch (error) {
-    throw new Fault('invalid', `invalid query parameter "${name}": want JSON, got ${JSON.stringify(value)}`, { cause: error });
+    throw new Fault('invalid', `invalid query parameter "${name}": want JSON, got ${JSON.stringify(value)}`, {
+      cause: error,
+    });
   }
 }
 

@@ -53,7 +53,10 @@ test('a call and its answer, of any size that is allowed', async () => {
   const answer = await client.unary('/a/echo', tables, { text: 'ü', count: -1, data });
   assert.deepEqual([answer.text, answer.count], ['ü', -1]);
   assert.ok(data.equals(answer.data));
-  await assert.rejects(client.unary('/a/echo', tables, { data: Buffer.alloc(maxMessageBytes + 1) }), /more than|closed/);
+  await assert.rejects(
+    client.unary('/a/echo', tables, { data: Buffer.alloc(maxMessageBytes + 1) }),
+    /more than|closed/,
+  );
 });
 
 test('metadata arrives, an unknown method is told as one', async () => {
@@ -62,7 +65,10 @@ test('metadata arrives, an unknown method is told as one', async () => {
   using client = new GrpcClient(pair.near);
   const { text: said } = await client.unary('/a/named', tables, {}, { metadata: { 'x-name': 'value' } });
   assert.equal(said, 'value');
-  await assert.rejects(client.unary('/a/missing', tables, {}), { code: grpcCode.unimplemented, kind: 'not-implemented' });
+  await assert.rejects(client.unary('/a/missing', tables, {}), {
+    code: grpcCode.unimplemented,
+    kind: 'not-implemented',
+  });
 });
 
 test('a fault crosses with its kind, its text and its details', async () => {
@@ -76,8 +82,15 @@ test('a fault crosses with its kind, its text and its details', async () => {
     }),
   });
   using client = new GrpcClient(pair.near);
-  await assert.rejects(client.unary('/a/plain', tables, {}), { kind: 'not-found', message: '100% größer\nzweite Zeile' });
-  await assert.rejects(client.unary('/a/detailed', tables, {}), { code: grpcCode.unknown, message: 'it failed', details });
+  await assert.rejects(client.unary('/a/plain', tables, {}), {
+    kind: 'not-found',
+    message: '100% größer\nzweite Zeile',
+  });
+  await assert.rejects(client.unary('/a/detailed', tables, {}), {
+    code: grpcCode.unknown,
+    message: 'it failed',
+    details,
+  });
 });
 
 test('many answers, and messages both ways', async () => {

@@ -90,7 +90,10 @@ class Receiver implements Disposable {
       throw new Fault('invalid', `Cannot receive build context: over ${maxEntries} files`);
     this.#described += descriptionBytes(stat);
     if (this.#described > maxDescriptionBytes) {
-      throw new Fault('invalid', `Cannot receive build context: over ${maxDescriptionBytes} bytes of names and attributes`);
+      throw new Fault(
+        'invalid',
+        `Cannot receive build context: over ${maxDescriptionBytes} bytes of names and attributes`,
+      );
     }
     const path = checkPath(stat.path);
     if (this.#seen.has(path)) throw protocol(`${JSON.stringify(path)} twice`);

@@ -76,7 +76,8 @@ async function describe(
 
 async function sendContent(call: PacketCall, folder: string, id: number, files: Map<number, string>): Promise<void> {
   const path = files.get(id);
-  if (path === undefined) throw new Fault('invalid', `Cannot send output: the client asked for entry ${id}, which is no file`);
+  if (path === undefined)
+    throw new Fault('invalid', `Cannot send output: the client asked for entry ${id}, which is no file`);
   await using file = await open(join(folder, path), constants.O_RDONLY | constants.O_NOFOLLOW);
   const buffer = Buffer.alloc(chunkBytes);
   for (;;) {

@@ -56,7 +56,9 @@ export class Session {
           ...repeated('exclude-patterns', excludes),
         };
         // What is left out by the rules is not in the copy, so the rules are part of its name.
-        const key = createHash('sha256').update(JSON.stringify([sharedKey, name, followPaths, excludes])).digest('hex');
+        const key = createHash('sha256')
+          .update(JSON.stringify([sharedKey, name, followPaths, excludes]))
+          .digest('hex');
         using call = client.call(
           '/moby.filesync.v1.FileSync/DiffCopy',
           { request: packet, response: packet },

@@ -34,7 +34,8 @@ export function goModeOf(stats: BigIntStats): number | undefined {
   const unix = Number(stats.mode);
   const bit = (mask: number, go: number): number => ((unix & mask) === 0 ? 0 : go);
   // Added, not or-ed: the bit of a directory is the sign of a 32-bit integer.
-  const permissions = (unix & 0o777) + bit(0o4000, goMode.setuid) + bit(0o2000, goMode.setgid) + bit(0o1000, goMode.sticky);
+  const permissions =
+    (unix & 0o777) + bit(0o4000, goMode.setuid) + bit(0o2000, goMode.setgid) + bit(0o1000, goMode.sticky);
   if (stats.isDirectory()) return permissions + 2 ** 31;
   if (stats.isSymbolicLink()) return permissions + goMode.link;
   return stats.isFile() ? permissions : undefined;
