@@ -5,6 +5,7 @@ import { decode, encode } from '../protobuf/codec.ts';
 import type { Message, MessageInit, Table } from '../protobuf/field.ts';
 import { endWhole } from './end-whole.ts';
 import { frame, unframe } from './frame.ts';
+import { readBytes } from './read.ts';
 import { GrpcFault, grpcCode, trailersFault } from './status.ts';
 import { connectionWindowBytes, settings } from './window.ts';
 import { writeBytes } from './write.ts';
@@ -100,7 +101,7 @@ async function* received<R extends Table>(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Message<R>, void, void> {
   try {
-    for await (const message of unframe(stream)) yield decode(table, message);
+    for await (const message of unframe(readBytes(stream))) yield decode(table, message);
   } catch (error) {
     signal?.throwIfAborted();
     throw (await ended) ?? error;

@@ -1,12 +1,15 @@
 /** This room's client and server against each other; the stock clients are in buildx.test.ts. */
 import assert from 'node:assert/strict';
-import { connect as connectHttp2, type ClientHttp2Session } from 'node:http2';
+import { type ClientHttp2Session, connect as connectHttp2, createServer as createHttp2 } from 'node:http2';
 import { connect, createServer, type Socket } from 'node:net';
+import { duplexPair } from 'node:stream';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Fault } from '../../std/index.ts';
+import { encode } from '../protobuf/codec.ts';
 import { bytes, int, text } from '../protobuf/field.ts';
 import { GrpcClient } from './client.ts';
-import { maxMessageBytes } from './frame.ts';
+import { frame, maxMessageBytes } from './frame.ts';
 import { serveGrpc } from './server.ts';
 import { bidirectional, type CallContext, type Method, streaming, unary } from './service.ts';
 import { GrpcFault, grpcCode } from './status.ts';
@@ -167,6 +170,29 @@ test('what is no HTTP/2 ends the connection, what is no gRPC ends the call', asy
   assert.equal(await rawStatus(session, Buffer.alloc(0)), String(grpcCode.invalidArgument));
   assert.equal(await rawStatus(session, Buffer.from('000000000108', 'hex')), String(grpcCode.invalidArgument));
   session.destroy();
+});
+
+test('a reset without an error, behind the trailers, takes nothing away', async () => {
+  const server = createHttp2();
+  server.on('stream', (stream) => {
+    stream.on('error', () => {});
+    stream.respond({ ':status': 200 }, { waitForTrailers: true });
+    stream.on('wantTrailers', () => {
+      stream.sendTrailers({ 'grpc-status': '0' });
+      setTimeout(() => stream.close(0), 1);
+    });
+    stream.end(Buffer.concat([1, 2, 3].map((count) => frame(encode(ask, { count })))));
+  });
+  const [near, far] = duplexPair();
+  server.emit('connection', far);
+  using client = new GrpcClient(near);
+  using call = client.call('/a/any', tables);
+  const counts: number[] = [];
+  for await (const { count } of call.messages) {
+    counts.push(count);
+    await sleep(5);
+  }
+  assert.deepEqual(counts, [1, 2, 3]);
 });
 
 /** The status that a call with these bytes ends with. */

@@ -5,6 +5,7 @@ import { messageOf } from '../../std/index.ts';
 import { decode, encode } from '../protobuf/codec.ts';
 import type { Message, Table } from '../protobuf/field.ts';
 import { frame, unframe } from './frame.ts';
+import { readBytes } from './read.ts';
 import { type CallContext, metadataOf, type Method, type Methods } from './service.ts';
 import { asGrpcFault, faultTrailers, GrpcFault, grpcCode, okTrailers } from './status.ts';
 import { endWhole } from './end-whole.ts';
@@ -64,8 +65,7 @@ async function answer(stream: ServerHttp2Stream, method: Method, call: CallConte
 /** The client's messages. Who takes only the first still hears of the stream's end: the rest is let go by. */
 async function* requestsOf(stream: ServerHttp2Stream, method: Method): AsyncGenerator<Message<Table>, void, void> {
   try {
-    const pieces: AsyncIterable<Uint8Array> = stream.iterator({ destroyOnReturn: false });
-    for await (const message of unframe(pieces)) yield decode(method.request, message);
+    for await (const message of unframe(readBytes(stream))) yield decode(method.request, message);
   } finally {
     if (!stream.destroyed) stream.resume();
   }
