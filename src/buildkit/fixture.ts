@@ -18,7 +18,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { BuildEvent, BuildFailure, BuildRequest, BuildResult, Builds } from '../api/index.ts';
 import { Channel, Fault, messageOf } from '../std/index.ts';
-import { Buildkit, h2cHead, type TreeVerbs } from './index.ts';
+import { Buildkit, duplexOf, h2cHead, type RawConnection, type TreeVerbs } from './index.ts';
 
 export const verbs: TreeVerbs = {
   setModified(path, nanoseconds) {
@@ -275,7 +275,7 @@ export class Door implements AsyncDisposable {
     socket.write(`${h2cHead}\r\n`);
     if (head.length > 0) socket.unshift(head);
     this.serving++;
-    await serve(socket);
+    await serve(duplexOf(rawOf(socket)));
     this.serving--;
   }
 
@@ -314,4 +314,18 @@ export function oddTree(root: string): string {
   folderOf(root, { 'a/deep/file': outputBytes.subarray(0, 100_001), 'a-b': 'sorts between a and a/', empty: '' });
   symlinkSync('../../etc/passwd', join(root, 'link'));
   return root;
+}
+
+/** A connection as the server hands it over after an upgrade. */
+export function rawOf(side: Duplex): RawConnection {
+  const pieces = side.iterator({ destroyOnReturn: false });
+  return {
+    read: async () => {
+      const { value, done } = await pieces.next();
+      return done === true ? undefined : (value as Uint8Array);
+    },
+    write: (...bytes) => void bytes.map((each) => side.write(each)),
+    onClose: (listener) => void side.once('close', listener),
+    destroy: () => void side.destroy(),
+  };
 }

@@ -1,20 +1,8 @@
 import assert from 'node:assert/strict';
-import { duplexPair, type Duplex } from 'node:stream';
+import { type Duplex, duplexPair } from 'node:stream';
 import { test } from 'node:test';
-import { duplexOf, type RawConnection } from './raw-duplex.ts';
-
-function rawOf(side: Duplex): RawConnection {
-  const pieces = side.iterator({ destroyOnReturn: false });
-  return {
-    read: async () => {
-      const { value, done } = await pieces.next();
-      return done === true ? undefined : (value as Uint8Array);
-    },
-    write: (...bytes) => void bytes.map((each) => side.write(each)),
-    onClose: (listener) => void side.once('close', listener),
-    destroy: () => void side.destroy(),
-  };
-}
+import { rawOf } from './fixture.ts';
+import { duplexOf } from './raw-duplex.ts';
 
 test('bytes go both ways, an end is an end, closing closes', async () => {
   const [near, far] = duplexPair();

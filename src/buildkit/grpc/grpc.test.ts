@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ClientHttp2Session, connect as connectHttp2, createServer as createHttp2 } from 'node:http2';
 import { connect, createServer, type Socket } from 'node:net';
-import { duplexPair } from 'node:stream';
+import { Duplex, duplexPair } from 'node:stream';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Fault } from '../../std/index.ts';
@@ -183,8 +183,8 @@ test('a reset without an error, behind the trailers, takes nothing away', async 
     });
     stream.end(Buffer.concat([1, 2, 3].map((count) => frame(encode(ask, { count })))));
   });
-  const [near, far] = duplexPair();
-  server.emit('connection', far);
+  const [near, middle] = duplexPair();
+  server.emit('connection', lumped(middle));
   using client = new GrpcClient(near);
   using call = client.call('/a/any', tables);
   const counts: number[] = [];
@@ -194,6 +194,28 @@ test('a reset without an error, behind the trailers, takes nothing away', async 
   }
   assert.deepEqual(counts, [1, 2, 3]);
 });
+
+/** The other end of `middle`, whose writes come out together: frames that follow one another arrive in one piece. */
+function lumped(middle: Duplex): Duplex {
+  const held: Buffer[] = [];
+  const flush = (): void => void (held.length > 0 && middle.write(Buffer.concat(held.splice(0))));
+  const timer = setInterval(flush, 50);
+  const end = new Duplex({
+    read() {},
+    write(chunk: Buffer, _, taken) {
+      held.push(chunk);
+      taken();
+    },
+    destroy(error, done) {
+      clearInterval(timer);
+      done(error);
+    },
+  });
+  middle.on('data', (chunk) => end.push(chunk));
+  middle.once('close', () => end.destroy());
+  middle.once('end', () => end.destroy());
+  return end;
+}
 
 /** The status that a call with these bytes ends with. */
 function rawStatus(session: ClientHttp2Session, body: Buffer): Promise<string> {

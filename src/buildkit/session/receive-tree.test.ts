@@ -107,7 +107,18 @@ test('a folder becomes a link and a link a folder, without what was below', asyn
 });
 
 test('paths that lead out, or through what is no folder, are refused', async () => {
-  for (const path of ['../x', '/x', 'a/../../x', 'a//b', './x', '.', 'nowhere/x', 'a\0b', 'x'.repeat(5000)]) {
+  for (const path of [
+    '../x',
+    '/x',
+    'a/../../x',
+    'a//b',
+    './x',
+    '.',
+    'nowhere/x',
+    'a\0b',
+    'x'.repeat(256),
+    'x/'.repeat(2500),
+  ]) {
     using place = new Place();
     await assert.rejects(place.receive(stat({ path, mode: 0o600 }), last, finish), { kind: 'invalid' }, path);
     assert.deepEqual(readdirSync(place.root), ['in']);
@@ -116,6 +127,13 @@ test('paths that lead out, or through what is no folder, are refused', async () 
   const through = [stat({ path: 'l', mode: link, linkName: '..' }), stat({ path: 'l/x', mode: 0o600 })];
   await assert.rejects(place.receive(...through, last, finish), { kind: 'invalid' });
   assert.deepEqual(readdirSync(place.root), ['in']);
+});
+
+test('a link must have a target', async () => {
+  for (const linkName of ['', 'a\0b', 'x'.repeat(5000)]) {
+    using place = new Place();
+    await assert.rejects(place.receive(stat({ path: 'l', mode: link, linkName }), last, finish), { kind: 'invalid' });
+  }
 });
 
 test('a hard link leads only to a file of the same transfer', async () => {
@@ -157,5 +175,6 @@ test('any order of packets stays inside', async () => {
       }
       assert.deepEqual(readdirSync(place.root), ['in']);
     }),
+    { numRuns: 500 },
   );
 });

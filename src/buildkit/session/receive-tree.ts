@@ -9,7 +9,7 @@ import { Fault } from '../../std/index.ts';
 import type { GrpcCall } from '../grpc/client.ts';
 import { type packet, packetType } from '../message/session.ts';
 import type { Message } from '../protobuf/field.ts';
-import { checkPath, entryKind, type TreeStat, unixMode } from './tree-stat.ts';
+import { checkLinkTarget, checkPath, entryKind, type TreeStat, unixMode } from './tree-stat.ts';
 
 export type PacketCall = GrpcCall<typeof packet, typeof packet>;
 
@@ -110,7 +110,7 @@ class Receiver implements Disposable {
     if (kind === 'socket') return;
     const at = join(this.#folder, path);
     if (kind === 'link') {
-      symlinkSync(stat.linkName, at);
+      symlinkSync(checkLinkTarget(stat), at);
       this.#settle(stat);
     } else if (kind === 'node') {
       this.#verbs.makeNode(at, stat);

@@ -8,7 +8,9 @@ export type TreeStat = Message<typeof stat>;
 
 export type EntryKind = 'file' | 'folder' | 'link' | 'node' | 'socket';
 
-const maxPathBytes = 4096;
+/** As Linux has them (limits.h): PATH_MAX with its end, NAME_MAX. */
+const maxPathBytes = 4095;
+const maxNameBytes = 255;
 
 /** Bits of Go's os.FileMode (pkg.go.dev/io/fs#FileMode). */
 const goMode = {
@@ -52,7 +54,15 @@ export function checkPath(path: string): string {
   const bad =
     path.includes('\0') ||
     Buffer.byteLength(path) > maxPathBytes ||
-    path.split('/').some((name) => name === '' || name === '.' || name === '..');
+    path.split('/').some((name) => ['', '.', '..'].includes(name) || Buffer.byteLength(name) > maxNameBytes);
   if (bad) throw new Fault('invalid', `Cannot receive build context: bad path ${JSON.stringify(path.slice(0, 200))}`);
   return path;
+}
+
+/** Where a symbolic link leads is its own affair, but it must lead somewhere. @throws Fault invalid */
+export function checkLinkTarget({ path, linkName }: TreeStat): string {
+  if (linkName === '' || linkName.includes('\0') || Buffer.byteLength(linkName) > maxPathBytes) {
+    throw new Fault('invalid', `Cannot receive build context: bad target of link ${JSON.stringify(path)}`);
+  }
+  return linkName;
 }
