@@ -54,6 +54,8 @@ class Receiver implements Disposable {
   readonly #verbs: TreeVerbs;
   readonly #seen = new Map<string, 'folder' | 'file' | 'other'>();
   readonly #folders: TreeStat[] = [];
+  /** Hard links, made when what they lead to is whole. */
+  readonly #links: TreeStat[] = [];
   readonly #waiting: { id: number; stat: TreeStat }[] = [];
   readonly #open = new Map<number, { descriptor: number; stat: TreeStat }>();
   #entries = 0;
@@ -118,11 +120,8 @@ class Receiver implements Disposable {
     } else if (stat.linkName !== '') {
       const isFile = stat.linkName !== path && this.#seen.get(checkPath(stat.linkName)) === 'file';
       if (!isFile) throw protocol(`a hard link to ${JSON.stringify(stat.linkName)}`);
-      linkSync(join(this.#folder, stat.linkName), at);
-      this.#index.set(path, signature);
+      this.#links.push(stat);
     } else {
-      // Made now, filled later: a hard link to it may come before its content does.
-      closeSync(openSync(at, 'wx', 0o600));
       this.#waiting.push({ id, stat });
     }
   }
@@ -149,13 +148,17 @@ class Receiver implements Disposable {
   async #ask(): Promise<void> {
     while (this.#open.size < maxOpenFiles && this.#asked < this.#waiting.length) {
       const { id, stat } = this.#waiting[this.#asked++]!;
-      const descriptor = openSync(join(this.#folder, stat.path), 'r+');
+      const descriptor = openSync(join(this.#folder, stat.path), 'wx', 0o600);
       this.#open.set(id, { descriptor, stat });
       await this.#call.send({ type: packetType.request, id });
     }
     if (!this.#walked || this.#open.size > 0 || this.finished || this.#asked === Infinity) return;
     this.#asked = Infinity;
     for (const path of this.#before.keys()) this.#remove(path);
+    for (const stat of this.#links) {
+      linkSync(join(this.#folder, stat.linkName), join(this.#folder, stat.path));
+      this.#index.set(stat.path, signatureOf(stat));
+    }
     for (const stat of this.#folders.reverse()) this.#settle(stat);
     await this.#call.send({ type: packetType.finish });
   }
