@@ -62,6 +62,8 @@ class Receiver implements Disposable {
   #described = 0;
   #walked = false;
   #asked = 0;
+  /** All is here and the client was told so. */
+  #complete = false;
 
   constructor(call: PacketCall, folder: string, index: TreeIndex, verbs: TreeVerbs) {
     this.#call = call;
@@ -152,8 +154,8 @@ class Receiver implements Disposable {
       this.#open.set(id, { descriptor, stat });
       await this.#call.send({ type: packetType.request, id });
     }
-    if (!this.#walked || this.#open.size > 0 || this.finished || this.#asked === Infinity) return;
-    this.#asked = Infinity;
+    if (!this.#walked || this.#open.size > 0 || this.#complete) return;
+    this.#complete = true;
     for (const path of this.#before.keys()) this.#remove(path);
     for (const stat of this.#links) {
       linkSync(join(this.#folder, stat.linkName), join(this.#folder, stat.path));
