@@ -151,6 +151,7 @@ test('content that nobody asked for, entries twice, an early end', async () => {
   await assert.rejects(place.receive(data(0, 'x')), /nobody asked for/);
   await assert.rejects(place.receive(stat({ path: 'a' }), stat({ path: 'a' })), /twice/);
   await assert.rejects(place.receive(stat({ path: 'b' }), last), /stopped early/);
+  await assert.rejects(place.receive(stat({ path: 'c' }), last, finish), /before all content/);
 });
 
 test('any order of packets stays inside', async () => {

@@ -81,6 +81,7 @@ class Receiver implements Disposable {
     } else if (type === packetType.data) this.#data(id, data);
     else if (type === packetType.error) throw new Fault('invalid', `Cannot receive build context: ${data.toString()}`);
     else if (type === packetType.finish) {
+      if (!this.#complete) throw protocol('its end before all content');
       this.finished = true;
       this.#call.end();
     } else throw protocol(`packet type ${type}`);
