@@ -38,6 +38,7 @@ const arrows: Record<string, readonly string[]> = {
     'container',
   ],
   server: ['std', 'api', 'engine'],
+  buildkit: ['std', 'api'],
   client: ['std', 'api'],
   cli: ['std', 'api', 'client'],
 };

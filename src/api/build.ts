@@ -81,7 +81,7 @@ export interface BuildCacheLocation {
   attributes: Readonly<Record<string, string>>;
 }
 
-/** `write` takes the bytes of a file that the client keeps (tar, oci, docker), or is called once a file for `local`. */
+/** `write` takes the bytes of a file that the client keeps (tar, oci, docker); `writeTree`, for `local`, the path of a folder with the tree. */
 export interface BuildOutput {
   type: 'image' | 'docker' | 'oci' | 'tar' | 'local' | 'cacheonly';
   /** Names, for `image`. */
@@ -89,6 +89,7 @@ export interface BuildOutput {
   push: boolean;
   attributes: Readonly<Record<string, string>>;
   write: ((bytes: AsyncIterable<Uint8Array>) => Promise<void>) | undefined;
+  writeTree?: (folder: string) => Promise<void>;
 }
 
 /** A range in a file of the request; lines and columns from 1. */

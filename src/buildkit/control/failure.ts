@@ -1,0 +1,35 @@
+/** A failed build as a gRPC status whose details show the place in the Dockerfile (buildkit, solver/errdefs and util/grpcerrors). */
+import type { BuildFailure } from '../../api/index.ts';
+import { asGrpcFault, GrpcFault, grpcCode, type StatusDetail } from '../grpc/status.ts';
+import { rangeOf, sourceInfoOf } from './status.ts';
+
+/** Details of BuildKit's errors are JSON of its own types, named by these. */
+const detailUrl = (name: string): string => `github.com/moby/buildkit/errdefs.${name}+json`;
+
+export function buildFault(error: unknown): GrpcFault {
+  const failure = failureOf(error);
+  if (failure === undefined) return asGrpcFault(error);
+  const details: StatusDetail[] = [];
+  if (failure.vertex !== undefined) details.push(detail('Vertex', { digest: failure.vertex }));
+  if (failure.source !== undefined && failure.text !== undefined) {
+    const { data, ...info } = sourceInfoOf(failure.source.file, failure.text);
+    details.push(
+      detail('Source', {
+        info: { ...info, data: Buffer.from(data).toString('base64') },
+        ranges: [rangeOf(failure.source)],
+      }),
+    );
+  }
+  return new GrpcFault(grpcCode.unknown, failure.message, details);
+}
+
+function detail(name: string, value: object): StatusDetail {
+  return { typeUrl: detailUrl(name), value: Buffer.from(JSON.stringify(value)) };
+}
+
+function failureOf(error: unknown): BuildFailure | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const cause = error.cause;
+  const isFailure = typeof cause === 'object' && cause !== null && 'message' in cause && 'exitCode' in cause;
+  return isFailure ? (cause as BuildFailure) : undefined;
+}

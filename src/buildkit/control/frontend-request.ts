@@ -1,0 +1,186 @@
+/**
+ * What dockerfile.v0 is asked for (buildkit, frontend/dockerui/config.go; docker/buildx, build/opt.go), as one build request. Pure: sources and
+ * outputs come in as functions.
+ */
+import type { BuildCacheLocation, BuildOutput, BuildRequest, BuildSecrets, LocalSource } from '../../api/index.ts';
+import { Fault, parseBytes } from '../../std/index.ts';
+
+export interface Lender {
+  /** A directory of the client's; `session` is another's than the build's own where clients share. */
+  source(name: string, session: string | undefined): LocalSource;
+  /** The archive that the client offers under that URL. */
+  uploaded(url: URL): LocalSource;
+  readonly secrets: BuildSecrets;
+  /** Sends the file of the n-th exporter. */
+  sendFile(exporter: number, bytes: AsyncIterable<Uint8Array>): Promise<void>;
+  /** Sends a folder for the n-th exporter. */
+  sendTree(exporter: number, folder: string): Promise<void>;
+}
+
+export interface FrontendRequest {
+  id: string;
+  options: ReadonlyMap<string, string>;
+  exporters: readonly { type: string; attributes: ReadonlyMap<string, string> }[];
+  cacheImports: readonly { type: string; attributes: ReadonlyMap<string, string> }[];
+  cacheExports: readonly { type: string; attributes: ReadonlyMap<string, string> }[];
+  entitlements: readonly string[];
+}
+
+/** @throws Fault invalid, not-implemented */
+export function frontendRequest(asked: FrontendRequest, lender: Lender): BuildRequest {
+  const { options } = asked;
+  const network = options.get('force-network-mode');
+  const remote = options.get('context');
+  const local = (name: string): LocalSource => lender.source(name, options.get(`local-sessionid:${name}`));
+  const context = contextOf(remote, lender, () => local(options.get('contextkey') ?? 'context'));
+  // With a remote context the Dockerfile is in it, unless the client says where else.
+  const dockerfileSource = (): LocalSource | undefined => {
+    if (remote === undefined || options.has('dockerfilekey'))
+      return local(options.get('dockerfilekey') ?? 'dockerfile');
+    return context !== undefined && 'fetch' in context ? context : undefined;
+  };
+  return {
+    id: asked.id,
+    context,
+    dockerfile: { path: options.get('filename') ?? 'Dockerfile', source: dockerfileSource() },
+    namedContexts: namedContexts(options, local),
+    target: options.get('target') || undefined,
+    buildArgs: prefixed(options, 'build-arg:'),
+    labels: prefixed(options, 'label:'),
+    annotations: annotations(asked),
+    platform: options.get('platform') || undefined,
+    noCache: noCache(options.get('no-cache')),
+    pull: options.get('image-resolve-mode') === 'pull',
+    cacheFrom: distinct([...asked.cacheImports.map(location), ...importsOption(options.get('cache-imports'))]),
+    cacheTo: asked.cacheExports.map(location),
+    network: network === undefined || network === 'sandbox' ? 'default' : network,
+    extraHosts: list(options.get('add-hosts')).map((each) => each.replace('=', ':')),
+    limits: limits(options),
+    allowInsecure: asked.entitlements.includes('security.insecure'),
+    secrets: lender.secrets,
+    outputs: asked.exporters.map((exporter, index) => output(exporter, index, lender)),
+    check: checks(options.get('requestid')),
+  };
+}
+
+/** The host under which clients offer archives of theirs (buildkit, session/upload). */
+const sessionHost = 'buildkit-session';
+
+function contextOf(remote: string | undefined, lender: Lender, local: () => LocalSource): BuildRequest['context'] {
+  if (remote === undefined) return local();
+  const url = URL.canParse(remote) ? new URL(remote) : undefined;
+  return url?.hostname === sessionHost ? lender.uploaded(url) : { url: remote };
+}
+
+function checks(subrequest: string | undefined): boolean {
+  if (subrequest === undefined) return false;
+  if (subrequest === 'frontend.lint') return true;
+  throw new Fault('not-implemented', `Cannot answer ${JSON.stringify(subrequest)}: this builder knows frontend.lint`);
+}
+
+function prefixed(options: ReadonlyMap<string, string>, prefix: string): Map<string, string> {
+  return new Map(
+    [...options].filter(([key]) => key.startsWith(prefix)).map(([key, value]) => [key.slice(prefix.length), value]),
+  );
+}
+
+function namedContexts(
+  options: ReadonlyMap<string, string>,
+  local: (name: string) => LocalSource,
+): BuildRequest['namedContexts'] {
+  const contexts = new Map<string, LocalSource | { url: string } | { image: string }>();
+  for (const [name, value] of prefixed(options, 'context:')) {
+    if (value.startsWith('docker-image://')) contexts.set(name, { image: value.slice('docker-image://'.length) });
+    else if (value.startsWith('local:')) contexts.set(name, local(value.slice('local:'.length)));
+    else if (/^(https?|git|ssh):|^git@/.test(value)) contexts.set(name, { url: value });
+    else throw new Fault('invalid', `unsupported context source ${value.split(':')[0]} for ${name}`);
+  }
+  return contexts;
+}
+
+/** "" is every step, else stages. */
+function noCache(value: string | undefined): BuildRequest['noCache'] {
+  if (value === undefined) return false;
+  return value === '' ? true : list(value);
+}
+
+function list(value: string | undefined): string[] {
+  return (value ?? '').split(',').filter((each) => each !== '');
+}
+
+function annotations({ exporters }: FrontendRequest): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const { attributes } of exporters) {
+    for (const [key, value] of attributes) {
+      const name = /^annotation(?:-manifest)?(?:\[[^\]]*\])?\.(.+)$/.exec(key)?.[1];
+      if (name !== undefined) found.set(name, value);
+    }
+  }
+  return found;
+}
+
+function location({ type, attributes }: FrontendRequest['cacheImports'][number]): BuildCacheLocation {
+  return { type, attributes: Object.fromEntries(attributes) };
+}
+
+/** Clients say the same import in the request and as an option. */
+function distinct(locations: readonly BuildCacheLocation[]): BuildCacheLocation[] {
+  return [...new Map(locations.map((each) => [JSON.stringify(each), each])).values()];
+}
+
+/** JSON of BuildKit's own CacheOptionsEntry. */
+function importsOption(value: string | undefined): BuildCacheLocation[] {
+  if (value === undefined || value === '') return [];
+  try {
+    const entries = JSON.parse(value) as { Type: string; Attrs: Record<string, string> }[];
+    return entries.map(({ Type, Attrs }) => ({ type: Type, attributes: { ...Attrs } }));
+  } catch (error) {
+    throw new Fault('invalid', `failed to unmarshal cache-imports (${JSON.stringify(value)})`, { cause: error });
+  }
+}
+
+function limits(options: ReadonlyMap<string, string>): BuildRequest['limits'] {
+  const number = (name: string): number => {
+    const value = options.get(name) ?? '0';
+    const parsed = /^-?\d+$/.test(value) ? Number(value) : parseBytes(value);
+    if (parsed === undefined) throw new Fault('invalid', `could not parse ${name}: ${JSON.stringify(value)}`);
+    return parsed;
+  };
+  return {
+    memory: number('memory'),
+    memorySwap: number('memswap'),
+    cpuShares: number('cpushares'),
+    cpuPeriod: number('cpuperiod'),
+    cpuQuota: number('cpuquota'),
+    cpusetCpus: options.get('cpusetcpus') ?? '',
+    cpusetMems: options.get('cpusetmems') ?? '',
+    shmSize: number('shm-size'),
+    ulimits: list(options.get('ulimit')).map(ulimit),
+    cgroupParent: options.get('cgroup-parent') ?? '',
+  };
+}
+
+/** `name=soft[:hard]`. */
+function ulimit(value: string): { Name: string; Soft: number; Hard: number } {
+  const match = /^([a-z]+)=(-?\d+)(?::(-?\d+))?$/.exec(value);
+  if (match === null) throw new Fault('invalid', `invalid ulimit argument: ${value}`);
+  return { Name: match[1]!, Soft: Number(match[2]), Hard: Number(match[3] ?? match[2]) };
+}
+
+function output(
+  { type, attributes }: FrontendRequest['exporters'][number],
+  index: number,
+  lender: Lender,
+): BuildOutput {
+  const known = { moby: 'image', image: 'image', docker: 'docker', oci: 'oci', tar: 'tar', local: 'local' } as const;
+  const kind = known[type as keyof typeof known];
+  if (kind === undefined) throw new Fault('invalid', `exporter ${JSON.stringify(type)} could not be found`);
+  return {
+    type: kind,
+    names: list(attributes.get('name')),
+    push: attributes.get('push') === 'true',
+    attributes: Object.fromEntries(attributes),
+    write: kind === 'image' || kind === 'local' ? undefined : (bytes) => lender.sendFile(index, bytes),
+    ...(kind === 'local' ? { writeTree: (folder) => lender.sendTree(index, folder) } : {}),
+  };
+}

@@ -1,0 +1,84 @@
+/** One Control.Solve and what its client does beside it: frontends it asks for through the bridge, the progress it follows, what it returns. */
+import type { BuildResult, BuildRun } from '../../api/index.ts';
+import { Channel, Fault, randomId } from '../../std/index.ts';
+import type { GrpcFault } from '../grpc/status.ts';
+import type { solveRequest } from '../message/control.ts';
+import type { Message } from '../protobuf/field.ts';
+import type { Session } from '../session/session.ts';
+import { type StatusMessage, statusMessage } from './status.ts';
+
+/** A frontend's result that the client may name. */
+interface Built {
+  id: string;
+  result: BuildResult;
+}
+
+export interface Returned {
+  ref: string | undefined;
+  fault: GrpcFault | undefined;
+}
+
+export class Job {
+  readonly request: Message<typeof solveRequest>;
+  readonly session: Session;
+  readonly signal: AbortSignal;
+  readonly #runs = new Channel<BuildRun>();
+  readonly #built = new Map<string, Built>();
+  readonly #returned = Promise.withResolvers<Returned>();
+  #followed = false;
+
+  constructor(request: Message<typeof solveRequest>, session: Session, signal: AbortSignal) {
+    this.request = request;
+    this.session = session;
+    this.signal = signal;
+  }
+
+  /** Follows a run to its end and keeps its result under a new reference. @throws what the run throws */
+  async complete(run: BuildRun): Promise<Built> {
+    this.#runs.push(run);
+    const built = { id: randomId(), result: await run.result };
+    this.#built.set(built.id, built);
+    return built;
+  }
+
+  /** @throws Fault not-found */
+  built(ref: string): BuildResult {
+    const found = this.#built.get(ref);
+    if (found === undefined) throw new Fault('not-found', `no such ref: ${ref}`);
+    return found.result;
+  }
+
+  return(returned: Returned): void {
+    this.#returned.resolve(returned);
+  }
+
+  /** What the client returned. @throws the signal's reason */
+  async returned(): Promise<Returned> {
+    const { promise, reject } = Promise.withResolvers<never>();
+    const abort = (): void => reject(this.signal.reason as Error);
+    this.signal.addEventListener('abort', abort, { once: true });
+    if (this.signal.aborted) abort();
+    try {
+      return await Promise.race([this.#returned.promise, promise]);
+    } finally {
+      this.signal.removeEventListener('abort', abort);
+    }
+  }
+
+  /** No more runs: the status ends once it is told. */
+  finish(): void {
+    this.#runs.close();
+  }
+
+  /** Progress from the first run on, for one follower. @throws Fault conflict */
+  async *status(): AsyncGenerator<StatusMessage, void, void> {
+    if (this.#followed) throw new Fault('conflict', `Cannot follow build ${this.request.ref}: it is followed already`);
+    this.#followed = true;
+    for await (const run of this.#runs) {
+      for await (const event of run.events) {
+        const message = statusMessage(event);
+        if (message !== undefined) yield message;
+      }
+    }
+  }
+}

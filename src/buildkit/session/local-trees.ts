@@ -1,0 +1,84 @@
+/** Copies of clients' directories, kept between builds so that a second build transfers only what changed. They die with the process. */
+import { mkdirSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { randomId } from '../../std/index.ts';
+import { type PacketCall, receiveTree, type TreeIndex, type TreeVerbs } from './receive-tree.ts';
+
+interface Copy {
+  readonly path: string;
+  readonly index: TreeIndex;
+}
+
+const maxKept = 16;
+
+export class LocalTrees implements AsyncDisposable {
+  readonly #root: string;
+  readonly #verbs: TreeVerbs;
+  /** By shared key; the least recently used first. A copy in use is not here. */
+  readonly #idle = new Map<string, Copy>();
+
+  /** `root` is a folder of ours, empty. */
+  constructor(root: string, verbs: TreeVerbs) {
+    this.#root = root;
+    this.#verbs = verbs;
+  }
+
+  /**
+   * Receives into the idle copy of that key or a new folder. A copy that nobody can ask for again (no key), or whose transfer failed, is
+   * thrown away. @throws Fault
+   */
+  async receive(
+    key: string | undefined,
+    call: PacketCall,
+  ): Promise<{ path: string; transferred: number } & AsyncDisposable> {
+    const copy = this.#idle.get(key ?? '') ?? { path: join(this.#root, randomId()), index: new Map() };
+    if (key !== undefined) this.#idle.delete(key);
+    try {
+      mkdirSync(copy.path, { recursive: true, mode: 0o700 });
+      const transferred = await receiveTree(call, { folder: copy.path, index: copy.index, verbs: this.#verbs });
+      let returned = false;
+      const giveBack = async (): Promise<void> => {
+        if (returned) return;
+        returned = true;
+        if (key === undefined) await rm(copy.path, { recursive: true, force: true });
+        else await this.#keep(key, copy);
+      };
+      return { path: copy.path, transferred, [Symbol.asyncDispose]: giveBack };
+    } catch (error) {
+      await rm(copy.path, { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  /** A folder for what a client uploads whole, and what unpacks into it. The caller removes it. */
+  async unpack(bytes: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<string> {
+    const path = join(this.#root, randomId());
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    try {
+      await this.#verbs.unpackArchive(bytes, path, signal);
+      return path;
+    } catch (error) {
+      await rm(path, { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  async #keep(key: string, copy: Copy): Promise<void> {
+    const other = this.#idle.get(key);
+    this.#idle.delete(key);
+    this.#idle.set(key, copy);
+    if (other !== undefined) await rm(other.path, { recursive: true, force: true });
+    for (const [oldest, { path }] of this.#idle) {
+      if (this.#idle.size <= maxKept) break;
+      this.#idle.delete(oldest);
+      await rm(path, { recursive: true, force: true });
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const copies = [...this.#idle.values()];
+    this.#idle.clear();
+    for (const { path } of copies) await rm(path, { recursive: true, force: true });
+  }
+}

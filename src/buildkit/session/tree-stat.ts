@@ -1,0 +1,68 @@
+/** What a client says about a file (fsutil.types.Stat): Go's os.FileMode read, and paths that stay inside. */
+import type { BigIntStats } from 'node:fs';
+import { Fault } from '../../std/index.ts';
+import type { stat } from '../message/session.ts';
+import type { Message } from '../protobuf/field.ts';
+
+export type TreeStat = Message<typeof stat>;
+
+export type EntryKind = 'file' | 'folder' | 'link' | 'node' | 'socket';
+
+/** As Linux has them (limits.h): PATH_MAX with its end, NAME_MAX. */
+const maxPathBytes = 4095;
+const maxNameBytes = 255;
+
+/** Bits of Go's os.FileMode (pkg.go.dev/io/fs#FileMode). */
+const goMode = {
+  directory: 1 << 31,
+  link: 1 << 27,
+  device: 1 << 26,
+  pipe: 1 << 25,
+  socket: 1 << 24,
+  setuid: 1 << 23,
+  setgid: 1 << 22,
+  sticky: 1 << 20,
+} as const;
+
+export function entryKind({ mode }: TreeStat): EntryKind {
+  if ((mode & goMode.directory) !== 0) return 'folder';
+  if ((mode & goMode.link) !== 0) return 'link';
+  if ((mode & goMode.socket) !== 0) return 'socket';
+  return (mode & (goMode.device | goMode.pipe)) !== 0 ? 'node' : 'file';
+}
+
+/** What Go would say of a file, folder or link; undefined for the rest. */
+export function goModeOf(stats: BigIntStats): number | undefined {
+  const unix = Number(stats.mode);
+  const bit = (mask: number, go: number): number => ((unix & mask) === 0 ? 0 : go);
+  // Added, not or-ed: the bit of a directory is the sign of a 32-bit integer.
+  const permissions =
+    (unix & 0o777) + bit(0o4000, goMode.setuid) + bit(0o2000, goMode.setgid) + bit(0o1000, goMode.sticky);
+  if (stats.isDirectory()) return permissions + 2 ** 31;
+  if (stats.isSymbolicLink()) return permissions + goMode.link;
+  return stats.isFile() ? permissions : undefined;
+}
+
+/** The mode as chmod(2) takes it. */
+export function unixMode({ mode }: TreeStat): number {
+  const bit = (go: number, unix: number): number => ((mode & go) === 0 ? 0 : unix);
+  return (mode & 0o777) | bit(goMode.setuid, 0o4000) | bit(goMode.setgid, 0o2000) | bit(goMode.sticky, 0o1000);
+}
+
+/** A relative path without "." and ".."; so that `join` cannot leave the tree. @throws Fault invalid */
+export function checkPath(path: string): string {
+  const bad =
+    path.includes('\0') ||
+    Buffer.byteLength(path) > maxPathBytes ||
+    path.split('/').some((name) => ['', '.', '..'].includes(name) || Buffer.byteLength(name) > maxNameBytes);
+  if (bad) throw new Fault('invalid', `Cannot receive build context: bad path ${JSON.stringify(path.slice(0, 200))}`);
+  return path;
+}
+
+/** Where a symbolic link leads is its own affair, but it must lead somewhere. @throws Fault invalid */
+export function checkLinkTarget({ path, linkName }: TreeStat): string {
+  if (linkName === '' || linkName.includes('\0') || Buffer.byteLength(linkName) > maxPathBytes) {
+    throw new Fault('invalid', `Cannot receive build context: bad target of link ${JSON.stringify(path)}`);
+  }
+  return linkName;
+}
