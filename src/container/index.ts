@@ -4,3 +4,6 @@ export type { Settings } from './context.ts';
 export { restartUnhealthyAnnotation } from './create.ts';
 export { hasBlockWeight, hasSwapLimit, ownCapabilities } from './host-facts.ts';
 export { type HostFacts, logDrivers } from './validate.ts';
+export { runStep, type StepContext, type StepRequest, type StepResult } from './step.ts';
+export { clearSteps } from './step-leftovers.ts';
+export type { StepMount } from './step-mounts.ts';
