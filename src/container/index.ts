@@ -1,4 +1,5 @@
 /** The lifecycle of one container, and Docker's verbs over all of them. */
+export { TreeWriter, type TreeWriterOptions } from './archive-writer.ts';
 export { openContainers, type ContainerRoom, type ContainerRoomOptions, untilLimit } from './containers.ts';
 export type { Settings } from './context.ts';
 export { restartUnhealthyAnnotation } from './create.ts';

@@ -2,18 +2,9 @@
  * Mount points that a root filesystem lacks, there while something is mounted on them. What nobody filled goes again, and the times of
  * the folders around it come back, so that the layer that is made of the root does not tell.
  */
-import {
-  closeSync,
-  fstatSync,
-  lstatSync,
-  mkdirSync,
-  readlinkSync,
-  rmdirSync,
-  unlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { closeSync, fstatSync, lstatSync, mkdirSync, rmdirSync, unlinkSync, writeFileSync } from 'node:fs';
 import { posix } from 'node:path';
-import { descriptorPath, must, openFlags, openInRoot, setTimes } from '../linux/index.ts';
+import { descriptorPath, must, openFlags, openInRoot, resolveInRoot, setTimes } from '../linux/index.ts';
 import { errorCode } from '../std/index.ts';
 import { withRoot } from './rootfs.ts';
 
@@ -43,7 +34,7 @@ export function lendMountPoints(root: string, points: readonly MountPoint[]): Di
   try {
     withRoot(root, (fd) => {
       for (const { path, kind } of points) {
-        const parts = withoutLinks(fd, path).split('/').filter(Boolean);
+        const parts = resolveInRoot(fd, path).split('/').filter(Boolean);
         let folder = '/';
         for (const [index, name] of parts.entries()) {
           makeStub(fd, folder, name, index < parts.length - 1 ? 'directory' : kind, stubs);
@@ -95,34 +86,5 @@ function removeStub(root: string, { folder, name, kind, beforeNs, afterNs }: Stu
   } catch (error) {
     // Whoever ran there has removed it, filled it, or put something else in its way: it is theirs now.
     if (!['ENOENT', 'ENOTDIR', 'ENOTEMPTY', 'EEXIST', 'ELOOP'].includes(errorCode(error) ?? '')) throw error;
-  }
-}
-
-const mostLinks = 40;
-
-/** The path with its links followed, dangling ones too; never outside of the root, as `..` ends there. */
-function withoutLinks(root: number, path: string, seen = 0): string {
-  const parts = posix.resolve('/', path).split('/').filter(Boolean);
-  let done = '/';
-  for (const [index, part] of parts.entries()) {
-    const target = linkTarget(root, done, part);
-    if (target !== undefined && seen < mostLinks) {
-      return withoutLinks(root, posix.join(posix.resolve(done, target), ...parts.slice(index + 1)), seen + 1);
-    }
-    done = posix.join(done, part);
-  }
-  return done;
-}
-
-function linkTarget(root: number, folder: string, name: string): string | undefined {
-  let parent;
-  try {
-    parent = openInRoot(root, folder, openFlags.path);
-    return readlinkSync(`${descriptorPath(parent)}/${name}`);
-  } catch (error) {
-    if (['ENOENT', 'ENOTDIR', 'EINVAL', 'ELOOP'].includes(errorCode(error) ?? '')) return undefined;
-    throw error;
-  } finally {
-    if (parent !== undefined) closeSync(parent);
   }
 }

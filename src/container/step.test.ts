@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
 import {
   chmodSync,
   copyFileSync,
@@ -15,16 +14,12 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { release, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { cgroupFolders, cgroupLayout, removeEmptyCgroup } from '../linux/index.ts';
-import { openNetworking } from '../network/index.ts';
-import { describeRuntime, findProgram, Runtime } from '../runtime/index.ts';
-import { silentLogger } from '../std/index.ts';
-import type { Settings } from './context.ts';
-import { ownCapabilities } from './host-facts.ts';
+import { noLimits, openSteps, unusable } from '../../test/support/steps.ts';
+import { cgroupFolders } from '../linux/index.ts';
 import { runStep, type StepContext, stepDirectory, type StepRequest, type StepResult } from './step.ts';
 import { clearSteps } from './step-leftovers.ts';
 import type { StepMount } from './step-mounts.ts';
@@ -52,22 +47,8 @@ interface Fixture extends AsyncDisposable {
 
 const live = new AbortController().signal;
 
-const noLimits: StepRequest['limits'] = {
-  memory: 0,
-  memorySwap: 0,
-  cpuShares: 0,
-  cpuPeriod: 0,
-  cpuQuota: 0,
-  cpusetCpus: '',
-  cpusetMems: '',
-  shmSize: 0,
-  ulimits: [],
-  cgroupParent: '',
-};
-
 async function open(runtimeName: string): Promise<Fixture> {
   const root = mkdtempSync(join(tmpdir(), 'wherry-step-'));
-  const mark = randomBytes(2).toString('hex');
   const rootfs = join(root, 'rootfs');
   for (const name of ['bin', 'etc', 'tmp', 'proc', 'dev', 'sys']) mkdirSync(join(rootfs, name), { recursive: true });
   copyFileSync(busybox!, join(rootfs, 'bin/busybox'));
@@ -90,74 +71,8 @@ async function open(runtimeName: string): Promise<Fixture> {
     symlinkSync('busybox', join(rootfs, 'bin', name));
   writeFileSync(join(rootfs, 'etc/passwd'), 'root:x:0:0::/root:/bin/sh\nweb:x:33:44::/srv:/bin/sh\n');
   utimesSync(join(rootfs, 'etc'), 1000, 1000);
-  const networking = await openNetworking({
-    root: join(root, 'net'),
-    runRoot: join(root, 'run'),
-    bridge: `ws${mark}`,
-    bip: undefined,
-    addressPools: [{ base: `10.${16 + (randomBytes(1)[0]! % 200)}.0.0/16`, size: 26 }],
-    tableName: `wherry_test_${mark}`,
-    defaultPublishAddress: '',
-    respectHostFirewall: false,
-    dns: ['192.0.2.53'],
-    dnsSearch: [],
-    dnsOptions: [],
-    hostGatewayIp: '192.0.2.1',
-    mtu: 1500,
-    ipv6: false,
-    fixedCidrV6: undefined,
-    icc: true,
-    userlandProxy: true,
-    emit: () => {},
-    logger: silentLogger,
-  });
-  const cgroups = cgroupLayout();
-  const cgroupParent = `/wherry-step-${mark}`;
-  const runtime = new Runtime({
-    program: await describeRuntime(runtimeName, findProgram(runtimeName)!),
-    conmon: '',
-    stateRoot: join(root, 'runtime'),
-    exitDirectory: join(root, 'exits'),
-    cgroups,
-    systemdCgroup: false,
-  });
-  const settings: Settings = {
-    dataRoot: root,
-    runRoot: join(root, 'run'),
-    facts: {
-      cgroupVersion: cgroups.version,
-      controllers: new Set(cgroups.controllers),
-      cpus: 1,
-      memory: 1 << 30,
-      swapLimit: false,
-      blockWeight: false,
-      runtimes: [runtimeName],
-      defaultRuntime: runtimeName,
-      logDriver: 'json-file',
-      logOptions: {},
-      shmSize: 1 << 20,
-      ipcMode: 'private',
-      cgroupnsMode: 'host',
-      ulimits: [],
-      init: false,
-    },
-    cgroups,
-    cgroupParent,
-    systemdCgroup: false,
-    heldCapabilities: ownCapabilities(),
-    kernel: release(),
-    initPath: undefined,
-    restartUnhealthy: false,
-    dns: [],
-    dnsSearch: [],
-    dnsOptions: [],
-    noNewPrivileges: false,
-    seccompProfile: undefined,
-    apparmor: false,
-    stopTimeoutSeconds: 10,
-    liveRestore: true,
-  };
-  const context: StepContext = { settings, networking, runtime: () => runtime };
+  const steps = await openSteps(root, runtimeName);
+  const { context, cgroups, cgroupParent } = steps;
   let count = 0;
   return {
     root,
@@ -199,8 +114,7 @@ async function open(runtimeName: string): Promise<Fixture> {
       ...(existsSync(join(root, 'run/sandboxes', `${id}.json`)) ? ['sandbox'] : []),
     ],
     async [Symbol.asyncDispose]() {
-      await networking.close();
-      removeEmptyCgroup(cgroups, cgroupParent);
+      await steps.close();
       const left = readFileSync('/proc/self/mountinfo', 'utf8')
         .split('\n')
         .filter((line) => line.includes(root) && !line.includes('/netns/'));
@@ -208,14 +122,6 @@ async function open(runtimeName: string): Promise<Fixture> {
       assert.deepEqual(left, []);
     },
   };
-}
-
-/** crun refuses hybrid cgroups, which the daemon hides from it in a mount namespace of its own. */
-function unusable(name: string): string | false {
-  if (findProgram(name) === undefined) return `${name} is not installed`;
-  if (name === 'crun' && cgroupLayout().hybrid)
-    return 'crun refuses hybrid cgroups: run this under `unshare -m` with /sys/fs/cgroup/unified unmounted';
-  return false;
 }
 
 for (const name of ['crun', 'runc']) {

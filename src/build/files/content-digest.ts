@@ -7,7 +7,7 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import { descriptorPath, openFlags, xattrsOfDescriptor } from '../../linux/index.ts';
 import { type Digest, sha256 } from '../../oci/index.ts';
 import type { LentTree, TreeEntry } from './lent-tree.ts';
-import { selectSources, type Selection, walkSource } from './select.ts';
+import { foldersOf, type SelectedSource, selectSources, type Selection, walkSource } from './select.ts';
 
 /** Grows when what is hashed, or how, changes. */
 const version = 1;
@@ -22,11 +22,21 @@ export async function contentDigest(tree: LentTree, selection: Selection, signal
   const pacer = new Pacer(signal);
   for (const source of sources) {
     // Where a single path leads is not its content; what a pattern found is known by name.
-    add(hash, selection.isPattern ? source.name : '');
+    if (selection.withParents) addParents(hash, tree, source);
+    else add(hash, selection.isPattern ? source.name : '');
     for (const entry of walkSource(tree, source, selection)) await addEntry(hash, entry, pacer);
     add(hash, 'end');
   }
   return sha256(hash.digest());
+}
+
+/** The folders on the way are copied too, by name and with what they have. */
+function addParents(hash: Hash, tree: LentTree, { written }: SelectedSource): void {
+  add(hash, written);
+  for (const folder of foldersOf(written)) {
+    const stat = tree.stat(tree.resolve(folder) ?? folder);
+    add(hash, stat === undefined ? '' : [stat.mode, stat.uid, stat.gid].join(' '));
+  }
 }
 
 class Pacer {

@@ -65,7 +65,7 @@ class Fixture implements Disposable {
 }
 
 function selectionOf(path: string, more: Partial<Selection>): Selection {
-  return { path, isPattern: /[*?[]/.test(path), exclude: [], ignore: undefined, ...more };
+  return { path, isPattern: /[*?[]/.test(path), withParents: false, exclude: [], ignore: undefined, ...more };
 }
 
 const openDescriptors = (): number => readdirSync('/proc/self/fd').length;
@@ -210,6 +210,15 @@ describe('content digests', { skip: root }, () => {
     using files = new Fixture({ 'x/a': '1', 'y/b': '1' });
     assert.equal(await files.digest('/x/a'), await files.digest('/y/b'));
     assert.notEqual(await files.digest('/x/*'), await files.digest('/y/*'));
+  });
+
+  test('--parents: the folders on the way count, by name and with what they have', async () => {
+    using files = new Fixture({ 'x/y/a': '1', 'z/y/a': '1' });
+    const one = await files.digest('/x/y/a', { withParents: true });
+    assert.notEqual(await files.digest('/z/y/a', { withParents: true }), one);
+    chmodSync(files.at('x'), 0o700);
+    assert.notEqual(await files.digest('/x/y/a', { withParents: true }), one);
+    assert.equal(await files.digest('/x/y/a'), await files.digest('/z/y/a'));
   });
 
   test('another name of the same inode is as good as a copy', async () => {

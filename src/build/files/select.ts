@@ -1,6 +1,6 @@
 /** Which files of a tree COPY and ADD mean, as BuildKit finds them. */
 import type { BigIntStats } from 'node:fs';
-import { BadPattern, compilePathPattern, type FolderMatch, PatternMatcher } from '../../dockerfile/index.ts';
+import { BadPattern, cleanPath, compilePathPattern, type FolderMatch, PatternMatcher } from '../../dockerfile/index.ts';
 import { Fault } from '../../std/index.ts';
 import type { Choice, Chosen, LentTree, TreeEntry } from './lent-tree.ts';
 
@@ -9,6 +9,8 @@ export interface Selection {
   /** Absolute in the tree; `filepath.Match` syntax where `isPattern`. */
   readonly path: string;
   readonly isPattern: boolean;
+  /** `--parents`: `**` crosses folders, and the folders on the way to what is found belong to it. */
+  readonly withParents: boolean;
   /** `--exclude`, relative to what is copied. */
   readonly exclude: readonly string[];
   /** `.dockerignore` of the tree, relative to its root. */
@@ -18,8 +20,29 @@ export interface Selection {
 export interface SelectedSource {
   /** Where it is, absolute in the tree, links followed. */
   readonly path: Buffer;
-  /** As written: what a copy of it is called. Empty for the tree's root. */
+  /** As written, or found by the pattern: absolute, its links not followed. */
+  readonly written: Buffer;
+  /** What a copy of it is called; empty for the tree's root. */
   readonly name: Buffer;
+}
+
+/**
+ * A path of `--parents`, which keeps what comes after its `/./`, all of it where there is none: the path, and how many of its folders are
+ * not kept. Pure.
+ */
+export function splitPivot(path: string): { path: string; dropped: number } {
+  const pivot = path.indexOf('/./');
+  const dropped = pivot < 0 ? '/' : cleanPath(`/${path.slice(0, pivot)}`);
+  return { path: cleanPath(`/${path}`), dropped: dropped.split('/').filter(Boolean).length };
+}
+
+/** The folders above an absolute path, the topmost first, without the root. */
+export function foldersOf(path: Buffer): Buffer[] {
+  const folders: Buffer[] = [];
+  for (let slash = path.indexOf(47, 1); slash > 0; slash = path.indexOf(47, slash + 1)) {
+    folders.push(path.subarray(0, slash));
+  }
+  return folders;
 }
 
 /**
@@ -28,11 +51,11 @@ export interface SelectedSource {
  */
 export function selectSources(tree: LentTree, selection: Selection): SelectedSource[] {
   const { ignore, path } = selection;
-  const written = selection.isPattern ? matching(tree, path) : [Buffer.from(path)];
-  const found = written.flatMap((name): SelectedSource[] => {
-    const real = tree.resolve(name);
+  const names = selection.isPattern ? matching(tree, path, selection.withParents) : [Buffer.from(path)];
+  const found = names.flatMap((written): SelectedSource[] => {
+    const real = tree.resolve(written);
     if (real === undefined || isIgnored(tree, ignore, real)) return [];
-    return [{ path: real, name: name.subarray(name.lastIndexOf(47) + 1) }];
+    return [{ path: real, written, name: written.subarray(written.lastIndexOf(47) + 1) }];
   });
   if (found.length === 0 && !selection.isPattern) throw new Fault('not-found', `${JSON.stringify(path)}: not found`);
   return found;
@@ -107,30 +130,31 @@ function prefixes(path: string): string[] {
 }
 
 /** Names that a pattern matches, below its part that has no wildcard; what is below a match is its own. */
-function matching(tree: LentTree, pattern: string): Buffer[] {
+function matching(tree: LentTree, pattern: string, globstar: boolean): Buffer[] {
   const parts = pattern.split('/').filter(Boolean);
   const first = parts.findIndex((part) => /[*?[\\]/.test(part));
   const folder = `/${parts.slice(0, first).join('/')}`;
   const rest = parts.slice(first);
   const start = tree.resolve(folder);
   if (start === undefined || tree.stat(start)?.isDirectory() !== true) return [];
-  const matches = compile(rest.join('/'));
+  const matches = compile(rest.join('/'), globstar);
+  // Without `**` no wildcard crosses a slash: deeper than the pattern nothing matches.
+  const deepest = globstar && pattern.includes('**') ? Number.POSITIVE_INFINITY : rest.length;
   const found: Buffer[] = [];
   const walk = tree.walk(start, 1, (path, _stat, depth): Chosen<number> => {
     if (matches(path.toString())) {
       found.push(Buffer.concat([Buffer.from(folder === '/' ? '/' : `${folder}/`), path]));
       return { choice: 'skip', state: depth };
     }
-    // No wildcard crosses a slash: deeper than the pattern nothing matches.
-    return { choice: depth < rest.length ? 'walk' : 'skip', state: depth + 1 };
+    return { choice: depth < deepest ? 'walk' : 'skip', state: depth + 1 };
   });
   for (const _entry of walk);
   return found.sort((a, b) => a.compare(b));
 }
 
-function compile(pattern: string): (path: string) => boolean {
+function compile(pattern: string, globstar: boolean): (path: string) => boolean {
   try {
-    return compilePathPattern(pattern);
+    return compilePathPattern(pattern, { globstar });
   } catch (error) {
     if (error instanceof BadPattern) throw new Fault('invalid', error.message, { cause: error });
     throw error;
