@@ -10,6 +10,7 @@ export type * from './plan/step.ts';
 export { inputsOf } from './plan/step.ts';
 export { PostedContext, type PostedContextOptions } from './local/posted-context.ts';
 export type { ResultHold } from './result/commit-layer.ts';
+export { builtConfig } from './result/image-config.ts';
 export { Results, type ResultsOptions, type StepRecord } from './result/results.ts';
 export { type BuiltRoot, rootChain, scratch } from './result/root.ts';
 export { CacheMounts } from './solve/cache-mounts.ts';

@@ -1,7 +1,8 @@
 /** What a step wrote, as a layer: a blob that an image can name, and a layer that the next step stands on. */
 import type { Content, Hold } from '../../content/index.ts';
-import { type Digest, mediaTypes, sha256 } from '../../oci/index.ts';
+import { mediaTypes } from '../../oci/index.ts';
 import type { LayerHold, Snapshots } from '../../snapshot/index.ts';
+import { formatNanos, type Nanos } from '../../std/index.ts';
 import { type BuiltRoot, rootChain } from './root.ts';
 
 /** Keeps the blob and the layer until somebody owns them. */
@@ -10,24 +11,21 @@ export interface ResultHold {
   readonly layers: LayerHold;
 }
 
-/** A tar without entries: nothing was written, and there is no layer. */
-const emptyTar: Digest = sha256(Buffer.alloc(1024));
-
 /**
- * The writable snapshot `id`, which stands on `base`, as one layer more; `base` itself when nothing was written. The snapshot stays the
- * caller's to remove. What it writes is held as soon as it is there.
+ * The writable snapshot `id`, which stands on `base`, as one layer more; an empty one when nothing was written, as in BuildKit.
+ * The snapshot stays the caller's to remove. What this writes is held as soon as it is there.
  */
 export async function commitLayer(
   { content, snapshots }: { content: Content; snapshots: Snapshots },
-  options: { id: string; base: BuiltRoot; hold: ResultHold },
+  options: { id: string; base: BuiltRoot; hold: ResultHold; now: Nanos },
   signal: AbortSignal,
 ): Promise<BuiltRoot> {
   const { id, base, hold } = options;
   const blob = await content.ingest(snapshots.diff(id, signal), { hold: hold.blobs }, signal);
-  if (blob.digest === emptyTar) return base;
   const root: BuiltRoot = {
     diffIds: [...base.diffIds, blob.digest],
     layers: [...base.layers, { mediaType: mediaTypes.ociLayer, ...blob }],
+    createdAt: formatNanos(options.now),
   };
   const chainId = rootChain(root)!;
   hold.layers.add(chainId);
@@ -48,7 +46,7 @@ export async function stackLayers(
   for (const [index, diffId] of above.diffIds.entries()) {
     const layer = above.layers[index]!;
     const parent = rootChain(root);
-    root = { diffIds: [...root.diffIds, diffId], layers: [...root.layers, layer] };
+    root = { diffIds: [...root.diffIds, diffId], layers: [...root.layers, layer], createdAt: above.createdAt };
     const chainId = rootChain(root)!;
     hold.layers.add(chainId);
     if (snapshots.has(chainId)) continue;

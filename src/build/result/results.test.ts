@@ -44,8 +44,8 @@ class Fixture implements AsyncDisposable {
     }
     using blobs = this.content.hold();
     using layers = this.snapshots.hold();
-    const made = await commitLayer(this, { id: name, base, hold: { blobs, layers } }, live);
-    if (kept) await this.results.keep(key(name), base, made, `RUN ${name}`);
+    const made = await commitLayer(this, { id: name, base, hold: { blobs, layers }, now: this.time }, live);
+    if (kept) await this.results.keep(key(name), made, `RUN ${name}`);
     await this.snapshots.remove(name);
     return made;
   }
@@ -80,24 +80,23 @@ describe('results of steps', { skip }, () => {
     await using fixture = await new Fixture().open();
     await fixture.step('one', scratch, { a: '1' });
     fixture.time += 5_000_000_000n;
-    await fixture.results.find(key('one'));
+    const found = await fixture.results.find(key('one'));
     await fixture.open();
-    const [{ usageCount, createdAt, lastUsedAt, description, own } = assert.fail()] = fixture.results.list();
+    const [{ usageCount, createdAt, lastUsedAt, description } = assert.fail()] = fixture.results.list();
     assert.deepEqual([usageCount, description], [1, 'RUN one']);
     assert.equal(Date.parse(lastUsedAt) - Date.parse(createdAt), 5000);
-    assert.equal(own, fixture.snapshots.layers()[0]);
+    // The result itself is as old as it was.
+    assert.equal(found?.createdAt, createdAt);
   });
 
-  test('a step that writes nothing has its base for a result', async () => {
+  test('a step that writes nothing has an empty layer', async () => {
     await using fixture = await new Fixture().open();
     const one = await fixture.step('one', scratch, { a: '1' });
-    assert.equal(await fixture.step('two', one, {}), one);
-    assert.deepEqual(await fixture.step('three', scratch, {}), scratch);
-    assert.deepEqual(await fixture.results.find(key('two')), one);
-    assert.equal(fixture.results.list().find(({ description }) => description === 'RUN two')?.own, undefined);
-    assert.deepEqual(await fixture.results.find(key('three')), scratch);
+    const two = await fixture.step('two', one, {});
+    assert.equal(two.diffIds[1], 'sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef');
     await fixture.open();
-    assert.deepEqual(fixture.here(), { layers: 1, blobs: 1 });
+    assert.deepEqual(await fixture.results.find(key('two')), two);
+    assert.deepEqual(fixture.here(), { layers: 2, blobs: 2 });
   });
 
   test('what a step left that was not kept, or that a crash cut short, goes', async () => {
@@ -109,7 +108,7 @@ describe('results of steps', { skip }, () => {
     writeFileSync(join(fixture.snapshots.mount('crash'), 'c'), '3');
     // Held by a daemon that is no more.
     const hold = { blobs: fixture.content.hold(), layers: fixture.snapshots.hold() };
-    await commitLayer(fixture, { id: 'crash', base: scratch, hold }, live);
+    await commitLayer(fixture, { id: 'crash', base: scratch, hold, now: fixture.time }, live);
     assert.deepEqual(fixture.here(), { layers: 2, blobs: 2 });
     await fixture.snapshots.remove('crash');
     await fixture.open();
@@ -149,7 +148,7 @@ describe('results of steps', { skip }, () => {
       using blobs = fixture.content.hold();
       using layers = fixture.snapshots.hold();
       const hold = { blobs, layers };
-      const committing = commitLayer(fixture, { id: 'one', base: scratch, hold }, cancel.signal);
+      const committing = commitLayer(fixture, { id: 'one', base: scratch, hold, now: fixture.time }, cancel.signal);
       cancel.abort(new Error('gone'));
       await assert.rejects(committing, /gone/);
     }

@@ -12,8 +12,6 @@ export interface StepRecord {
   readonly key: Digest;
   readonly diffIds: readonly Digest[];
   readonly layers: readonly Descriptor[];
-  /** The layer that the step itself added is the last one; undefined: it wrote nothing. */
-  readonly own: Digest | undefined;
   /** As progress shows the step. */
   readonly description: string;
   /** RFC 3339. */
@@ -61,19 +59,18 @@ export class Results {
     }
     const used = { lastUsedAt: formatNanos(this.#options.now()), usageCount: record.usageCount + 1 };
     await this.#records.put(digestHex(key), { ...record, ...used }, { durable: false });
-    return { diffIds: record.diffIds, layers: record.layers };
+    return { diffIds: record.diffIds, layers: record.layers, createdAt: record.createdAt };
   }
 
   /** Keeps a result that its maker still holds. */
-  async keep(key: Digest, base: BuiltRoot, root: BuiltRoot, description: string): Promise<void> {
+  async keep(key: Digest, root: BuiltRoot, description: string): Promise<void> {
     const now = formatNanos(this.#options.now());
     await this.#records.put(digestHex(key), {
       key,
       diffIds: root.diffIds,
       layers: root.layers,
-      own: root.diffIds.length > base.diffIds.length ? rootChain(root) : undefined,
       description,
-      createdAt: now,
+      createdAt: root.createdAt ?? now,
       lastUsedAt: now,
       usageCount: 0,
     });

@@ -6,9 +6,11 @@ export interface BuiltRoot {
   readonly diffIds: readonly Digest[];
   /** The blob of each, as a manifest names it. */
   readonly layers: readonly Descriptor[];
+  /** When the step that made it ended, RFC 3339; undefined of an image, and of nothing. */
+  readonly createdAt: string | undefined;
 }
 
-export const scratch: BuiltRoot = { diffIds: [], layers: [] };
+export const scratch: BuiltRoot = { diffIds: [], layers: [], createdAt: undefined };
 
 /** The stack's name in the snapshots; undefined for no layers. */
 export function rootChain(root: BuiltRoot): Digest | undefined {

@@ -20,11 +20,12 @@ import type { BuildEvent, BuildFailure } from '../../api/index.ts';
 import { runStep } from '../../container/index.ts';
 import { type Content, openContent } from '../../content/index.ts';
 import { parse, PatternMatcher } from '../../dockerfile/index.ts';
-import { sha256 } from '../../oci/index.ts';
+import { type ImageConfig, sha256 } from '../../oci/index.ts';
 import { openSnapshots, type Snapshots } from '../../snapshot/index.ts';
 import { nowNanos, Shared, silentLogger } from '../../std/index.ts';
 import { planBuild } from '../plan/plan.ts';
 import { commitLayer } from '../result/commit-layer.ts';
+import { builtConfig } from '../result/image-config.ts';
 import { Results } from '../result/results.ts';
 import { type BuiltRoot, rootChain, scratch } from '../result/root.ts';
 import { CacheMounts } from './cache-mounts.ts';
@@ -45,6 +46,7 @@ const live = new AbortController().signal;
 const applets = ['sh', 'cat', 'echo', 'id', 'ls', 'mkdir', 'rm', 'sleep', 'stat', 'test', 'touch', 'true'];
 
 interface Built {
+  config: ImageConfig;
   files: Record<string, string>;
   layers: number;
   /** Names of steps, `cached ` before those that were. */
@@ -99,7 +101,7 @@ class Fixture implements AsyncDisposable {
     writeFileSync(join(path, 'etc/passwd'), 'root:x:0:0::/root:/bin/sh\n');
     for (const name of ['hosts', 'resolv.conf']) writeFileSync(join(path, 'etc', name), '');
     const hold = { blobs: this.content.hold(), layers: this.snapshots.hold() };
-    this.base = await commitLayer(this, { id: 'base', base: scratch, hold }, live);
+    this.base = await commitLayer(this, { id: 'base', base: scratch, hold, now: 0n }, live);
     await this.snapshots.remove('base');
   }
 
@@ -139,6 +141,7 @@ class Fixture implements AsyncDisposable {
     const roots = await solve(this.context, plan, inputs, options.signal ?? live);
     const root = roots.get(plan.root) ?? scratch;
     return {
+      config: builtConfig(plan.image, root, roots, '2020-01-01T00:00:00Z'),
       files: this.#files(root),
       layers: root.layers.length,
       steps: events.flatMap((event) =>
@@ -185,6 +188,7 @@ describe('solving', { skip, timeout: 120_000 }, () => {
     utimesSync(join(fixture.files, 'src/a'), 1000, 1000);
     const second = await fixture.build(dockerfile);
     assert.deepEqual(second.files, first.files);
+    assert.deepEqual(second.config, first.config);
     assert.deepEqual(
       second.steps.filter((name) => name.startsWith('cached')),
       ['cached [2/4] WORKDIR /app', 'cached [3/4] COPY src .', 'cached [4/4] RUN cat a b > sum; echo done'],
@@ -299,6 +303,31 @@ RUN --mount=type=bind,from=tools,source=/tool,target=/t \\
     const second = await fixture.build(dockerfile('echo 2 > /x'));
     assert.deepEqual(second.files, { '/x': '2\n', '/d/a': '1' });
     assert.ok(second.steps.includes('cached [3/3] COPY --link a /d/'), second.steps.join('; '));
+  });
+
+  test("the image's configuration: a line of history for each layer, and the time of the youngest", async () => {
+    await using fixture = await Fixture.open({ a: '1' });
+    const { config } = await fixture.build('FROM base\nENV A=b\nWORKDIR /d\nCOPY a .\nRUN true\nCMD ["x"]\n');
+    const history = config.history ?? [];
+    assert.deepEqual(
+      history.map((line) => [line.created_by, line.empty_layer ?? false]),
+      [
+        ['ENV A=b', true],
+        ['WORKDIR /d', false],
+        ['COPY a . # buildkit', false],
+        ['RUN /bin/sh -c true # buildkit', false],
+        ['CMD ["x"]', true],
+      ],
+    );
+    // The base has a layer without history here.
+    assert.equal(config.rootfs.diff_ids.length, 1 + history.filter((line) => line.empty_layer !== true).length);
+    assert.equal(config.created, history[3]?.created);
+    assert.equal(history[4]?.created, history[3]?.created);
+    assert.ok(Date.parse(history[1]!.created!) <= Date.parse(history[2]!.created!));
+    assert.equal(config.config?.['WorkingDir'], '/d');
+    assert.match(JSON.stringify(config.config?.['Env']), /"A=b"/);
+    const scratchOnly = await fixture.build('FROM base\nLABEL a=b\n');
+    assert.equal(scratchOnly.config.created, '2020-01-01T00:00:00Z');
   });
 
   test('heredocs', async () => {

@@ -168,7 +168,7 @@ class Solver {
   }
 
   async #build(step: MadeStep, key: Digest, base: BuiltRoot, signal: AbortSignal): Promise<BuiltRoot> {
-    const { content, snapshots, results, slots, newId } = this.#context;
+    const { content, snapshots, results, slots, newId, now } = this.#context;
     using _slot = await slots.take(signal);
     using blobs = content.hold();
     using layers = snapshots.hold();
@@ -178,8 +178,12 @@ class Solver {
     loans.defer(() => snapshots.remove(id));
     await snapshots.prepare(id, rootChain(below));
     await this.#write(step, snapshots.mount(id), signal);
-    const made = await commitLayer({ content, snapshots }, { id, base: below, hold: { blobs, layers } }, signal);
-    await results.keep(key, below, made, step.name);
+    const made = await commitLayer(
+      { content, snapshots },
+      { id, base: below, hold: { blobs, layers }, now: now() },
+      signal,
+    );
+    await results.keep(key, made, step.name);
     return made;
   }
 
