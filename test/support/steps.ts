@@ -1,5 +1,6 @@
 /** What build steps need to run for real: a runtime and networks on a throw-away root. */
 import { randomBytes } from 'node:crypto';
+import { existsSync, readdirSync, rmdirSync } from 'node:fs';
 import { release } from 'node:os';
 import { join } from 'node:path';
 import { ownCapabilities, type Settings, type StepContext, type StepRequest } from '../../src/container/index.ts';
@@ -113,6 +114,13 @@ export async function openSteps(root: string, runtimeName: string): Promise<Step
     close: async () => {
       await networking.close();
       removeEmptyCgroup(cgroups, cgroupParent);
+      // The daemon hides the second hierarchy of hybrid hosts from the runtime; here runc makes groups there too.
+      const unified = join('/sys/fs/cgroup/unified', cgroupParent);
+      if (cgroups.hybrid && existsSync(unified)) {
+        for (const id of readdirSync(unified, { withFileTypes: true }))
+          if (id.isDirectory()) rmdirSync(join(unified, id.name));
+        rmdirSync(unified);
+      }
     },
   };
 }
