@@ -551,7 +551,7 @@ export interface ImageLayer {
   /** Registries and repositories that image is known from. */
   Repositories: string[];
   /** How it came to be here. */
-  Origin: 'registry' | 'load' | 'import' | 'commit' | 'unknown';
+  Origin: 'registry' | 'load' | 'import' | 'commit' | 'build' | 'unknown';
   /** Other images that stand on it: a name, or the short id of one without. */
   SharedWith: string[];
 }

@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { mount } from '../linux/index.ts';
 import { Fault } from '../std/index.ts';
-import { containerCapabilities } from './capabilities.ts';
+import { confinement, defaultSysctls } from './confinement.ts';
 import { bundleDirectory, type Context, containerDirectory } from './context.ts';
 import { blockDevice, containerDevices } from './devices.ts';
 import { find } from './find.ts';
@@ -11,9 +11,6 @@ import { linkEnvironment, type NetworkSetup } from './network-setup.ts';
 import type { ContainerMount, ContainerRecord } from './record.ts';
 import { rlimitCeilings } from './rlimits.ts';
 import { makeDirectoryInRoot, mendLinks, readInRoot, withRoot } from './rootfs.ts';
-import { compiledSeccomp } from './seccomp-cache.ts';
-import { customSeccomp, defaultSeccomp, type Seccomp } from './seccomp-profile.ts';
-import { parseSecurityOptions } from './security.ts';
 import { runtimeSpec, type SpecMount } from './spec.ts';
 import { resolveUser } from './user.ts';
 
@@ -28,12 +25,7 @@ export interface Surroundings {
 export function buildSpec(context: Context, record: ContainerRecord, around: Surroundings): object {
   const { settings } = context;
   const { config, hostConfig: host } = record;
-  const security = parseSecurityOptions(host.SecurityOpt ?? []);
-  const privileged = host.Privileged ?? false;
-  const capabilities = containerCapabilities(
-    { add: host.CapAdd ?? [], drop: host.CapDrop ?? [], privileged },
-    settings.heldCapabilities,
-  );
+  const confined = confinement(context, host);
   const user = withRoot(around.rootfs, (root) => {
     for (const { destination } of record.mounts) mendLinks(root, destination);
     if (config.WorkingDir && config.WorkingDir !== '/') makeDirectoryInRoot(root, config.WorkingDir);
@@ -60,9 +52,6 @@ export function buildSpec(context: Context, record: ContainerRecord, around: Sur
     mounts.push({ destination: init, type: 'bind', source: settings.initPath, options: ['bind', 'ro'] });
   }
   mounts.sort((a, b) => a.destination.split('/').length - b.destination.split('/').length);
-  const seccomp = privileged ? undefined : seccompFor(context, security.seccomp, capabilities);
-  const crun = context.runtime(host.Runtime ?? '').program.kind === 'crun';
-  const filter = crun && seccomp !== undefined ? compiledSeccomp(context, seccomp) : undefined;
   const environment = linkEnvironment(context, record);
   return runtimeSpec({
     id: record.id,
@@ -72,10 +61,7 @@ export function buildSpec(context: Context, record: ContainerRecord, around: Sur
     host,
     rootfs: around.rootfs,
     user,
-    capabilities,
-    seccomp,
-    noNewPrivileges: security.noNewPrivileges ?? settings.noNewPrivileges,
-    apparmorProfile: !settings.apparmor || privileged ? security.apparmor : (security.apparmor ?? 'wherry-default'),
+    ...confined.profile,
     selinuxLabel: undefined,
     mounts,
     devices: containerDevices(host),
@@ -92,26 +78,10 @@ export function buildSpec(context: Context, record: ContainerRecord, around: Sur
     init,
     rlimitCeilings: rlimitCeilings(settings.heldCapabilities),
     shmSize: ipc.shmSize,
-    annotations: { ...host.Annotations, ...(filter === undefined ? {} : { 'run.oci.seccomp_bpf_data': filter }) },
+    annotations: { ...host.Annotations, ...confined.annotations },
     deviceNumbers: blockDevice,
     sysctls: { ...(ownNetwork ? defaultSysctls(host.Sysctls ?? {}) : {}), ...host.Sysctls },
   });
-}
-
-function defaultSysctls(asked: Record<string, string>): Record<string, string> {
-  // As Docker: ordinary users in the container may bind low ports and ping.
-  const defaults: Record<string, string> = {
-    'net.ipv4.ip_unprivileged_port_start': '0',
-    'net.ipv4.ping_group_range': '0 2147483647',
-  };
-  return Object.fromEntries(Object.entries(defaults).filter(([key]) => !(key in asked)));
-}
-
-function seccompFor(context: Context, option: string | undefined, capabilities: string[]): Seccomp | undefined {
-  const text = option ?? context.settings.seccompProfile;
-  if (text === 'unconfined') return undefined;
-  if (text === undefined) return defaultSeccomp(capabilities, process.arch);
-  return customSeccomp(text, capabilities, process.arch, context.settings.kernel);
 }
 
 /** The namespace for `--pid`: "" new, undefined the host's, or the path of another container's. */

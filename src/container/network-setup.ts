@@ -251,18 +251,26 @@ function readHostFile(path: string): string {
   }
 }
 
-function extraHosts(context: Context, record: ContainerRecord): string {
-  const mode = record.hostConfig.NetworkMode ?? 'bridge';
-  return (record.hostConfig.ExtraHosts ?? [])
+/** Lines of /etc/hosts for `name:address`; `host-gateway` is the address of `network`'s host, undefined of the default bridge's. */
+export function extraHostLines(
+  networking: Pick<Context['networking'], 'hostGateway'>,
+  hosts: readonly string[],
+  network: string | undefined,
+): string {
+  return hosts
     .map((line) => {
       const [, name = '', address = ''] = /^([^:=]+)[:=](.*)$/.exec(line) ?? [];
       const resolved =
-        address === 'host-gateway'
-          ? context.networking.hostGateway(mode === 'host' || mode === 'none' ? undefined : mode)
-          : address.replace(/^\[(.*)\]$/, '$1');
+        address === 'host-gateway' ? networking.hostGateway(network) : address.replace(/^\[(.*)\]$/, '$1');
       return `${resolved}\t${name}\n`;
     })
     .join('');
+}
+
+function extraHosts(context: Context, record: ContainerRecord): string {
+  const mode = record.hostConfig.NetworkMode ?? 'bridge';
+  const network = mode === 'host' || mode === 'none' ? undefined : mode;
+  return extraHostLines(context.networking, record.hostConfig.ExtraHosts ?? [], network);
 }
 
 /** /etc/hosts as Docker writes it. */

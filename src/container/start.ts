@@ -5,6 +5,7 @@ import { isAlive, processStart } from '../linux/index.ts';
 import { attachMonitor } from '../monitor/index.ts';
 import { Fault, faultKind, formatNanos, messageOf, nowNanos, zeroTime } from '../std/index.ts';
 import { buildSpec, stringifySpec } from './build-spec.ts';
+import { cgroupPath } from './cgroup-path.ts';
 import { bundleDirectory, type Context, exitDirectory, type Live, logPath } from './context.ts';
 import { containerEvent } from './event.ts';
 import { startHealth } from './health.ts';
@@ -12,7 +13,7 @@ import { lendVolumes } from './lend-mounts.ts';
 import { checkLogDriver, forwardLogs } from './log-forward.ts';
 import { hardLogLimit } from './log-limits.ts';
 import { setUpNetwork } from './network-setup.ts';
-import type { ContainerRecord, RunState } from './record.ts';
+import type { RunState } from './record.ts';
 import { startFailure } from './start-error.ts';
 import { settleWaiters } from './wait.ts';
 
@@ -54,7 +55,7 @@ async function launch(context: Context, live: Live, options: { automatic: boolea
 
   const volumes = await lendVolumes(context, record, loans);
   const network = await setUpNetwork(context, live, loans);
-  const cgroup = cgroupPath(context, record);
+  const cgroup = cgroupPath(context.settings, record.id, record.hostConfig.CgroupParent);
   const spec = buildSpec(context, record, { rootfs, bundle, network, cgroup, volumes });
   writeFileSync(join(bundle, 'config.json'), stringifySpec(spec), { mode: 0o600 });
 
@@ -143,11 +144,4 @@ async function failed(context: Context, live: Live, error: unknown, automatic: b
   await saveIfThere(context, live).catch(() => {});
   if (!automatic) settleWaiters(live, ['not-running', 'next-exit'], { StatusCode: exitCode, Error: null });
   context.log.warn('container did not start', { container: record.id, error: messageOf(error) });
-}
-
-function cgroupPath(context: Context, record: ContainerRecord): string {
-  const parent = record.hostConfig.CgroupParent || context.settings.cgroupParent;
-  if (context.settings.systemdCgroup) return `${parent || 'system.slice'}:wherry:${record.id}`;
-  // As an absolute path: `..` ends at the root of the hierarchy.
-  return join('/', parent, record.id);
 }

@@ -1,6 +1,7 @@
 /** What the engine and the container room may ask of images, beyond the API's own verbs. */
 import type { ContainerConfig, ImageDeleteEntry, ImageSummary, Images, Problem, RegistryAuth } from '../api/index.ts';
 import type { Content } from '../content/index.ts';
+import type { Descriptor, Digest, ImageConfig, Reference } from '../oci/index.ts';
 import type { Registry } from '../registry/index.ts';
 import type { Snapshots } from '../snapshot/index.ts';
 import type { Logger } from '../std/index.ts';
@@ -19,6 +20,12 @@ export interface Image {
   tags: string[];
   digests: string[];
   created: string;
+}
+
+export interface BuildBase {
+  config: ImageConfig;
+  /** The bottom layer's first. */
+  layers: readonly Descriptor[];
 }
 
 export interface ImageUse {
@@ -65,6 +72,16 @@ export interface ImageStore extends Images, AsyncDisposable {
     },
     signal?: AbortSignal,
   ): Promise<string>;
+  /** What a build stands on: the image's config and the blobs of its layers. By exact image id; undefined when it is gone. */
+  base(id: string): BuildBase | undefined;
+  /**
+   * A built image. The blobs of its layers must be there, and held by the caller until this returns, or fetched again as a pulled
+   * image's are. Names it gets move from other images at once when it is there whole. Returns its id.
+   */
+  addBuilt(
+    options: { config: Uint8Array; layers: readonly Descriptor[]; names: readonly Reference[] },
+    signal?: AbortSignal,
+  ): Promise<Digest>;
   /** Bytes of all unpacked layers of images, each counted once (system df LayersSize). */
   layersSize(): Promise<number>;
   /** Images for `system df`: SharedSize and Containers filled in. */

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { ImageSummary } from '../api/index.ts';
 import { initChainId } from '../oci/index.ts';
+import { addBuiltImage } from './built.ts';
 import { commitImage } from './commit.ts';
 import { describeImage, imageDigests, imageHistory, imageTags, inspectImage, summarizeImage } from './describe.ts';
 import type { ImageStore, ImageStoreOptions } from './door.ts';
@@ -75,6 +76,11 @@ export async function openImages(options: ImageStoreOptions): Promise<ImageStore
     search: (request) => searchImages(registry, request, AbortSignal.timeout(remoteTimeoutMs)),
     distribution: (ref, auth, signal) => inspectDistribution(registry, ref, auth, signal),
     commit: (request, signal) => commitImage(shelf, request, signal),
+    base: (id) => {
+      const image = records.get(id);
+      return image === undefined ? undefined : { config: image.config, layers: image.layers };
+    },
+    addBuilt: (request, signal) => addBuiltImage(shelf, request, signal),
     layersSize: async () => {
       const chains = new Set(records.all().flatMap((image) => image.chain));
       return [...chains].reduce((sum, id) => sum + (snapshots.has(id) ? snapshots.layerSize(id) : 0), 0);

@@ -33,7 +33,7 @@ import { Reserve } from './reserve.ts';
 import { ImageUsage } from './usage.ts';
 
 /** How an image came to be here first; a registry's is not marked. */
-export type ImageOrigin = 'load' | 'import' | 'commit';
+export type ImageOrigin = 'load' | 'import' | 'commit' | 'build';
 
 export interface ImageRecord {
   /** The digest of the config blob. */

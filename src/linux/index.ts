@@ -1,7 +1,7 @@
 /** The kernel's face: mounts, namespaces, cgroups, links, nft, signals, through koffi and the distribution's tools. */
 export { check, libc, SystemError } from './libc.ts';
 export { mount, mountFlags, mountOverlay, type OverlayMount, unmount } from './mount.ts';
-export { descriptorPath, openFlags, openInRoot, xattrsOfDescriptor } from './rooted.ts';
+export { descriptorPath, openFlags, openInRoot, resolveInRoot, xattrsOfDescriptor } from './rooted.ts';
 export { connectSeqpacket } from './seqpacket.ts';
 export { signalNumber } from './signal.ts';
 export {

@@ -2,7 +2,9 @@
  * Paths inside a root that nobody outside controls: openat2(2) with RESOLVE_IN_ROOT, so that symlinks, `..` and races with
  * the container's own processes cannot lead out. Names may be any bytes.
  */
-import { constants } from 'node:fs';
+import { closeSync, constants, readlinkSync } from 'node:fs';
+import { posix } from 'node:path';
+import { errorCode } from '../std/index.ts';
 import { check, libc, syscallNumber } from './libc.ts';
 
 const RESOLVE_IN_ROOT = 0x10;
@@ -61,4 +63,36 @@ export function xattrsOfDescriptor(fd: number): Map<string, Buffer> {
     if (size >= 0) xattrs.set(name, Buffer.from(value.subarray(0, size)));
   }
   return xattrs;
+}
+
+const mostLinks = 40;
+
+/**
+ * The path with its links followed, also those that lead to what is not there yet; never out of the root, at which `..` ends. It is free
+ * of links at the moment only: open it with `openInRoot`. After too many links it is what it was by then.
+ */
+export function resolveInRoot(root: number, path: string, seen = 0): string {
+  const parts = posix.resolve('/', path).split('/').filter(Boolean);
+  let done = '/';
+  for (const [index, part] of parts.entries()) {
+    const target = linkTarget(root, done, part);
+    if (target !== undefined && seen < mostLinks) {
+      return resolveInRoot(root, posix.join(posix.resolve(done, target), ...parts.slice(index + 1)), seen + 1);
+    }
+    done = posix.join(done, part);
+  }
+  return done;
+}
+
+function linkTarget(root: number, folder: string, name: string): string | undefined {
+  let parent;
+  try {
+    parent = openInRoot(root, folder, openFlags.path);
+    return readlinkSync(`${descriptorPath(parent)}/${name}`);
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR', 'EINVAL', 'ELOOP'].includes(errorCode(error) ?? '')) return undefined;
+    throw error;
+  } finally {
+    if (parent !== undefined) closeSync(parent);
+  }
 }

@@ -11,6 +11,7 @@ import { type Monitor, runtimeWords, type StartingMonitor, startMonitor } from '
 import { Fault, runProgram } from '../std/index.ts';
 import { releaseExecFifo } from './exec-fifo.ts';
 import { type ExecProcess, startExecProcess } from './exec-process.ts';
+import { type RunProcess, startRunProcess } from './run-process.ts';
 
 export interface RuntimeProgram {
   /** As clients name it: "crun", "runc", or a name from daemon.json. */
@@ -72,6 +73,11 @@ export class Runtime {
   /** `create` of the bundle: afterwards init waits for `start`. @throws Fault with the runtime's words */
   async create(options: ProcessOptions): Promise<Monitor> {
     return this.#monitor(options, options.id, this.#options.exitDirectory, undefined).created;
+  }
+
+  /** `run` of the bundle in the foreground; call `delete` when it has ended, however it did. */
+  run(options: { id: string; bundle: string }): RunProcess {
+    return startRunProcess({ ...options, runtime: this.#executable(), runtimeArguments: this.#globalArguments() });
   }
 
   /** `exec` with plain input and output in a running container: the runtime is started, the process when it is told to `run`. */

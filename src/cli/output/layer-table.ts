@@ -44,7 +44,9 @@ export function layerRows(layers: readonly ImageLayer[], { human, full }: LayerR
 /** "debian:12 (docker.io/library/debian)": the image it came with, and from where that came. */
 function sourceOf({ From, Repositories, Origin }: ImageLayer): string {
   if (Origin === 'registry') return `${From.Name} (${Repositories.join(', ')})`;
-  const how = { load: 'loaded', import: 'imported', commit: 'committed here', unknown: '' }[Origin];
+  const how = { load: 'loaded', import: 'imported', commit: 'committed here', build: 'built here', unknown: '' }[
+    Origin
+  ];
   return how === '' ? From.Name : `${From.Name} (${how})`;
 }
 

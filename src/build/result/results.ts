@@ -1,0 +1,108 @@
+/**
+ * Results of steps by their keys, kept on disk: what makes the next build a no-op. A record names the layers of a whole root and owns them;
+ * it is written after they are, so that a crash leaves a layer that nobody owns, and never a record without its layer.
+ */
+import type { Content } from '../../content/index.ts';
+import { chainIds, type Descriptor, type Digest, digestHex } from '../../oci/index.ts';
+import type { Snapshots } from '../../snapshot/index.ts';
+import { formatNanos, type Logger, type Nanos, Records } from '../../std/index.ts';
+import { type BuiltRoot, rootChain } from './root.ts';
+
+export interface StepRecord {
+  readonly key: Digest;
+  readonly diffIds: readonly Digest[];
+  readonly layers: readonly Descriptor[];
+  /** As progress shows the step. */
+  readonly description: string;
+  /** RFC 3339. */
+  readonly createdAt: string;
+  readonly lastUsedAt: string;
+  readonly usageCount: number;
+}
+
+export interface ResultsOptions {
+  /** The folder of the records. */
+  root: string;
+  content: Content;
+  snapshots: Snapshots;
+  log: Logger;
+  now: () => Nanos;
+}
+
+export class Results {
+  readonly #records: Records<StepRecord>;
+  readonly #options: ResultsOptions;
+
+  private constructor(records: Records<StepRecord>, options: ResultsOptions) {
+    this.#records = records;
+    this.#options = options;
+    options.content.addOwner(() => this.#blobs());
+    options.snapshots.addOwner(() => this.#chains());
+  }
+
+  /** Before the first collection of content and snapshots: it is one of their owners. */
+  static async open(options: ResultsOptions): Promise<Results> {
+    const broken = (path: string): void =>
+      options.log.error('a build cache record cannot be read and was set aside', { path });
+    return new Results(await Records.open<StepRecord>(options.root, broken), options);
+  }
+
+  /** The root that the step made, if it is known and still here whole; its use is noted. */
+  async find(key: Digest): Promise<BuiltRoot | undefined> {
+    const record = this.#records.get(digestHex(key));
+    if (record === undefined) return undefined;
+    const chain = rootChain(record);
+    if (chain !== undefined && !this.#options.snapshots.has(chain)) {
+      // Somebody has deleted the layer by hand, or the disk has lost it: the step runs again.
+      await this.#records.delete(digestHex(key));
+      return undefined;
+    }
+    const used = { lastUsedAt: formatNanos(this.#options.now()), usageCount: record.usageCount + 1 };
+    await this.#records.put(digestHex(key), { ...record, ...used }, { durable: false });
+    return { diffIds: record.diffIds, layers: record.layers, createdAt: record.createdAt };
+  }
+
+  /** Keeps a result that its maker still holds. */
+  async keep(key: Digest, root: BuiltRoot, description: string): Promise<void> {
+    const now = formatNanos(this.#options.now());
+    await this.#records.put(digestHex(key), {
+      key,
+      diffIds: root.diffIds,
+      layers: root.layers,
+      description,
+      createdAt: root.createdAt ?? now,
+      lastUsedAt: now,
+      usageCount: 0,
+    });
+  }
+
+  /** All records, in no order. */
+  list(): StepRecord[] {
+    return [...this.#records.values()];
+  }
+
+  /** Forgets records, and deletes what only they needed. */
+  async forget(keys: Iterable<Digest>): Promise<void> {
+    const { content, snapshots } = this.#options;
+    const chains = new Set<Digest>();
+    const blobs = new Set<Digest>();
+    for (const key of keys) {
+      const record = this.#records.get(digestHex(key));
+      if (record === undefined) continue;
+      await this.#records.delete(digestHex(key));
+      for (const chain of chainIds(record.diffIds)) chains.add(chain);
+      for (const { digest } of record.layers) blobs.add(digest);
+    }
+    // From the top: a layer goes when nothing stands on it.
+    await snapshots.collect([...chains].toReversed());
+    await content.collect(blobs);
+  }
+
+  *#blobs(): Generator<string> {
+    for (const record of this.#records.values()) for (const { digest } of record.layers) yield digest;
+  }
+
+  *#chains(): Generator<string> {
+    for (const record of this.#records.values()) yield* chainIds(record.diffIds);
+  }
+}

@@ -1,0 +1,120 @@
+/** RUN's mounts, made ready for its process; all of them last as long as `loans`. */
+import { join } from 'node:path';
+import type { StepMount } from '../../container/index.ts';
+import { Fault } from '../../std/index.ts';
+import { copyInto } from '../files/copy-into.ts';
+import { LentTree } from '../files/lent-tree.ts';
+import type { ExecMount, Root } from '../plan/step.ts';
+import { rootChain } from '../result/root.ts';
+import type { CacheMount } from './cache-mounts.ts';
+import type { BuildInputs, SolveContext } from './context.ts';
+import { lendFolder, type Solved } from './lend.ts';
+
+export interface MountScope {
+  context: SolveContext;
+  inputs: BuildInputs;
+  solvedOf: (root: Root) => Solved;
+}
+
+export interface ReadyMounts {
+  mounts: StepMount[];
+  /** Secrets that are in the environment: `NAME=value`. */
+  env: string[];
+}
+
+/** @throws Fault not-found for a source or a required secret that is not there */
+export async function readyMounts(
+  scope: MountScope,
+  mounts: readonly ExecMount[],
+  loans: AsyncDisposableStack,
+  signal: AbortSignal,
+): Promise<ReadyMounts> {
+  const folders = await lendCaches(scope, mounts, loans, signal);
+  const ready: ReadyMounts = { mounts: [], env: [] };
+  for (const mount of mounts) {
+    if (mount.type === 'tmpfs') ready.mounts.push(mount);
+    else if (mount.type === 'bind') ready.mounts.push(await bindMount(scope, mount, loans, signal));
+    else if (mount.type === 'secret') await addSecret(scope, mount, ready, signal);
+    else if (mount.type === 'cache') {
+      const { target, readOnly } = mount;
+      ready.mounts.push({ type: 'bind', target, root: folders.get(mount)!, source: '/', readOnly });
+    } else if (mount.required) throw new Fault('not-implemented', 'RUN --mount=type=ssh is not in this version');
+  }
+  return ready;
+}
+
+/** In the order of their ids, which is the same in every step. */
+async function lendCaches(
+  scope: MountScope,
+  mounts: readonly ExecMount[],
+  loans: AsyncDisposableStack,
+  signal: AbortSignal,
+): Promise<Map<ExecMount, string>> {
+  const caches = mounts.filter((mount): mount is CacheMount => mount.type === 'cache');
+  const folders = new Map<ExecMount, string>();
+  for (const mount of caches.sort((a, b) => (a.id < b.id ? -1 : 1))) {
+    const begin = mount.from === 'scratch' ? undefined : beginOf(scope, mount, loans);
+    folders.set(mount, await scope.context.cacheMounts.lend(mount, begin, loans, signal));
+  }
+  return folders;
+}
+
+/** The folder that a new cache is a copy of, with links in the way to it followed inside its tree. */
+function beginOf({ context, solvedOf }: MountScope, mount: CacheMount, loans: AsyncDisposableStack): string {
+  const folder = loans.use(lendFolder(context, solvedOf(mount.from), mount.source));
+  using tree = new LentTree(folder.path);
+  const real = tree.resolve(mount.source);
+  if (real === undefined || tree.stat(real)?.isDirectory() !== true)
+    throw new Fault('not-found', `${JSON.stringify(mount.source)}: not found`);
+  return join(folder.path, real.toString());
+}
+
+async function bindMount(
+  scope: MountScope,
+  mount: Extract<ExecMount, { type: 'bind' }>,
+  loans: AsyncDisposableStack,
+  signal: AbortSignal,
+): Promise<StepMount> {
+  const { target, source, readOnly } = mount;
+  const root = readOnly
+    ? loans.use(lendFolder(scope.context, scope.solvedOf(mount.from), source)).path
+    : await writableCopy(scope, scope.solvedOf(mount.from), loans, signal);
+  return { type: 'bind', target, root, source, readOnly };
+}
+
+/** What is written to it is forgotten. */
+async function writableCopy(
+  { context }: MountScope,
+  solved: Solved,
+  loans: AsyncDisposableStack,
+  signal: AbortSignal,
+): Promise<string> {
+  const id = context.newId();
+  loans.defer(() => context.snapshots.remove(id));
+  await context.snapshots.prepare(id, solved.kind === 'root' ? rootChain(solved.root) : undefined);
+  const path = context.snapshots.mount(id);
+  if (solved.kind === 'root') return path;
+  using tree = new LentTree(solved.folder.path);
+  const { ignore } = solved.folder;
+  const selection = { path: '/', isPattern: false, withParents: false, exclude: [], ignore };
+  const everything = { kind: 'tree', tree, selection, keepOwner: false, dropped: 0, unpack: false } as const;
+  const request = { sources: [everything], destination: '/', owner: undefined, mode: undefined, now: context.now() };
+  await copyInto(path, request, signal);
+  return path;
+}
+
+async function addSecret(
+  { inputs }: MountScope,
+  mount: Extract<ExecMount, { type: 'secret' }>,
+  ready: ReadyMounts,
+  signal: AbortSignal,
+): Promise<void> {
+  const content = await inputs.secret(mount.id, signal);
+  if (content === undefined) {
+    if (mount.required) throw new Fault('not-found', `secret ${mount.id}: not found`);
+    return;
+  }
+  if (mount.env !== undefined) ready.env.push(`${mount.env}=${Buffer.from(content).toString()}`);
+  const { target, mode, uid, gid } = mount;
+  if (target !== undefined) ready.mounts.push({ type: 'file', target, content, mode, uid, gid });
+}

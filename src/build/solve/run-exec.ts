@@ -1,0 +1,57 @@
+/** RUN: the step's process, with its mounts. */
+import type { BuildFailure, BuildSourceRange } from '../../api/index.ts';
+import { Fault, formatNanos } from '../../std/index.ts';
+import type { ExecStep } from '../plan/step.ts';
+import { type MountScope, readyMounts } from './exec-mounts.ts';
+import { vertexOf } from './vertex.ts';
+
+const defaultHostname = 'buildkitsandbox';
+
+/** @throws Fault invalid with a `BuildFailure` as its cause when the process fails; as `readyMounts` and the container room's `runStep` */
+export async function runExec(scope: MountScope, step: ExecStep, rootfs: string, signal: AbortSignal): Promise<void> {
+  const { context, inputs } = scope;
+  if (step.security === 'insecure' && !inputs.allowInsecure)
+    throw new Fault('forbidden', 'security.insecure is not allowed: allow it with --allow security.insecure');
+  const device = step.devices.find(({ required }) => required);
+  if (device !== undefined) throw new Fault('not-implemented', `RUN --device is not in this version: ${device.name}`);
+  await using loans = new AsyncDisposableStack();
+  const ready = await readyMounts(scope, step.mounts, loans, signal);
+  if (step.script !== undefined) {
+    const content = Buffer.from(step.script.content);
+    ready.mounts.push({ type: 'file', target: step.script.path, content, mode: 0o755, uid: 0, gid: 0 });
+  }
+  const environment = [...step.env, ...step.proxy].map((pair) => pair.join('='));
+  const { exitCode, failure } = await context.run(
+    {
+      id: context.newId(),
+      rootfs,
+      args: step.args,
+      env: [...environment, ...ready.env],
+      workingDir: step.workingDir === '' ? '/' : step.workingDir,
+      user: step.user,
+      hostname: step.hostname ?? defaultHostname,
+      network: step.network,
+      extraHosts: inputs.extraHosts,
+      limits: inputs.limits,
+      insecure: step.security === 'insecure',
+      mounts: ready.mounts,
+      output: (stream, data) => {
+        const timestamp = formatNanos(context.now());
+        inputs.emit({ kind: 'log', vertex: vertexOf(step), stream, data: Uint8Array.from(data), timestamp });
+      },
+    },
+    signal,
+  );
+  if (exitCode !== 0 || failure !== undefined) throw failed(step, exitCode, failure);
+}
+
+function failed(step: ExecStep, exitCode: number, failure: string | undefined): Fault {
+  const why = failure === undefined ? '' : `: ${failure}`;
+  const message = `process ${JSON.stringify(step.args.join(' '))} did not complete successfully: exit code: ${exitCode}${why}`;
+  const cause: BuildFailure = { message, source: rangeOf(step), text: undefined, exitCode, vertex: vertexOf(step) };
+  return new Fault('invalid', message, { cause });
+}
+
+function rangeOf({ range }: ExecStep): BuildSourceRange | undefined {
+  return range === undefined ? undefined : { file: '', start: range.start, end: range.end };
+}

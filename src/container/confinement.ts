@@ -1,0 +1,57 @@
+/** What holds a process in: capabilities, the system call filter, the AppArmor profile, sysctls of its own network. */
+import type { HostConfig } from '../api/index.ts';
+import { containerCapabilities } from './capabilities.ts';
+import type { Context } from './context.ts';
+import { compiledSeccomp } from './seccomp-cache.ts';
+import { customSeccomp, defaultSeccomp, type Seccomp } from './seccomp-profile.ts';
+import { parseSecurityOptions } from './security.ts';
+import type { SpecInput } from './spec.ts';
+
+export interface Confinement {
+  profile: Pick<SpecInput, 'capabilities' | 'seccomp' | 'noNewPrivileges' | 'apparmorProfile'>;
+  /** For the runtime: the filter already compiled, where it takes one. */
+  annotations: Record<string, string>;
+}
+
+/** @throws Fault invalid for an option that is not understood */
+export function confinement(context: Pick<Context, 'settings' | 'runtime'>, host: HostConfig): Confinement {
+  const { settings } = context;
+  const security = parseSecurityOptions(host.SecurityOpt ?? []);
+  const privileged = host.Privileged ?? false;
+  const capabilities = containerCapabilities(
+    { add: host.CapAdd ?? [], drop: host.CapDrop ?? [], privileged },
+    settings.heldCapabilities,
+  );
+  const seccomp = privileged ? undefined : seccompFor(settings, security.seccomp, capabilities);
+  const crun = context.runtime(host.Runtime ?? '').program.kind === 'crun';
+  const filter = crun && seccomp !== undefined ? compiledSeccomp(settings, seccomp) : undefined;
+  return {
+    profile: {
+      capabilities,
+      seccomp,
+      noNewPrivileges: security.noNewPrivileges ?? settings.noNewPrivileges,
+      apparmorProfile: !settings.apparmor || privileged ? security.apparmor : (security.apparmor ?? 'wherry-default'),
+    },
+    annotations: filter === undefined ? {} : { 'run.oci.seccomp_bpf_data': filter },
+  };
+}
+
+function seccompFor(
+  settings: Context['settings'],
+  option: string | undefined,
+  capabilities: string[],
+): Seccomp | undefined {
+  const text = option ?? settings.seccompProfile;
+  if (text === 'unconfined') return undefined;
+  if (text === undefined) return defaultSeccomp(capabilities, process.arch);
+  return customSeccomp(text, capabilities, process.arch, settings.kernel);
+}
+
+/** As Docker: ordinary users in a network namespace of its own may bind low ports and ping. What was `asked` for stays. */
+export function defaultSysctls(asked: Record<string, string>): Record<string, string> {
+  const defaults: Record<string, string> = {
+    'net.ipv4.ip_unprivileged_port_start': '0',
+    'net.ipv4.ping_group_range': '0 2147483647',
+  };
+  return Object.fromEntries(Object.entries(defaults).filter(([key]) => !(key in asked)));
+}

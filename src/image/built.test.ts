@@ -1,0 +1,68 @@
+/** A build's end: the image, its names, and what stands on it. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type ImageConfig, mediaTypes, parseReference, withDefaultTag } from '../oci/index.ts';
+import { bytesOf, type Fixture, importImage, openFixture, skipUnlessRoot, tarOf } from './fixture.ts';
+
+const skip = skipUnlessRoot;
+
+/** One layer more on an image, as a build leaves it. */
+async function built(fixture: Fixture, id: string, names: string[]): Promise<string> {
+  const { config, layers } = fixture.images.base(id)!;
+  using hold = fixture.content.hold();
+  const blob = await fixture.content.ingest(bytesOf(await tarOf({ made: 'x' })), { hold });
+  const more: ImageConfig = {
+    ...config,
+    created: '2024-01-02T03:04:05Z',
+    rootfs: { type: 'layers', diff_ids: [...config.rootfs.diff_ids, blob.digest] },
+    history: [...(config.history ?? []), { created: '2024-01-02T03:04:05Z', created_by: 'RUN make # buildkit' }],
+  };
+  return await fixture.images.addBuilt({
+    config: Buffer.from(JSON.stringify(more)),
+    layers: [...layers, { mediaType: mediaTypes.ociLayer, ...blob }],
+    names: names.map((name) => withDefaultTag(parseReference(name))),
+  });
+}
+
+test('a built image has its layers, its history and all its names, also after a restart', { skip }, async () => {
+  await using fixture = await openFixture();
+  const base = await importImage(fixture, 'base');
+  const id = await built(fixture, base, ['app', 'registry.example/app:2']);
+  await fixture.reopen();
+  const image = (await fixture.images.get(id))!;
+  assert.deepEqual(image.tags, ['app:latest', 'registry.example/app:2']);
+  assert.ok(fixture.snapshots.has(image.chainId!));
+  const [line] = await fixture.images.history(id, { platform: undefined });
+  assert.equal(line?.CreatedBy, 'RUN make # buildkit');
+  const layers = await fixture.images.layers(id, { platform: undefined });
+  assert.deepEqual(
+    layers.map(({ From, Origin }) => [From.Id, Origin]),
+    [
+      [base, 'import'],
+      [id, 'build'],
+    ],
+  );
+});
+
+test('built again it is the same image, and a name moves to it', { skip }, async () => {
+  await using fixture = await openFixture();
+  const base = await importImage(fixture, 'app');
+  const id = await built(fixture, base, ['app']);
+  assert.equal(await built(fixture, base, ['app']), id);
+  assert.deepEqual((await fixture.images.get(base))!.tags, []);
+  assert.equal(fixture.images.count(), 2);
+});
+
+test('a config that does not fit its layers makes no image, and no name', { skip }, async () => {
+  await using fixture = await openFixture();
+  const base = await importImage(fixture, 'app');
+  const { config, layers } = fixture.images.base(base)!;
+  const bytes = Buffer.from(JSON.stringify({ ...config, author: 'another' }));
+  const names = [withDefaultTag(parseReference('app'))];
+  await assert.rejects(fixture.images.addBuilt({ config: bytes, layers: [...layers, ...layers], names }), {
+    kind: 'invalid',
+  });
+  assert.deepEqual((await fixture.images.get(base))!.tags, ['app:latest']);
+  assert.equal(fixture.images.count(), 1);
+  assert.equal(fixture.images.base('sha256:none'), undefined);
+});

@@ -1,0 +1,22 @@
+/** The end of a build: its config and layers as an image with names. */
+import { chainIds, type Descriptor, type Digest, parseImageConfig, type Reference } from '../oci/index.ts';
+import { addImage } from './add.ts';
+import type { Shelf } from './shelf.ts';
+import { tagImage } from './tag.ts';
+
+/** Nothing is named before the image is there whole. @throws Fault invalid for a config that cannot be read */
+export async function addBuiltImage(
+  shelf: Shelf,
+  options: { config: Uint8Array; layers: readonly Descriptor[]; names: readonly Reference[] },
+  signal?: AbortSignal,
+): Promise<Digest> {
+  const { config, names } = options;
+  const layers = [...options.layers];
+  using hold = shelf.hold();
+  for (const { digest } of layers) hold.blobs.add(digest);
+  for (const chainId of chainIds(parseImageConfig(config).rootfs.diff_ids)) hold.addChain(chainId);
+  const image = await addImage(shelf, hold, { config, layers, origin: 'build' }, signal);
+  shelf.event('create', image.id, image.id, image.config);
+  for (const name of names) await tagImage(shelf, image, name);
+  return image.id;
+}
