@@ -1,6 +1,6 @@
 /** The configuration of a built image: what the plan says, with the layers and times that solving found. Pure. */
 import type { ImageConfig } from '../../oci/index.ts';
-import type { PlannedImage } from '../plan/image-state.ts';
+import type { PlannedImage } from '../plan/image-fold.ts';
 import type { StepId } from '../plan/step.ts';
 import type { BuiltRoot } from './root.ts';
 

@@ -20,7 +20,7 @@ export async function runExec(scope: MountScope, step: ExecStep, rootfs: string,
     const content = Buffer.from(step.script.content);
     ready.mounts.push({ type: 'file', target: step.script.path, content, mode: 0o755, uid: 0, gid: 0 });
   }
-  const environment = [...step.env, ...step.proxy].map((pair) => pair.join('='));
+  const environment = [...step.env.entries(), ...step.proxy].map((pair) => pair.join('='));
   const { exitCode, failure } = await context.run(
     {
       id: context.newId(),
