@@ -189,7 +189,8 @@ test('upstream dies under way: the client is cut, and goes on by range when it i
   const rest = await cache.get(path, { range: `bytes=${first.body.length}-` });
   assert.equal(rest.status, 206);
   assert.ok(Buffer.concat([first.body, rest.body]).equals(bytes));
-  assert.deepEqual(all.gets()[0]!.headers['range'], `bytes=${some}-`);
+  const from = Number(/^bytes=(\d+)-$/.exec(all.gets()[0]!.headers['range'] ?? '')?.[1]);
+  assert.ok(from > 0 && from <= some, `${from}`);
 });
 
 test('the same blob under two names is fetched once, and under each by its own right', async () => {
