@@ -15,6 +15,5 @@ export { Results, type ResultsOptions, type StepRecord } from './result/results.
 export { type BuiltRoot, rootChain, scratch } from './result/root.ts';
 export { CacheMounts } from './solve/cache-mounts.ts';
 export type { BuildInputs, LocalFolder, SolveContext } from './solve/context.ts';
-export { Slots } from './solve/slots.ts';
 export { solve } from './solve/solve.ts';
 export { clearUnfinished, newStepId } from './solve/step-id.ts';

@@ -2,9 +2,8 @@
 import type { Content, Ingest } from '../content/index.ts';
 import { type Descriptor, type Digest, isImageConfigType, type Reference } from '../oci/index.ts';
 import { BlobChanged, type Credentials, type Registry } from '../registry/index.ts';
-import { Fault, type FaultKind, faultKind } from '../std/index.ts';
+import { Fault, type FaultKind, faultKind, Slots } from '../std/index.ts';
 import type { ImageHold } from './shelf.ts';
-import { Slots } from './slots.ts';
 
 export interface DownloadListener {
   progress(current: number, total: number): void;

@@ -16,3 +16,4 @@ export { Shared } from './shared.ts';
 export { freeSpace, type FreeSpace, SpaceGuard } from './space-guard.ts';
 export { formatNanos, formatNanosPadded, type Nanos, nowNanos, parseApiTime, parseRfc3339, zeroTime } from './time.ts';
 export { bytesSize, formatGoDuration, humanDuration, humanSize, parseBytes, parseGoDuration } from './units.ts';
+export { Slots } from './slots.ts';

@@ -4,9 +4,8 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { copyTreeContent } from '../../linux/index.ts';
 import { digestHex, sha256 } from '../../oci/index.ts';
-import { KeyedMutex } from '../../std/index.ts';
+import { KeyedMutex, Slots } from '../../std/index.ts';
 import type { ExecMount } from '../plan/step.ts';
-import { Slots } from './slots.ts';
 
 export type CacheMount = Extract<ExecMount, { type: 'cache' }>;
 

@@ -4,13 +4,12 @@ import type { StepRequest, StepResult } from '../../container/index.ts';
 import type { Content } from '../../content/index.ts';
 import type { PatternMatcher } from '../../dockerfile/index.ts';
 import type { Snapshots } from '../../snapshot/index.ts';
-import type { Nanos, Shared } from '../../std/index.ts';
+import type { Nanos, Shared, Slots } from '../../std/index.ts';
 import type { ImageStep } from '../plan/step.ts';
 import type { ResultHold } from '../result/commit-layer.ts';
 import type { Results } from '../result/results.ts';
 import type { BuiltRoot } from '../result/root.ts';
 import type { CacheMounts } from './cache-mounts.ts';
-import type { Slots } from './slots.ts';
 
 /** One for all builds. */
 export interface SolveContext {

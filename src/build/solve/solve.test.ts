@@ -22,7 +22,7 @@ import { type Content, openContent } from '../../content/index.ts';
 import { parse, PatternMatcher } from '../../dockerfile/index.ts';
 import { type ImageConfig, sha256 } from '../../oci/index.ts';
 import { openSnapshots, type Snapshots } from '../../snapshot/index.ts';
-import { nowNanos, Shared, silentLogger } from '../../std/index.ts';
+import { nowNanos, Shared, silentLogger, Slots } from '../../std/index.ts';
 import { planBuild } from '../plan/plan.ts';
 import { commitLayer } from '../result/commit-layer.ts';
 import { builtConfig } from '../result/image-config.ts';
@@ -30,7 +30,6 @@ import { Results } from '../result/results.ts';
 import { type BuiltRoot, rootChain, scratch } from '../result/root.ts';
 import { CacheMounts } from './cache-mounts.ts';
 import type { SolveContext } from './context.ts';
-import { Slots } from './slots.ts';
 import { solve } from './solve.ts';
 import { clearUnfinished, newStepId } from './step-id.ts';
 

@@ -24,6 +24,12 @@ export class Slots {
     };
   }
 
+  /** Runs `task` when there is a slot for it. @throws as `take`, and what the task throws */
+  async run<T>(task: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    using _slot = await this.take(signal);
+    return await task();
+  }
+
   async #turn(signal: AbortSignal): Promise<void> {
     const turn = Promise.withResolvers<void>();
     const leave = (): void => {
