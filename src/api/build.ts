@@ -72,8 +72,8 @@ export interface BuildRequest {
   allowInsecure: boolean;
   secrets: BuildSecrets;
   outputs: readonly BuildOutput[];
-  /** Runs the checks of the Dockerfile and nothing else. */
-  check: boolean;
+  /** To build, or only to be told something of the Dockerfile: its checks, its plan, its stages and arguments. */
+  call: 'build' | 'check' | 'plan' | 'outline' | 'targets';
 }
 
 export interface BuildCacheLocation {
@@ -113,6 +113,8 @@ export type BuildEvent =
       error: string | undefined;
       /** Of the instruction, for classic progress and errors. */
       source: BuildSourceRange | undefined;
+      /** Of a completed step: what is known of its result, sha256:…; no image has this id. */
+      result?: string | undefined;
     }
   | {
       kind: 'status';
@@ -137,8 +139,11 @@ export type BuildEvent =
       /** The file's text, for the excerpt. */
       text: string;
     }
-  /** Of a classic build: which image each step left, for "---> <id>". */
-  | { kind: 'step'; index: number; total: number; instruction: string; image: string | undefined; cached: boolean };
+  /**
+   * Once, before the first step: the instructions of the stages that are needed, in the file's order, for classic progress. `vertex`
+   * is the step that does it; undefined for what only changes the configuration.
+   */
+  | { kind: 'instructions'; instructions: readonly { text: string; vertex: string | undefined }[] };
 
 export interface BuildResult {
   /** The image's id (sha256 of its config); undefined when nothing was made but files. */
@@ -147,8 +152,8 @@ export interface BuildResult {
   manifest: string | undefined;
   /** Build args that nothing consumed. */
   unusedArgs: readonly string[];
-  /** What the checks found, when that was all that was asked. */
-  check: { text: string; json: string; status: number } | undefined;
+  /** What was asked for instead of a build (`call`); `status` is for the client to exit with. */
+  answer: { text: string; json: string; status: number } | undefined;
 }
 
 /** A build that failed at a place in the Dockerfile. Doors attach `source` and the step's exit code to their own errors. */
@@ -179,7 +184,25 @@ export interface BuildCacheRecord {
   parents: readonly string[];
 }
 
+/** A build that failed at a step, as long as the daemon remembers it. */
+export interface FailedBuild {
+  /** The request's id. */
+  id: string;
+  /** RFC 3339. */
+  failedAt: string;
+  /** The step as progress shows it. */
+  step: string;
+  failure: BuildFailure;
+}
+
 export interface Builds {
+  /** The last builds that failed at a step, newest first. */
+  failed(): Promise<readonly FailedBuild[]>;
+  /**
+   * An image without a name of the state before the step that failed, with its working directory, user and environment, for a look
+   * inside; undefined is the last failure. The caller removes it. @throws Fault not-found
+   */
+  debugImage(id: string | undefined): Promise<{ image: string; failed: FailedBuild }>;
   /** Starts at once. Aborting cancels it and leaves no trace. */
   run(request: BuildRequest, signal: AbortSignal): BuildRun;
   cache(): Promise<readonly BuildCacheRecord[]>;

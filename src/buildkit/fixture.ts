@@ -70,6 +70,14 @@ export class PlayedBuilds implements Builds {
     return { events, result };
   }
 
+  async failed(): ReturnType<Builds['failed']> {
+    return [];
+  }
+
+  async debugImage(): ReturnType<Builds['debugImage']> {
+    throw new Fault('not-found', 'no failed build');
+  }
+
   async cache(): ReturnType<Builds['cache']> {
     const record = {
       description: 'a step',
@@ -170,8 +178,8 @@ export class PlayedBuilds implements Builds {
       await output.write?.(pieces());
       await output.writeTree?.(this.outputFolder);
     }
-    if (request.check) return { image: undefined, manifest: undefined, unusedArgs: [], check: lint };
-    return { image: imageId, manifest: undefined, unusedArgs: [], check: undefined };
+    if (request.call === 'check') return { image: undefined, manifest: undefined, unusedArgs: [], answer: lint };
+    return { image: imageId, manifest: undefined, unusedArgs: [], answer: undefined };
   }
 }
 

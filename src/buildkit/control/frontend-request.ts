@@ -59,7 +59,7 @@ export function frontendRequest(asked: FrontendRequest, lender: Lender): BuildRe
     allowInsecure: asked.entitlements.includes('security.insecure'),
     secrets: lender.secrets,
     outputs: asked.exporters.map((exporter, index) => output(exporter, index, lender)),
-    check: checks(options.get('requestid')),
+    call: callOf(options.get('requestid')),
   };
 }
 
@@ -72,10 +72,20 @@ function contextOf(remote: string | undefined, lender: Lender, local: () => Loca
   return url?.hostname === sessionHost ? lender.uploaded(url) : { url: remote };
 }
 
-function checks(subrequest: string | undefined): boolean {
-  if (subrequest === undefined) return false;
-  if (subrequest === 'frontend.lint') return true;
-  throw new Fault('not-implemented', `Cannot answer ${JSON.stringify(subrequest)}: this builder knows frontend.lint`);
+/** Of dockerfile.v0 (buildkit, frontend/subrequests); `wherry.plan` is ours. */
+const calls: Readonly<Record<string, BuildRequest['call']>> = {
+  'frontend.lint': 'check',
+  'frontend.outline': 'outline',
+  'frontend.targets': 'targets',
+  'wherry.plan': 'plan',
+};
+
+function callOf(subrequest: string | undefined): BuildRequest['call'] {
+  if (subrequest === undefined) return 'build';
+  const call = Object.hasOwn(calls, subrequest) ? calls[subrequest] : undefined;
+  if (call !== undefined) return call;
+  const known = Object.keys(calls).join(', ');
+  throw new Fault('not-implemented', `Cannot answer ${JSON.stringify(subrequest)}: this builder knows ${known}`);
 }
 
 function prefixed(options: ReadonlyMap<string, string>, prefix: string): Map<string, string> {

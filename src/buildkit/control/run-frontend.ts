@@ -48,7 +48,7 @@ export async function runFrontend(
       lenderOf(session, named),
     );
     const { id, result } = await job.complete(builds.run(asked, signal));
-    return { ref: { id }, metadata: checkMetadata(result.check) };
+    return { ref: { id }, metadata: answerMetadata(result.answer) };
   } catch (error) {
     throw buildFault(error);
   }
@@ -76,13 +76,13 @@ function exportersOf({ request }: Job): FrontendRequest['exporters'] {
 }
 
 /** As dockerfile.v0 answers frontend.lint (buildkit, frontend/subrequests/lint). */
-function checkMetadata(check: { text: string; json: string; status: number } | undefined): Map<string, Uint8Array> {
-  if (check === undefined) return new Map();
+function answerMetadata(answer: { text: string; json: string; status: number } | undefined): Map<string, Uint8Array> {
+  if (answer === undefined) return new Map();
   return new Map(
     Object.entries({
-      'result.txt': check.text,
-      'result.json': check.json,
-      'result.statuscode': String(check.status),
+      'result.txt': answer.text,
+      'result.json': answer.json,
+      'result.statuscode': String(answer.status),
       version: '1.0.0',
     }).map(([name, value]) => [name, Buffer.from(value)]),
   );

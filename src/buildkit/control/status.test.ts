@@ -25,7 +25,7 @@ test('a warning keeps its place and its text through the wire', () => {
   assert.deepEqual(warning?.detail.map(String), ['one', 'two']);
 });
 
-test('times keep their nanoseconds; a step of the classic builder is not told', () => {
+test('times keep their nanoseconds; what only the classic builder shows is not told', () => {
   const message = statusMessage({
     kind: 'log',
     vertex: 'v',
@@ -36,8 +36,7 @@ test('times keep their nanoseconds; a step of the classic builder is not told', 
   const [log] = decode(statusResponse, encode(statusResponse, message ?? {})).logs;
   assert.deepEqual(log?.timestamp, { seconds: 1_767_323_045n, nanos: 123_456_789 });
   assert.equal(log?.stream, 2);
-  const step = { index: 1, total: 2, instruction: 'RUN x', image: undefined, cached: false };
-  assert.equal(statusMessage({ kind: 'step', ...step }), undefined);
+  assert.equal(statusMessage({ kind: 'instructions', instructions: [{ text: 'RUN x', vertex: 'v' }] }), undefined);
 });
 
 test('a failure of the Dockerfile carries its place, another fault its kind', () => {
