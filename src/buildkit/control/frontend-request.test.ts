@@ -102,5 +102,5 @@ test('what cannot be understood is refused, whoever sends it', () => {
     { 'context:x': 'oci-layout://y' },
   ];
   for (const options of bad) assert.throws(() => request(options), { kind: 'invalid' }, JSON.stringify(options));
-  assert.throws(() => request({ requestid: 'frontend.outline' }), { kind: 'not-implemented' });
+  assert.throws(() => request({ requestid: 'frontend.other' }), { kind: 'not-implemented' });
 });
