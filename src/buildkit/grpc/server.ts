@@ -2,9 +2,9 @@
 import { createServer, type Http2Server, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import { messageOf } from '../../std/index.ts';
-import { decode, encode } from '../protobuf/codec.ts';
+import { decode } from '../protobuf/codec.ts';
 import type { Message, Table } from '../protobuf/field.ts';
-import { frame, unframe } from './frame.ts';
+import { frames, unframe } from './frame.ts';
 import { readBytes } from './read.ts';
 import { type CallContext, metadataOf, type Method, type Methods } from './service.ts';
 import { asGrpcFault, faultTrailers, GrpcFault, grpcCode, okTrailers } from './status.ts';
@@ -56,16 +56,19 @@ async function serveCall(stream: ServerHttp2Stream, headers: IncomingHttpHeaders
 }
 
 async function answer(stream: ServerHttp2Stream, method: Method, call: CallContext): Promise<void> {
-  for await (const message of method.handle(requestsOf(stream, method), call)) {
+  for await (const messages of method.handle(requestsOf(stream, method), call)) {
     call.signal.throwIfAborted();
-    await writeBytes(stream, frame(encode(method.response, message)));
+    await writeBytes(stream, frames(method.response, messages));
   }
 }
 
 /** The client's messages. Who takes only the first still hears of the stream's end: the rest is let go by. */
-async function* requestsOf(stream: ServerHttp2Stream, method: Method): AsyncGenerator<Message<Table>, void, void> {
+async function* requestsOf(
+  stream: ServerHttp2Stream,
+  method: Method,
+): AsyncGenerator<readonly Message<Table>[], void, void> {
   try {
-    for await (const message of unframe(readBytes(stream))) yield decode(method.request, message);
+    for await (const messages of unframe(readBytes(stream))) yield messages.map((each) => decode(method.request, each));
   } finally {
     if (!stream.destroyed) stream.resume();
   }

@@ -13,7 +13,8 @@ export interface CallContext {
 export interface Method {
   readonly request: Table;
   readonly response: Table;
-  handle(requests: AsyncIterable<Message<Table>>, call: CallContext): AsyncIterable<MessageInit<Table>>;
+  /** Messages come and go as many at a time as there are: a context is hundreds of thousands. */
+  handle(requests: AsyncIterable<readonly Message<Table>[]>, call: CallContext): AsyncIterable<readonly MessageInit<Table>[]>;
 }
 
 /** By path, "/package.Service/Method". */
@@ -46,12 +47,31 @@ export function bidirectional<Q extends Table, R extends Table>(
   response: R,
   answer: (requests: AsyncIterable<Message<Q>>, call: CallContext) => AsyncIterable<MessageInit<R>>,
 ): Method {
+  return batched(request, response, async function* (batches, call) {
+    for await (const message of answer(singly(batches), call)) yield [message];
+  });
+}
+
+/** The same for many small messages. */
+export function batched<Q extends Table, R extends Table>(
+  request: Q,
+  response: R,
+  answer: (
+    requests: AsyncIterable<readonly Message<Q>[]>,
+    call: CallContext,
+  ) => AsyncIterable<readonly MessageInit<R>[]>,
+): Method {
   return {
     request,
     response,
     handle: (requests, call) =>
-      answer(requests as AsyncIterable<Message<Q>>, call) as AsyncIterable<MessageInit<Table>>,
+      answer(requests as AsyncIterable<readonly Message<Q>[]>, call) as AsyncIterable<readonly MessageInit<Table>[]>,
   };
+}
+
+/** Messages one at a time. */
+export async function* singly<T>(batches: AsyncIterable<readonly T[]>): AsyncGenerator<T, void, void> {
+  for await (const batch of batches) yield* batch;
 }
 
 async function only<Q extends Table>(requests: AsyncIterable<Message<Q>>): Promise<Message<Q>> {
