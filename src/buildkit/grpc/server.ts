@@ -1,12 +1,12 @@
 /** A gRPC server on connections that somebody else accepted (grpc/doc/PROTOCOL-HTTP2.md). */
-import { createServer, type Http2Server, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+import { createServer, type Http2Server, type ServerHttp2Stream } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import { messageOf } from '../../std/index.ts';
 import { decode } from '../protobuf/codec.ts';
 import type { Message, Table } from '../protobuf/field.ts';
 import { frames, unframe } from './frame.ts';
 import { readBytes } from './read.ts';
-import { type CallContext, metadataOf, type Method, type Methods } from './service.ts';
+import { type CallContext, callContext, type Method, type Methods } from './service.ts';
 import { asGrpcFault, faultTrailers, GrpcFault, grpcCode, okTrailers } from './status.ts';
 import { endWhole } from './end-whole.ts';
 import { connectionWindowBytes, settings } from './window.ts';
@@ -24,27 +24,32 @@ export async function serveGrpc(connection: Duplex, methods: Methods): Promise<v
     session.setLocalWindowSize(connectionWindowBytes);
   });
   server.on('sessionError', () => connection.destroy());
-  server.on('stream', (stream, headers) => {
+  server.on('stream', (stream, headers, _, raw) => {
     stream.on('error', () => {});
-    void serveCall(stream, headers, methods);
+    void serveCall(stream, headers[':path'] ?? '', raw, methods);
   });
   server.emit('connection', connection);
   await closed;
 }
 
 /** Never rejects: what fails ends the stream. */
-async function serveCall(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, methods: Methods): Promise<void> {
+async function serveCall(
+  stream: ServerHttp2Stream,
+  path: string,
+  headers: readonly string[],
+  methods: Methods,
+): Promise<void> {
   const cancel = new AbortController();
   const gone = new GrpcFault(grpcCode.canceled, 'the client cancelled the call');
   stream.once('close', () => cancel.abort(gone));
   let trailers: Record<string, string> = okTrailers();
   try {
-    const path = headers[':path'] ?? '';
-    const method = methods.get(path);
     stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
     stream.once('wantTrailers', () => stream.sendTrailers(trailers));
+    const call = callContext(headers, cancel.signal);
+    const method = methods.get(path, call);
     if (method === undefined) throw new GrpcFault(grpcCode.unimplemented, `unknown method ${path}`);
-    await answer(stream, method, { signal: cancel.signal, metadata: (name) => metadataOf(headers, name) });
+    await answer(stream, method, call);
   } catch (error) {
     trailers = faultTrailers(asGrpcFault(error));
   }

@@ -1,5 +1,4 @@
 /** What a server's methods look like to it: a table by path, each with its messages and a function. */
-import type { IncomingHttpHeaders } from 'node:http2';
 import type { Message, MessageInit, Table } from '../protobuf/field.ts';
 import { GrpcFault, grpcCode } from './status.ts';
 
@@ -8,6 +7,8 @@ export interface CallContext {
   readonly signal: AbortSignal;
   /** A metadata value; undefined when it is not there. */
   metadata(name: string): string | undefined;
+  /** All values of one name. */
+  metadataValues(name: string): readonly string[];
 }
 
 export interface Method {
@@ -17,8 +18,10 @@ export interface Method {
   handle(requests: AsyncIterable<readonly Message<Table>[]>, call: CallContext): AsyncIterable<readonly MessageInit<Table>[]>;
 }
 
-/** By path, "/package.Service/Method". */
-export type Methods = ReadonlyMap<string, Method>;
+/** By path, "/package.Service/Method". A map, or where a method's messages depend on the call, what chooses. */
+export interface Methods {
+  get(path: string, call: CallContext): Method | undefined;
+}
 
 export function unary<Q extends Table, R extends Table>(
   request: Q,
@@ -79,7 +82,8 @@ async function only<Q extends Table>(requests: AsyncIterable<Message<Q>>): Promi
   throw new GrpcFault(grpcCode.invalidArgument, 'the call has no request');
 }
 
-export function metadataOf(headers: IncomingHttpHeaders, name: string): string | undefined {
-  const value = headers[name];
-  return Array.isArray(value) ? value[0] : value;
+/** `raw`: names and values in turn. A value may hold what Node joins values with. */
+export function callContext(raw: readonly string[], signal: AbortSignal): CallContext {
+  const values = (name: string): string[] => raw.filter((_, index) => index % 2 === 1 && raw[index - 1] === name);
+  return { signal, metadata: (name) => values(name)[0], metadataValues: values };
 }

@@ -1,6 +1,6 @@
 /**
- * The receiving side of fsutil's DiffCopy (tonistiigi/fsutil, receive.go): the client tells what it has, we ask for what differs from our last
- * copy. The folder is ours alone and every entry's parent is a folder of this very transfer, so no link of the client's is ever walked through.
+ * The receiving side of fsutil's DiffCopy (tonistiigi/fsutil, receive.go): the other side tells what it has, we ask for what differs from our last
+ * copy. The folder is ours alone and every entry's parent is a folder of this very transfer, so no link of theirs is ever walked through.
  * File calls are synchronous: a context is many small files, and a turn of the thread pool costs more than they do.
  */
 import { chmodSync, closeSync, linkSync, mkdirSync, openSync, rmSync, symlinkSync, writeSync } from 'node:fs';
@@ -45,7 +45,7 @@ export async function receiveTree(
     for (const each of packets) receiver.take(each);
     await receiver.ask();
   }
-  if (!receiver.finished) throw new Fault('unavailable', 'Cannot receive build context: the client stopped early');
+  if (!receiver.finished) throw new Fault('unavailable', 'Cannot receive files: the other side stopped early');
   return receiver.transferred;
 }
 
@@ -86,7 +86,7 @@ class Receiver implements Disposable {
       if (stat === undefined || stat.path === '') this.#walked = true;
       else this.#entry(stat);
     } else if (type === packetType.data) this.#data(id, data);
-    else if (type === packetType.error) throw new Fault('invalid', `Cannot receive build context: ${data.toString()}`);
+    else if (type === packetType.error) throw new Fault('invalid', `Cannot receive files: ${data.toString()}`);
     else if (type === packetType.finish) {
       if (!this.#complete) throw protocol('its end before all content');
       this.finished = true;
@@ -118,12 +118,12 @@ class Receiver implements Disposable {
     const id = this.#entries++;
     if (this.#walked) throw protocol('an entry after the last');
     if (this.#entries > maxEntries)
-      throw new Fault('invalid', `Cannot receive build context: over ${maxEntries} files`);
+      throw new Fault('invalid', `Cannot receive files: over ${maxEntries} files`);
     this.#described += descriptionBytes(stat);
     if (this.#described > maxDescriptionBytes) {
       throw new Fault(
         'invalid',
-        `Cannot receive build context: over ${maxDescriptionBytes} bytes of names and attributes`,
+        `Cannot receive files: over ${maxDescriptionBytes} bytes of names and attributes`,
       );
     }
     const path = checkPath(stat.path);
@@ -226,5 +226,5 @@ function descriptionBytes({ path, linkName, xattrs }: TreeStat): number {
 }
 
 function protocol(why: string): Fault {
-  return new Fault('invalid', `Cannot receive build context: the client sent ${why}`);
+  return new Fault('invalid', `Cannot receive files: the other side sent ${why}`);
 }

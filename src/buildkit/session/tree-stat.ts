@@ -1,4 +1,4 @@
-/** What a client says about a file (fsutil.types.Stat): Go's os.FileMode read, and paths that stay inside. */
+/** What the other side says about a file (fsutil.types.Stat): Go's os.FileMode read, and paths that stay inside. */
 import type { BigIntStats } from 'node:fs';
 import { Fault } from '../../std/index.ts';
 import type { stat } from '../message/session.ts';
@@ -32,6 +32,14 @@ export function entryKind({ mode }: TreeStat): EntryKind {
   return (mode & (goMode.device | goMode.pipe)) !== 0 ? 'node' : 'file';
 }
 
+export function isNamedPipe({ mode }: TreeStat): boolean {
+  return (mode & goMode.pipe) !== 0;
+}
+
+export function isCharacterDevice({ mode }: TreeStat): boolean {
+  return (mode & goMode.characters) !== 0;
+}
+
 /** What Go would say of it; undefined for a socket, which is nothing without who listens. */
 export function goModeOf(stats: BigIntStats): number | undefined {
   const unix = Number(stats.mode);
@@ -62,14 +70,14 @@ export function checkPath(path: string): string {
     (path.length * 3 > maxNameBytes &&
       (Buffer.byteLength(path) > maxPathBytes ||
         path.split('/').some((name) => Buffer.byteLength(name) > maxNameBytes)));
-  if (bad) throw new Fault('invalid', `Cannot receive build context: bad path ${JSON.stringify(path.slice(0, 200))}`);
+  if (bad) throw new Fault('invalid', `Cannot receive files: bad path ${JSON.stringify(path.slice(0, 200))}`);
   return path;
 }
 
 /** Where a symbolic link leads is its own affair, but it must lead somewhere. @throws Fault invalid */
 export function checkLinkTarget({ path, linkName }: TreeStat): string {
   if (linkName === '' || linkName.includes('\0') || Buffer.byteLength(linkName) > maxPathBytes) {
-    throw new Fault('invalid', `Cannot receive build context: bad target of link ${JSON.stringify(path)}`);
+    throw new Fault('invalid', `Cannot receive files: bad target of link ${JSON.stringify(path)}`);
   }
   return linkName;
 }
