@@ -1,7 +1,14 @@
-/** The build cache, listed and pruned (`docker buildx du`, `docker buildx prune`). */
+/** What is asked of a builder beside builds: who it is, its cache listed and pruned (`docker buildx du`, `docker buildx prune`). */
 import type { Nanos } from '../../std/index.ts';
 import { GrpcClient } from '../grpc/client.ts';
-import { diskUsageRequest, diskUsageResponse, pruneRequest, usageRecord } from '../message/control.ts';
+import {
+  diskUsageRequest,
+  diskUsageResponse,
+  listWorkersRequest,
+  listWorkersResponse,
+  pruneRequest,
+  usageRecord,
+} from '../message/control.ts';
 import type { Message } from '../protobuf/field.ts';
 import type { Connect } from './build.ts';
 import { instant } from './status.ts';
@@ -33,6 +40,19 @@ export interface PruneAsk {
 }
 
 const control = '/moby.buildkit.v1.Control';
+
+export interface WorkerTold {
+  labels: ReadonlyMap<string, string>;
+  platforms: readonly { os: string; architecture: string; variant: string }[];
+}
+
+/** Who builds. @throws Fault */
+export async function askWorker(connect: Connect): Promise<WorkerTold> {
+  using client = new GrpcClient(await connect('grpc', {}));
+  const tables = { request: listWorkersRequest, response: listWorkersResponse };
+  const { record } = await client.unary(`${control}/ListWorkers`, tables, {});
+  return record[0] ?? { labels: new Map(), platforms: [] };
+}
 
 /** The smallest first. @throws Fault */
 export async function askUsage(connect: Connect, filters: readonly string[]): Promise<UsageRecord[]> {
