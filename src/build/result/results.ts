@@ -81,8 +81,8 @@ export class Results {
     return [...this.#records.values()];
   }
 
-  /** Forgets records, and deletes what only they needed. */
-  async forget(keys: Iterable<Digest>): Promise<void> {
+  /** Forgets records, and deletes what only they needed. Returns the bytes that came free. */
+  async forget(keys: Iterable<Digest>): Promise<number> {
     const { content, snapshots } = this.#options;
     const chains = new Set<Digest>();
     const blobs = new Set<Digest>();
@@ -94,8 +94,12 @@ export class Results {
       for (const { digest } of record.layers) blobs.add(digest);
     }
     // From the top: a layer goes when nothing stands on it.
-    await snapshots.collect([...chains].toReversed());
-    await content.collect(blobs);
+    const sizes = new Map(
+      [...chains].map((chain) => [chain as string, snapshots.has(chain) ? snapshots.layerSize(chain) : 0]),
+    );
+    const gone = await snapshots.collect([...chains].toReversed());
+    const freed = await content.collect(blobs);
+    return gone.reduce((sum, chain) => sum + (sizes.get(chain) ?? 0), freed);
   }
 
   *#blobs(): Generator<string> {

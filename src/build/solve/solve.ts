@@ -177,7 +177,7 @@ class Solver {
     await using loans = new AsyncDisposableStack();
     loans.defer(() => snapshots.remove(id));
     await snapshots.prepare(id, rootChain(below));
-    await this.#write(step, snapshots.mount(id), signal);
+    await this.#write(step, { path: snapshots.mount(id), base: below }, signal);
     const made = await commitLayer(
       { content, snapshots },
       { id, base: below, hold: { blobs, layers }, now: now() },
@@ -187,12 +187,12 @@ class Solver {
     return made;
   }
 
-  async #write(step: MadeStep, target: string, signal: AbortSignal): Promise<void> {
+  async #write(step: MadeStep, target: { path: string; base: BuiltRoot }, signal: AbortSignal): Promise<void> {
     const solvedOf = (root: Root): Solved => this.#solvedOf(root);
     const scope = { context: this.#context, inputs: this.#inputs, solvedOf };
     if (step.kind === 'exec') await runExec(scope, step, target, signal);
-    else if (step.kind === 'copy') await writeCopy(this.#context, step, target, solvedOf, signal);
-    else await writeFolder(this.#context, step, target, signal);
+    else if (step.kind === 'copy') await writeCopy(this.#context, step, target.path, solvedOf, signal);
+    else await writeFolder(this.#context, step, target.path, signal);
   }
 
   /** Of a step that is done. */
