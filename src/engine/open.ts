@@ -4,6 +4,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync,
 import { cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { Engine } from '../api/index.ts';
+import { noSources, storeExporter } from '../build/index.ts';
 import {
   type ContainerRoom,
   hasBlockWeight,
@@ -25,6 +26,7 @@ import { openVolumes } from '../volume/index.ts';
 import { loadApparmor } from './apparmor.ts';
 import type { Config } from './config.ts';
 import { DiskPressure } from './disk-pressure.ts';
+import { openBuilder } from './builder.ts';
 import { Events } from './events.ts';
 import { openPullThrough } from './pull-through.ts';
 import { openSystem } from './system.ts';
@@ -188,6 +190,18 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
     stopTimeoutSeconds: 10,
     liveRestore: true,
   };
+  const builder = loans.use(
+    await openBuilder({
+      config,
+      content,
+      snapshots,
+      images,
+      steps: { settings, networking, runtime },
+      sources: noSources,
+      exporter: storeExporter(images),
+      log,
+    }),
+  );
   room = await openContainers({
     settings,
     log,
@@ -213,6 +227,7 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
 
   const lock = new KeyedMutex();
   const engine: Engine = {
+    builds: builder,
     containers: containers.containers,
     execs: containers.execs,
     images,
