@@ -57,13 +57,13 @@ function stepEntries({ solving: { results }, snapshots, content, images }: Build
 
 async function mountEntries({ solving: { cacheMounts } }: BuilderContext): Promise<CacheEntry[]> {
   const entries: CacheEntry[] = [];
-  for (const { name, path, id, createdAt, lastUsedAt, usageCount, inUse } of cacheMounts.list()) {
+  for (const { name, path, id, target, createdAt, lastUsedAt, usageCount, inUse } of cacheMounts.list()) {
     const size = await diskUsage(path);
     entries.push({
       record: {
         id: name.slice(0, idLength),
         type: 'exec.cachemount',
-        description: `cached mount ${id}`,
+        description: `cached mount ${target} with id ${JSON.stringify(id)}`,
         size,
         createdAt,
         lastUsedAt,

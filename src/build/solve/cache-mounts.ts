@@ -16,6 +16,8 @@ export interface CacheFolder {
   path: string;
   /** As the Dockerfile calls it, with its namespace. */
   id: string;
+  /** Where the last step that used it had it. */
+  target: string;
   createdAt: string;
   lastUsedAt: string;
   usageCount: number;
@@ -55,7 +57,7 @@ export class CacheMounts {
     return names.map((name) => {
       const path = join(this.#root, name);
       const made = formatNanos(BigInt(Math.round(statSync(path).birthtimeMs)) * 1_000_000n);
-      const unknown = { id: name, createdAt: made, lastUsedAt: made, usageCount: 0 };
+      const unknown = { id: name, target: '', createdAt: made, lastUsedAt: made, usageCount: 0 };
       return { name, path, ...(this.#records.get(name) ?? unknown), inUse: (this.#lent.get(name) ?? 0) > 0 };
     });
   }
@@ -104,11 +106,12 @@ export class CacheMounts {
     return folder;
   }
 
-  async #note(name: string, { id }: CacheMount): Promise<void> {
+  async #note(name: string, { id, target }: CacheMount): Promise<void> {
     const now = formatNanos(this.#now());
     const before = this.#records.get(name);
     const record = {
       id,
+      target,
       createdAt: before?.createdAt ?? now,
       lastUsedAt: now,
       usageCount: (before?.usageCount ?? 0) + 1,
