@@ -1,6 +1,6 @@
 /**
  * Results of steps by their keys, kept on disk: what makes the next build a no-op. A record names the layers of a whole root and owns them;
- * it is written after they are, so that a crash leaves a layer that nobody owns, and never a record without its layer.
+ * it is written after they are. What power failure took of either makes the step run again.
  */
 import type { Content } from '../../content/index.ts';
 import { chainIds, type Descriptor, type Digest, digestHex } from '../../oci/index.ts';
@@ -65,15 +65,10 @@ export class Results {
   /** Keeps a result that its maker still holds. */
   async keep(key: Digest, root: BuiltRoot, description: string): Promise<void> {
     const now = formatNanos(this.#options.now());
-    await this.#records.put(digestHex(key), {
-      key,
-      diffIds: root.diffIds,
-      layers: root.layers,
-      description,
-      createdAt: root.createdAt ?? now,
-      lastUsedAt: now,
-      usageCount: 0,
-    });
+    const record = { key, diffIds: root.diffIds, layers: root.layers, description };
+    const times = { createdAt: root.createdAt ?? now, lastUsedAt: now, usageCount: 0 };
+    // Like the layer itself: power failure costs the step, not the store.
+    await this.#records.put(digestHex(key), { ...record, ...times }, { durable: false });
   }
 
   /** All records, in no order. */

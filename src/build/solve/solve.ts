@@ -178,11 +178,7 @@ class Solver {
     loans.defer(() => snapshots.remove(id));
     await snapshots.prepare(id, rootChain(below));
     await this.#write(step, { path: snapshots.mount(id), base: below }, signal);
-    const made = await commitLayer(
-      { content, snapshots },
-      { id, base: below, hold: { blobs, layers }, now: now() },
-      signal,
-    );
+    const made = await commitLayer({ snapshots }, { id, base: below, hold: { blobs, layers }, now: now() }, signal);
     await results.keep(key, made, step.name);
     return made;
   }
