@@ -23,6 +23,8 @@ import { openSnapshots } from '../snapshot/index.ts';
 import { Fault, KeyedMutex, type Logger, randomId, runProgram } from '../std/index.ts';
 import { openVolumes } from '../volume/index.ts';
 import { loadApparmor } from './apparmor.ts';
+import { type Building, openBuilding } from './building.ts';
+import { openBuilds } from './builds.ts';
 import type { Config } from './config.ts';
 import { DiskPressure } from './disk-pressure.ts';
 import { Events } from './events.ts';
@@ -33,6 +35,7 @@ import { productVersion } from './version.ts';
 
 export interface OpenEngine extends AsyncDisposable {
   engine: Engine;
+  building: Building;
   /** Adopts running containers and starts those that should run. */
   resume(): Promise<void>;
   describe(): { runtime: string; cgroups: string };
@@ -211,6 +214,16 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
     pressure.look();
   }
 
+  const builds = openBuilds();
+  const building = openBuilding({
+    builds,
+    dataRoot: config.dataRoot,
+    execRoot: config.execRoot,
+    id,
+    hostGateway: networking.hostGateway(),
+  });
+  loans.use(building);
+
   const lock = new KeyedMutex();
   const engine: Engine = {
     containers: containers.containers,
@@ -235,6 +248,7 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
       restore: (name) => volumes.restoreFromTrash(name),
       prune: (filters, options) => volumes.prune(filters, options),
     },
+    builds,
     system: openSystem({
       config,
       id,
@@ -248,6 +262,7 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
       room: containers,
       images,
       volumes,
+      builds,
       events,
       warnings,
       space: { dataRoot: config.dataRoot, content, snapshots, images, room: containers, volumes, mirror },
@@ -266,6 +281,7 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
   const kept = loans.move();
   return {
     engine,
+    building,
     resume: () => containers.resume(),
     describe: () => ({ runtime: `${standard.name} ${standard.version}`, cgroups: `v${cgroups.version}` }),
     [Symbol.asyncDispose]: () => kept.disposeAsync(),

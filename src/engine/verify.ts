@@ -30,6 +30,7 @@ const ownNames = new Set([
   'volumes',
   'trash',
   'networks',
+  'buildkit',
   'engine-id',
   'lost+found',
 ]);
