@@ -219,7 +219,8 @@ export class Door implements AsyncDisposable {
   private constructor() {
     this.buildkit = new Buildkit({
       builds: this.builds,
-      folder: join(this.folder, 'buildkit'),
+      folder: join(this.folder, 'trees'),
+      socketFolder: join(this.folder, 'sockets'),
       verbs,
       worker: {
         id: 'wherry',

@@ -215,9 +215,9 @@ async function fetchImage(
     fetch.catch(() => {});
     return fetch;
   });
-  const stop = async (error: unknown): Promise<void> => {
-    ahead.abort(error);
-    await Promise.allSettled(started);
+  const stop = async (cause: unknown): Promise<void> => {
+    ahead.abort(cause);
+    for (const fetch of started) await fetch?.catch(() => {});
   };
   let config: ImageConfig;
   try {
