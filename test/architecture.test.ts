@@ -36,6 +36,7 @@ const arrows: Record<string, readonly string[]> = {
     'image',
     'mirror',
     'container',
+    'build',
   ],
   server: ['std', 'api', 'engine'],
   buildkit: ['std', 'api'],

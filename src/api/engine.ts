@@ -34,6 +34,7 @@ import type {
   Volume,
   VolumeCreateBody,
 } from './types.ts';
+import type { Builds } from './build.ts';
 import type { SpaceReport } from './space.ts';
 import type { VerifyMessage } from './verify.ts';
 
@@ -283,6 +284,7 @@ export interface System {
 }
 
 export interface Engine {
+  readonly builds: Builds;
   readonly containers: Containers;
   readonly execs: Execs;
   readonly images: Images;

@@ -24,6 +24,7 @@ type Labels = Record<string, string> | null | undefined;
 export function projectEngine(engine: Engine, project: string): Engine {
   const scope = new Scope(engine, project);
   return {
+    builds: engine.builds,
     containers: scopedContainers(engine, scope),
     execs: scopedExecs(engine, scope),
     images: scopedImages(engine, scope),

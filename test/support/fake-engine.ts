@@ -19,6 +19,7 @@ import type {
   Volume,
 } from '../../src/api/index.ts';
 import { matchesExact, matchesLabels, matchesPattern } from '../../src/api/index.ts';
+import { PlayedBuilds } from '../../src/buildkit/fixture.ts';
 import { Fault, formatNanos, nowNanos, randomId, zeroTime } from '../../src/std/index.ts';
 import { FakeProcess } from './fake-process.ts';
 import { tarOf } from './tar.ts';
@@ -124,6 +125,7 @@ export function createFakeEngine(): FakeEngine {
   };
 
   const engine: FakeEngine = {
+    builds: new PlayedBuilds(),
     calls,
     containersById,
     emit,

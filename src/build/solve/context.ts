@@ -1,12 +1,12 @@
 /** What solving works with: the rooms below, and what one build brings along. */
-import type { BuildEvent, BuildRequest, BuildSecrets } from '../../api/index.ts';
+import type { BuildEvent, BuildFailure, BuildRequest, BuildSecrets } from '../../api/index.ts';
 import type { StepRequest, StepResult } from '../../container/index.ts';
 import type { Content } from '../../content/index.ts';
 import type { PatternMatcher } from '../../dockerfile/index.ts';
 import type { Snapshots } from '../../snapshot/index.ts';
 import type { Nanos, Shared, Slots } from '../../std/index.ts';
 import type { Sources } from '../fetch/door.ts';
-import type { ImageStep } from '../plan/step.ts';
+import type { ExecStep, ImageStep } from '../plan/step.ts';
 import type { ResultHold } from '../result/commit-layer.ts';
 import type { Results } from '../result/results.ts';
 import type { BuiltRoot } from '../result/root.ts';
@@ -46,4 +46,6 @@ export interface BuildInputs {
   limits: BuildRequest['limits'];
   allowInsecure: boolean;
   emit: (event: BuildEvent) => void;
+  /** A RUN's process has failed on that root. */
+  failed?: (step: ExecStep, root: BuiltRoot, failure: BuildFailure) => void;
 }

@@ -31,7 +31,7 @@ export async function folderRoot(
   const request = { sources: [everything], destination: '/', owner: undefined, mode: undefined, now: now() };
   await copyInto(snapshots.mount(id), request, signal);
   const hold = { blobs, layers };
-  const root = await commitLayer({ content, snapshots }, { id, base: scratch, hold, now: now() }, signal);
+  const root = await commitLayer({ snapshots }, { id, base: scratch, hold, now: now() }, signal);
   await results.keep(key, root, step.name);
   return root;
 }

@@ -2,13 +2,19 @@
 import type { BuildFailure, BuildSourceRange } from '../../api/index.ts';
 import { Fault, formatNanos } from '../../std/index.ts';
 import type { ExecStep } from '../plan/step.ts';
+import type { BuiltRoot } from '../result/root.ts';
 import { type MountScope, readyMounts } from './exec-mounts.ts';
 import { vertexOf } from './vertex.ts';
 
 const defaultHostname = 'buildkitsandbox';
 
 /** @throws Fault invalid with a `BuildFailure` as its cause when the process fails; as `readyMounts` and the container room's `runStep` */
-export async function runExec(scope: MountScope, step: ExecStep, rootfs: string, signal: AbortSignal): Promise<void> {
+export async function runExec(
+  scope: MountScope,
+  step: ExecStep,
+  { path: rootfs, base }: { path: string; base: BuiltRoot },
+  signal: AbortSignal,
+): Promise<void> {
   const { context, inputs } = scope;
   if (step.security === 'insecure' && !inputs.allowInsecure)
     throw new Fault('forbidden', 'security.insecure is not allowed: allow it with --allow security.insecure');
@@ -46,7 +52,10 @@ export async function runExec(scope: MountScope, step: ExecStep, rootfs: string,
     },
     signal,
   );
-  if (exitCode !== 0 || failure !== undefined) throw failed(step, exitCode, failure);
+  if (exitCode === 0 && failure === undefined) return;
+  const cause = failureOf(step, exitCode, failure);
+  inputs.failed?.(step, base, cause);
+  throw new Fault('invalid', cause.message, { cause });
 }
 
 /** Where SSH finds the first agent, lent or not, unless the step says so itself; as BuildKit sets it. */
@@ -56,11 +65,10 @@ function agentVariable({ env, mounts }: ExecStep): readonly (readonly [string, s
   return first?.target === undefined || isSet ? [] : [['SSH_AUTH_SOCK', first.target]];
 }
 
-function failed(step: ExecStep, exitCode: number, failure: string | undefined): Fault {
+function failureOf(step: ExecStep, exitCode: number, failure: string | undefined): BuildFailure {
   const why = failure === undefined ? '' : `: ${failure}`;
   const message = `process ${JSON.stringify(step.args.join(' '))} did not complete successfully: exit code: ${exitCode}${why}`;
-  const cause: BuildFailure = { message, source: rangeOf(step), text: undefined, exitCode, vertex: vertexOf(step) };
-  return new Fault('invalid', message, { cause });
+  return { message, source: rangeOf(step), text: undefined, exitCode, vertex: vertexOf(step) };
 }
 
 function rangeOf({ range }: ExecStep): BuildSourceRange | undefined {

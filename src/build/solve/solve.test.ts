@@ -93,7 +93,7 @@ class Fixture implements AsyncDisposable {
       sources: fixture.sources.sources,
       running: new Shared(),
       slots: new Slots(2),
-      cacheMounts: new CacheMounts(join(fixture.root, 'mounts')),
+      cacheMounts: await CacheMounts.open(join(fixture.root, 'mounts'), { log: silentLogger, now: nowNanos }),
       run: (request, signal) => runStep(fixture.steps.context, request, signal),
       newId: newStepId,
       now: nowNanos,
