@@ -8,6 +8,9 @@ export { printPlan } from './plan/print.ts';
 export type { PlannedInstruction } from './plan/stage-planner.ts';
 export type * from './plan/step.ts';
 export { inputsOf } from './plan/step.ts';
+export type { FetchedFolder, FetchedRecord, Fetching, Sources } from './fetch/door.ts';
+export type { HttpAnswer, HttpClient } from './fetch/http-source.ts';
+export { openSources, type SourcesOptions } from './fetch/sources.ts';
 export { PostedContext, type PostedContextOptions } from './local/posted-context.ts';
 export type { ResultHold } from './result/commit-layer.ts';
 export { builtConfig } from './result/image-config.ts';
@@ -18,6 +21,5 @@ export type { BuildInputs, LocalFolder, SolveContext } from './solve/context.ts'
 export { solve } from './solve/solve.ts';
 export { clearUnfinished, newStepId } from './solve/step-id.ts';
 export { Builder, type BuilderOptions } from './builder/builder.ts';
-export { noSources, storeExporter } from './builder/store-exporter.ts';
+export { storeExporter } from './builder/store-exporter.ts';
 export type { Exporter } from './export/door.ts';
-export type { Sources } from './fetch/door.ts';

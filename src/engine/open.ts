@@ -4,7 +4,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync,
 import { cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { Engine } from '../api/index.ts';
-import { noSources, storeExporter } from '../build/index.ts';
+import { openSources, storeExporter } from '../build/index.ts';
 import {
   type ContainerRoom,
   hasBlockWeight,
@@ -21,7 +21,7 @@ import { openNetworking } from '../network/index.ts';
 import { openRegistry, type RegistryOptions } from '../registry/index.ts';
 import { detectRuntimes, findProgram, Runtime } from '../runtime/index.ts';
 import { openSnapshots } from '../snapshot/index.ts';
-import { Fault, KeyedMutex, type Logger, randomId, runProgram } from '../std/index.ts';
+import { Fault, KeyedMutex, type Logger, nowNanos, randomId, runProgram } from '../std/index.ts';
 import { openVolumes } from '../volume/index.ts';
 import { loadApparmor } from './apparmor.ts';
 import { type Building, openBuilding } from './building.ts';
@@ -199,7 +199,13 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
       snapshots,
       images,
       steps: { settings, networking, runtime },
-      sources: noSources,
+      sources: await openSources({
+        root: join(config.dataRoot, 'build/sources'),
+        http: (request, signal) => registry.get(request, signal),
+        env: process.env,
+        log,
+        now: nowNanos,
+      }),
       exporter: storeExporter(images),
       log,
     }),

@@ -12,7 +12,8 @@ import type { ImageStore } from '../../image/index.ts';
 import { openSnapshots, type Snapshots } from '../../snapshot/index.ts';
 import { Fault, silentLogger } from '../../std/index.ts';
 import { Builder } from './builder.ts';
-import { noSources, storeExporter } from './store-exporter.ts';
+import { SourcesFixture } from '../fetch/fixture.ts';
+import { storeExporter } from './store-exporter.ts';
 
 const runtime = unusable('runc') === false ? 'runc' : 'crun';
 const busybox = ['/bin/busybox', '/usr/bin/busybox'].find((path) => existsSync(path));
@@ -40,6 +41,7 @@ describe('builds', { skip }, () => {
   let content: Content;
   let snapshots: Snapshots;
   let images: ImageStore;
+  let sources: SourcesFixture;
   let builder: Builder;
 
   before(async () => {
@@ -47,13 +49,14 @@ describe('builds', { skip }, () => {
     snapshots = await openSnapshots({ root: join(root, 'snapshots') });
     images = await openBusyboxStore(root, { content, snapshots });
     steps = await openSteps(root, runtime);
+    sources = await SourcesFixture.open();
     builder = await Builder.open({
       root: join(root, 'build'),
       content,
       snapshots,
       images,
       runStep: (request, signal) => runStep(steps.context, request, signal),
-      sources: noSources,
+      sources: sources.sources,
       exporter: storeExporter(images),
       keepBytes: undefined,
       log: silentLogger,
@@ -62,6 +65,7 @@ describe('builds', { skip }, () => {
 
   after(async () => {
     await builder[Symbol.asyncDispose]();
+    await sources[Symbol.asyncDispose]();
     await images[Symbol.asyncDispose]();
     await steps.close();
     rmSync(root, { recursive: true, force: true });

@@ -66,6 +66,7 @@ export class Builder implements Builds, AsyncDisposable {
       results: await Results.open({ root: join(root, 'results'), content, snapshots, log, now }),
       running: new Shared<BuiltRoot>(),
       slots: new Slots(options.parallelSteps ?? Math.max(4, cpus().length)),
+      sources,
       cacheMounts: await CacheMounts.open(join(root, 'cache-mounts'), { log, now }),
       run: runStep,
       newId: newStepId,

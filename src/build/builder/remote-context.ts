@@ -57,7 +57,7 @@ function fetched(
     const by = {
       secrets,
       progress: (current: number, total: number) => task.status('transferring context:', current, total, false),
-      output: (data: Uint8Array) => task.log(Buffer.from(data).toString()),
+      output: (_stream: 'stdout' | 'stderr', data: Uint8Array) => task.log(Buffer.from(data).toString()),
     };
     if (git === undefined) return sources.http({ url, filename: urlFilename(url), checksum: undefined }, by, signal);
     const { remote, ref, subdirectory, keepGitDir = false, checksum } = git;

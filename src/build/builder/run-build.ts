@@ -258,7 +258,7 @@ class BuildRunner {
       hold: this.#hold,
       image: (step) => Promise.resolve(this.#bases.root(step)),
       local: (name, signal) => this.#local(name, plan, signal),
-      secret: (id, signal) => secrets.secret(id, signal),
+      secrets,
       extraHosts,
       limits,
       allowInsecure,

@@ -3,7 +3,6 @@ import type { ImageStore } from '../../image/index.ts';
 import { parseReference, withDefaultTag } from '../../oci/index.ts';
 import { Fault } from '../../std/index.ts';
 import type { Exporter } from '../export/door.ts';
-import type { Sources } from '../fetch/door.ts';
 
 export function storeExporter(images: ImageStore): Exporter {
   return {
@@ -16,8 +15,3 @@ export function storeExporter(images: ImageStore): Exporter {
     },
   };
 }
-
-export const noSources: Sources = {
-  http: ({ url }) => Promise.reject(new Fault('not-implemented', `Cannot fetch ${url}`)),
-  git: ({ remote }) => Promise.reject(new Fault('not-implemented', `Cannot fetch ${remote}`)),
-};

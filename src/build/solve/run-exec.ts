@@ -19,14 +19,18 @@ export async function runExec(
   if (step.security === 'insecure' && !inputs.allowInsecure)
     throw new Fault('forbidden', 'security.insecure is not allowed: allow it with --allow security.insecure');
   const device = step.devices.find(({ required }) => required);
-  if (device !== undefined) throw new Fault('not-implemented', `RUN --device is not in this version: ${device.name}`);
+  if (device !== undefined)
+    throw new Fault(
+      'not-implemented',
+      `Cannot run with device ${JSON.stringify(device.name)}: this builder gives steps no devices; leave "required" out where the step can do without`,
+    );
   await using loans = new AsyncDisposableStack();
   const ready = await readyMounts(scope, step.mounts, loans, signal);
   if (step.script !== undefined) {
     const content = Buffer.from(step.script.content);
     ready.mounts.push({ type: 'file', target: step.script.path, content, mode: 0o755, uid: 0, gid: 0 });
   }
-  const environment = [...step.env.entries(), ...step.proxy].map((pair) => pair.join('='));
+  const environment = [...step.env.entries(), ...agentVariable(step), ...step.proxy].map((pair) => pair.join('='));
   const { exitCode, failure } = await context.run(
     {
       id: context.newId(),
@@ -52,6 +56,13 @@ export async function runExec(
   const cause = failureOf(step, exitCode, failure);
   inputs.failed?.(step, base, cause);
   throw new Fault('invalid', cause.message, { cause });
+}
+
+/** Where SSH finds the first agent, lent or not, unless the step says so itself; as BuildKit sets it. */
+function agentVariable({ env, mounts }: ExecStep): readonly (readonly [string, string])[] {
+  const first = mounts.find(({ type }) => type === 'ssh');
+  const isSet = env.entries().some(([name]) => name === 'SSH_AUTH_SOCK');
+  return first?.target === undefined || isSet ? [] : [['SSH_AUTH_SOCK', first.target]];
 }
 
 function failureOf(step: ExecStep, exitCode: number, failure: string | undefined): BuildFailure {
