@@ -34,6 +34,7 @@ import type {
   Volume,
   VolumeCreateBody,
 } from './types.ts';
+import type { Builds } from './build.ts';
 import type { SpaceReport } from './space.ts';
 import type { VerifyMessage } from './verify.ts';
 
@@ -288,5 +289,6 @@ export interface Engine {
   readonly images: Images;
   readonly networks: Networks;
   readonly volumes: Volumes;
+  readonly builds: Builds;
   readonly system: System;
 }

@@ -243,7 +243,8 @@ export class Door implements AsyncDisposable {
     this.builds = builds;
     this.buildkit = new Buildkit({
       builds: this.builds,
-      folder: join(this.folder, 'buildkit'),
+      folder: join(this.folder, 'trees'),
+      socketFolder: join(this.folder, 'sockets'),
       verbs,
       worker: {
         id: 'wherry',

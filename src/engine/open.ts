@@ -4,6 +4,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync,
 import { cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { Engine } from '../api/index.ts';
+import { openSources, storeExporter } from '../build/index.ts';
 import {
   type ContainerRoom,
   hasBlockWeight,
@@ -20,11 +21,13 @@ import { openNetworking } from '../network/index.ts';
 import { openRegistry, type RegistryOptions } from '../registry/index.ts';
 import { detectRuntimes, findProgram, Runtime } from '../runtime/index.ts';
 import { openSnapshots } from '../snapshot/index.ts';
-import { Fault, KeyedMutex, type Logger, randomId, runProgram } from '../std/index.ts';
+import { Fault, KeyedMutex, type Logger, nowNanos, randomId, runProgram } from '../std/index.ts';
 import { openVolumes } from '../volume/index.ts';
 import { loadApparmor } from './apparmor.ts';
+import { type Building, openBuilding } from './building.ts';
 import type { Config } from './config.ts';
 import { DiskPressure } from './disk-pressure.ts';
+import { openBuilder } from './builder.ts';
 import { Events } from './events.ts';
 import { openPullThrough } from './pull-through.ts';
 import { openSystem } from './system.ts';
@@ -33,6 +36,7 @@ import { productVersion } from './version.ts';
 
 export interface OpenEngine extends AsyncDisposable {
   engine: Engine;
+  building: Building;
   /** Adopts running containers and starts those that should run. */
   resume(): Promise<void>;
   describe(): { runtime: string; cgroups: string };
@@ -188,6 +192,24 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
     stopTimeoutSeconds: 10,
     liveRestore: true,
   };
+  const builder = loans.use(
+    await openBuilder({
+      config,
+      content,
+      snapshots,
+      images,
+      steps: { settings, networking, runtime },
+      sources: await openSources({
+        root: join(config.dataRoot, 'build/sources'),
+        http: (request, signal) => registry.get(request, signal),
+        env: process.env,
+        log,
+        now: nowNanos,
+      }),
+      exporter: storeExporter(images),
+      log,
+    }),
+  );
   room = await openContainers({
     settings,
     log,
@@ -210,6 +232,15 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
     loans.use(pressure);
     pressure.look();
   }
+
+  const building = openBuilding({
+    builds: builder,
+    dataRoot: config.dataRoot,
+    execRoot: config.execRoot,
+    id,
+    hostGateway: networking.hostGateway(),
+  });
+  loans.use(building);
 
   const lock = new KeyedMutex();
   const engine: Engine = {
@@ -235,6 +266,7 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
       restore: (name) => volumes.restoreFromTrash(name),
       prune: (filters, options) => volumes.prune(filters, options),
     },
+    builds: builder,
     system: openSystem({
       config,
       id,
@@ -248,6 +280,7 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
       room: containers,
       images,
       volumes,
+      builds: builder,
       events,
       warnings,
       space: { dataRoot: config.dataRoot, content, snapshots, images, room: containers, volumes, mirror },
@@ -266,6 +299,7 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
   const kept = loans.move();
   return {
     engine,
+    building,
     resume: () => containers.resume(),
     describe: () => ({ runtime: `${standard.name} ${standard.version}`, cgroups: `v${cgroups.version}` }),
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
