@@ -5,7 +5,7 @@ export type { AgentSource, Loans, OutputTarget, SecretSource } from './client/lo
 export { type FailedSource, SolveFault } from './client/solve-fault.ts';
 export { parsePrivateKey, type SshKey } from './client/ssh/private-key.ts';
 export type { SolveStatus, SolveVertex, SourceRange, SourceText, VertexLog, VertexStatus, VertexWarning } from './client/status.ts';
-export { askPrune, askUsage, askWorker, type PruneAsk, type UsageRecord, type WorkerTold } from './client/asks.ts';
+export { askUsage, askWorker, type UsageRecord, type WorkerTold } from './client/asks.ts';
 export type { WorkerFacts } from './control/control.ts';
 export type { BuildLine } from './control/session-build.ts';
 export { Buildkit, type BuildkitOptions, h2cHead } from './door.ts';

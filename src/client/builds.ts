@@ -10,6 +10,6 @@ export function buildCalls(caller: Caller) {
     failed: () => caller.json<FailedBuild[]>('buildFailed'),
     /** An image of the state before the step that failed; `id` is of a failed build, the last one if not said. Remove it afterwards. */
     debugImage: (id?: string) =>
-      caller.json<{ Image: string; Build: FailedBuild }>('buildDebugImage', { query: { id } }),
+      caller.json<{ image: string; failed: FailedBuild }>('buildDebugImage', { query: { id } }),
   };
 }

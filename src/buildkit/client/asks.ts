@@ -1,4 +1,4 @@
-/** What is asked of a builder beside builds: who it is, its cache listed and pruned (`docker buildx du`, `docker buildx prune`). */
+/** What is asked of a builder beside builds: who it is, and what is in its cache (`docker buildx du`). */
 import type { Nanos } from '../../std/index.ts';
 import { GrpcClient } from '../grpc/client.ts';
 import {
@@ -6,8 +6,7 @@ import {
   diskUsageResponse,
   listWorkersRequest,
   listWorkersResponse,
-  pruneRequest,
-  usageRecord,
+  type usageRecord,
 } from '../message/control.ts';
 import type { Message } from '../protobuf/field.ts';
 import type { Connect } from './build.ts';
@@ -25,18 +24,6 @@ export interface UsageRecord {
   description: string;
   recordType: string;
   parents: readonly string[];
-}
-
-export interface PruneAsk {
-  all: boolean;
-  /** containerd's filters: "type==regular", "id~=abc". */
-  filters: readonly string[];
-  /** Nanoseconds; what was used since then stays. */
-  keepDuration: number;
-  /** Bytes; 0 is not said. */
-  reservedSpace: number;
-  maxUsedSpace: number;
-  minFreeSpace: number;
 }
 
 const control = '/moby.buildkit.v1.Control';
@@ -60,16 +47,6 @@ export async function askUsage(connect: Connect, filters: readonly string[]): Pr
   const tables = { request: diskUsageRequest, response: diskUsageResponse };
   const { record } = await client.unary(`${control}/DiskUsage`, tables, { filter: filters });
   return record.map(usage).sort((a, b) => a.size - b.size || (a.id < b.id ? 1 : -1));
-}
-
-/** What went, as it goes. @throws Fault */
-export async function* askPrune(connect: Connect, ask: PruneAsk): AsyncGenerator<UsageRecord, void, void> {
-  using client = new GrpcClient(await connect('grpc', {}));
-  using call = client.call(`${control}/Prune`, { request: pruneRequest, response: usageRecord });
-  const { filters, ...rest } = ask;
-  await call.send({ filter: filters, ...rest });
-  call.end();
-  for await (const record of call.messages) yield usage(record);
 }
 
 function usage({ createdAt, lastUsedAt, ...record }: Message<typeof usageRecord>): UsageRecord {

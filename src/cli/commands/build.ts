@@ -102,7 +102,7 @@ async function build(session: Session, flags: Flags, place: BuildPlace, mode: Pr
   const { context } = await session.endpoint();
   const isColored = session.err.isTerminal && (session.env['NO_COLOR'] ?? '') === '';
   const display = openDisplay(mode, session.err, { builder: `wherry:${context}`, isColored });
-  const interrupt = onInterrupt(session);
+  const interrupt = onInterrupt();
   let answer: BuildAnswer;
   try {
     answer = await askBuild(connect, ask, loans, {
@@ -153,7 +153,7 @@ function notices(flags: Flags): string[] {
 }
 
 /** Ctrl-C cancels, and says so; once more leaves at once. */
-function onInterrupt(session: Session): { signal: AbortSignal } & Disposable {
+function onInterrupt(): { signal: AbortSignal } & Disposable {
   const cancel = new AbortController();
   const stop = (): void => {
     if (cancel.signal.aborted) process.exit(128 + constants.signals.SIGINT);

@@ -52,18 +52,20 @@ function plainDisplay(out: Output): Display {
     if (text !== '') out.write(text);
     text = '';
   };
-  let last = 0;
   const refresh = (): void => {
-    last = performance.now();
-    printer.print(trace, last);
+    printer.print(trace, performance.now());
     flush();
   };
+  let last = 0;
   const timer = setInterval(refresh, frameMs);
   return {
     trace,
     update(status) {
       trace.update(status);
-      if (performance.now() - last >= frameMs) refresh();
+      // What comes after a silence is told at once.
+      if (performance.now() - last < frameMs) return;
+      last = performance.now();
+      refresh();
     },
     stop() {
       clearInterval(timer);
