@@ -11,16 +11,17 @@ import {
   secretRequest,
   secretResponse,
 } from '../message/session.ts';
-import type { Message } from '../protobuf/field.ts';
+import type { Message, MessageInit } from '../protobuf/field.ts';
 import type { PacketCall } from '../session/receive-tree.ts';
 import { TreeSender } from '../session/send-tree.ts';
-import type { PacketInit } from '../session/walk-tree.ts';
 import type { AgentSource, Loans } from './loans.ts';
 import { takeFile } from './output/take-file.ts';
 import { takeTree } from './output/take-tree.ts';
 import { readSecret } from './secrets.ts';
 import { selectionOf } from './selection.ts';
 import { converse, openAgent } from './ssh/agent.ts';
+
+type PacketInit = MessageInit<typeof packet>;
 
 /** Where the builder is told to read `Loans.upload` (buildkit, session/upload). */
 export const uploadUrl = 'http://buildkit-session/upload';
@@ -37,7 +38,7 @@ export function sessionMethods(loans: Loans): Methods & { readonly paths: readon
     ['/moby.filesync.v1.Auth/Credentials', credentials(loans)],
     [
       '/moby.buildkit.secrets.v1.Secrets/GetSecret',
-      unary(secretRequest, secretResponse, async ({ id }) => ({ data: await readSecret(id, loans.secrets.get(id)) })),
+      unary(secretRequest, secretResponse, ({ id }) => ({ data: readSecret(id, loans.secrets.get(id)) })),
     ],
     [
       '/moby.sshforward.v1.SSH/CheckAgent',
@@ -144,6 +145,7 @@ function asCall(
 ): PacketCall {
   return {
     send: async (...messages) => answers.push(messages),
+    sendFrames: () => Promise.reject(new Fault('internal', 'nothing here frames messages itself')),
     end: () => answers.close(),
     batches,
     messages: singly(batches),

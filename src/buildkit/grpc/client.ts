@@ -22,6 +22,8 @@ export interface CallOptions {
 export interface GrpcCall<Q extends Table, R extends Table> extends Disposable {
   /** Resolves when there is room for more. @throws GrpcFault */
   send(...messages: readonly MessageInit<Q>[]): Promise<void>;
+  /** The same for messages that are framed already. */
+  sendFrames(bytes: Uint8Array): Promise<void>;
   /** No more from our side. */
   end(): void;
   /** The peer's messages, to be iterated once, here or as `batches`. @throws GrpcFault at the end when the call failed */
@@ -87,6 +89,7 @@ export class GrpcClient implements Disposable {
     const batches = received(stream, tables.response, ended, signal);
     return {
       send: (...messages) => writeBytes(stream, frames(tables.request, messages)),
+      sendFrames: (bytes) => writeBytes(stream, bytes),
       end: () => void stream.end(),
       batches,
       messages: singly(batches),

@@ -1,5 +1,4 @@
 /** A command line as what a builder is asked (docker/buildx, build/opt.go): options of dockerfile.v0, outputs, and what is lent. */
-import { createHash } from 'node:crypto';
 import { hostname } from 'node:os';
 import { askWorker, type BuildAsk, type Connect, type Loans, type OutputTarget } from '../../buildkit/index.ts';
 import { Fault, messageOf } from '../../std/index.ts';
@@ -225,9 +224,9 @@ function targetOf(session: Session, target: Output['target']): OutputTarget | un
   return target !== undefined && 'standardOutput' in target ? { write: (bytes) => session.out.write(bytes) } : target;
 }
 
-/** The daemon keeps a copy of each folder that is lent: one for this folder of this machine. */
+/** The daemon keeps a copy of what is lent by this key: one for this folder of this machine. */
 function sharedKeyOf({ folders }: BuildPlace): string {
   const folder = folders.get('context') ?? folders.get('dockerfile');
   if (folder === undefined) return '';
-  return createHash('sha256').update(`${hostname()}\0${folder}`).digest('hex').slice(0, 32);
+  return encodeURIComponent(`${hostname()}:${folder}`);
 }

@@ -1,8 +1,8 @@
 /** What a build leaves for programs: `--iidfile`, `--metadata-file`, `--quiet`. */
-import { statSync } from 'node:fs';
+import { renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { BuildAnswer } from '../../buildkit/index.ts';
-import { Fault, messageOf, writeFileAtomic } from '../../std/index.ts';
+import { Fault, messageOf } from '../../std/index.ts';
 
 /** The image's id; undefined when none was made. */
 export function imageIdOf({ exported }: BuildAnswer): string | undefined {
@@ -19,10 +19,13 @@ export function checkResultFile(path: string): void {
 }
 
 /** @throws Fault invalid */
-export async function writeResultFile(path: string, text: string): Promise<void> {
+export function writeResultFile(path: string, text: string): void {
+  const temporary = `${path}.${process.pid}.partial`;
   try {
-    await writeFileAtomic(path, text, { mode: 0o644, durable: false });
+    writeFileSync(temporary, text);
+    renameSync(temporary, path);
   } catch (error) {
+    rmSync(temporary, { force: true });
     throw new Fault('invalid', `Cannot write ${path}: ${messageOf(error)}`, { cause: error });
   }
 }

@@ -1,6 +1,6 @@
 /** `wherry build`: asks the daemon for a build over BuildKit's wire, lends it what it needs, and shows how it goes. */
 import { constants } from 'node:os';
-import { type BuildAnswer, type Connect, SolveFault } from '../../buildkit/index.ts';
+import { askBuild, type BuildAnswer, type Connect, SolveFault } from '../../buildkit/index.ts';
 import { Fault } from '../../std/index.ts';
 import { answerText } from '../build/answer.ts';
 import { prepareBuild } from '../build/ask.ts';
@@ -98,7 +98,6 @@ async function build(session: Session, flags: Flags, place: BuildPlace, mode: Pr
   const connect: Connect = (door, headers) => client.caller.upgrade(door, 'h2c', headers);
   const { ask, loans, outputs } = await prepareBuild(session, flags, place, connect);
   for (const notice of notices(flags)) session.err.write(`WARNING: ${notice}\n`);
-  const { askBuild } = await import('../../buildkit/index.ts');
   const { context } = await session.endpoint();
   const isColored = session.err.isTerminal && (session.env['NO_COLOR'] ?? '') === '';
   const display = openDisplay(mode, session.err, { builder: `wherry:${context}`, isColored });
@@ -115,15 +114,15 @@ async function build(session: Session, flags: Flags, place: BuildPlace, mode: Pr
     display.stop();
     if (mode === 'plain' || mode === 'tty') session.err.write(warningsText(display.trace.warnings, isColored));
   }
-  return await report(session, flags, place, answer);
+  return report(session, flags, place, answer);
 }
 
-async function report(session: Session, flags: Flags, place: BuildPlace, answer: BuildAnswer): Promise<number> {
+function report(session: Session, flags: Flags, place: BuildPlace, answer: BuildAnswer): number {
   const image = imageIdOf(answer);
   const iidfile = flags.string('iidfile');
   const metadataFile = flags.string('metadata-file');
-  if (iidfile !== '' && image !== undefined) await writeResultFile(iidfile, image);
-  if (metadataFile !== '') await writeResultFile(metadataFile, metadataText(answer));
+  if (iidfile !== '' && image !== undefined) writeResultFile(iidfile, image);
+  if (metadataFile !== '') writeResultFile(metadataFile, metadataText(answer));
   const call = parseCall(flags);
   if (call !== undefined) {
     const { out, err, code } = answerText(call, answer, place.dockerfile);

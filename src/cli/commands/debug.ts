@@ -1,6 +1,6 @@
 /** `wherry debug`: a shell in the state before the step at which a build failed. */
 import type { FailedBuild } from '../../api/index.ts';
-import { Fault, humanDuration } from '../../std/index.ts';
+import { humanDuration } from '../../std/index.ts';
 import type { Command } from '../command.ts';
 import { parseLine } from '../flag/parse.ts';
 import { parseFlagTable } from '../flag/table.ts';
@@ -8,7 +8,7 @@ import { fitTable, tableWidth } from '../output/fit-table.ts';
 import { printable } from '../output/printable.ts';
 import { shortId } from '../output/short.ts';
 import type { Session } from '../session.ts';
-import { UsageFault } from '../usage-fault.ts';
+import { Exit, UsageFault } from '../usage-fault.ts';
 import { ifWherry, notWherry } from '../wherry-only.ts';
 
 export const command: Command = {
@@ -81,8 +81,6 @@ async function runIn(session: Session, image: string, [program, ...args]: readon
     return (await run.run(session, { flags: line.flags, args: line.args, path: 'run' })) ?? 0;
   } catch (error) {
     if (!/executable file not found|no such file or directory/.test((error as Error).message)) throw error;
-    throw new Fault('not-found', `There is no ${program} in this state: name another with --shell, or a command after --`, {
-      cause: error,
-    });
+    throw new Exit(127, `There is no ${program} in this state: name another with --shell, or a command after --`);
   }
 }

@@ -1,5 +1,5 @@
 /** An archive that a builder makes, into a file that appears whole, or to a stream. */
-import { open, rename, rm, stat } from 'node:fs/promises';
+import { closeSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
 import { Fault, messageOf } from '../../../std/index.ts';
 import type { OutputTarget } from '../loans.ts';
 
@@ -13,20 +13,21 @@ export async function takeFile(
     return;
   }
   const { file } = target;
-  const existing = await stat(file).catch(() => undefined);
+  const existing = statSync(file, { throwIfNoEntry: false });
   // Devices and pipes are written as they are.
   const isDirect = existing !== undefined && !existing.isFile();
   const temporary = isDirect ? file : `${file}.${process.pid}.partial`;
   try {
-    const handle = await open(temporary, 'w', existing === undefined ? 0o666 : existing.mode & 0o777);
+    const descriptor = openSync(temporary, 'w', existing === undefined ? 0o666 : existing.mode & 0o777);
     try {
-      for await (const { data } of chunks) await handle.writeFile(data);
+      for await (const { data } of chunks) for (let at = 0; at < data.length; ) at += writeSync(descriptor, data, at);
     } finally {
-      await handle.close();
+      closeSync(descriptor);
     }
-    if (!isDirect) await rename(temporary, file);
+    if (!isDirect) renameSync(temporary, file);
   } catch (error) {
-    if (!isDirect) await rm(temporary, { force: true });
-    throw error instanceof Fault ? error : new Fault('invalid', `Cannot write ${file}: ${messageOf(error)}`, { cause: error });
+    if (!isDirect) rmSync(temporary, { force: true });
+    if (error instanceof Fault) throw error;
+    throw new Fault('invalid', `Cannot write ${file}: ${messageOf(error)}`, { cause: error });
   }
 }
