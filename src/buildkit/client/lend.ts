@@ -15,6 +15,7 @@ import type { Message, MessageInit } from '../protobuf/field.ts';
 import type { PacketCall } from '../session/receive-tree.ts';
 import { TreeSender } from '../session/send-tree.ts';
 import type { AgentSource, Loans } from './loans.ts';
+import type { Landings } from './output/landing.ts';
 import { takeFile } from './output/take-file.ts';
 import { takeTree } from './output/take-tree.ts';
 import { readSecret } from './secrets.ts';
@@ -31,7 +32,8 @@ const sendPath = '/moby.filesync.v1.FileSend/DiffCopy';
 /** As much of an upload as is sent at once. */
 const uploadChunkBytes = 1 << 20;
 
-export function sessionMethods(loans: Loans): Methods & { readonly paths: readonly string[] } {
+/** @param landings gets what was taken of the build */
+export function sessionMethods(loans: Loans, landings: Landings): Methods & { readonly paths: readonly string[] } {
   const methods = new Map<string, Method>([
     ['/grpc.health.v1.Health/Check', unary(healthRequest, healthResponse, () => ({ status: 1 }))],
     ['/moby.filesync.v1.FileSync/DiffCopy', lendFolder(loans)],
@@ -53,7 +55,7 @@ export function sessionMethods(loans: Loans): Methods & { readonly paths: readon
   return {
     paths: [...methods.keys(), sendPath],
     // What an output's messages are depends on whether it is a file or a tree.
-    get: (path, call) => (path === sendPath ? takeOutput(loans, call) : methods.get(path)),
+    get: (path, call) => (path === sendPath ? takeOutput(loans, call, landings) : methods.get(path)),
   };
 }
 
@@ -61,7 +63,8 @@ function lendFolder({ folders, xattrs }: Loans): Method {
   return batched(packet, packet, async function* (requests, call) {
     const name = call.metadata('dir-name') ?? '';
     const folder = folders.get(name);
-    if (folder === undefined) throw new GrpcFault(grpcCode.notFound, `no access allowed to dir ${JSON.stringify(name)}`);
+    if (folder === undefined)
+      throw new GrpcFault(grpcCode.notFound, `no access allowed to dir ${JSON.stringify(name)}`);
     const selection = selectionOf(folder, {
       includes: patterns(call, 'include-patterns'),
       excludes: patterns(call, 'exclude-patterns'),
@@ -91,7 +94,10 @@ function credentials(loans: Loans): Method {
 function agentOf({ agents }: Loans, id: string): AgentSource {
   const agent = agents.get(id === '' ? 'default' : id);
   if (agent === undefined) {
-    throw new GrpcFault(grpcCode.unknown, `unset ssh forward key ${id}: add --ssh ${id === '' ? 'default' : id} to the build`);
+    throw new GrpcFault(
+      grpcCode.unknown,
+      `unset ssh forward key ${id}: add --ssh ${id === '' ? 'default' : id} to the build`,
+    );
   }
   return agent;
 }
@@ -111,28 +117,27 @@ function upload(loans: Loans): Method {
   return bidirectional(bytesMessage, bytesMessage, async function* () {
     if (loans.upload === undefined) throw new GrpcFault(grpcCode.notFound, 'nothing is uploaded in this build');
     for await (const chunk of loans.upload) {
-      for (let at = 0; at < chunk.length; at += uploadChunkBytes) yield { data: chunk.subarray(at, at + uploadChunkBytes) };
+      for (let at = 0; at < chunk.length; at += uploadChunkBytes)
+        yield { data: chunk.subarray(at, at + uploadChunkBytes) };
     }
   });
 }
 
-function takeOutput({ outputs }: Loans, call: CallContext): Method {
+function takeOutput({ outputs }: Loans, call: CallContext, landings: Landings): Method {
   const index = Number(call.metadata('buildkit-attachable-exporter-id') ?? 0);
   const target = outputs[index];
   if (target === undefined) throw new GrpcFault(grpcCode.notFound, `no output ${index} in this build`);
   if (!('folder' in target)) {
     return batched(bytesMessage, bytesMessage, async function* (requests) {
-      await takeFile(singly(requests), target);
+      await takeFile(singly(requests), target, landings);
       yield [];
     });
   }
   const { folder } = target;
   return batched(packet, packet, async function* (requests) {
     const answers = new Channel<readonly PacketInit[]>();
-    const taken = takeTree(asCall(requests, answers), folder).then(
-      () => answers.close(),
-      (error: unknown) => answers.fail(error),
-    );
+    const taken = takeTree(asCall(requests, answers), folder, landings);
+    taken.catch((error: unknown) => answers.fail(error));
     yield* answers;
     await taken;
   });

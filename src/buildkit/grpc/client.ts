@@ -63,7 +63,7 @@ export class GrpcClient implements Disposable {
     return answer;
   }
 
-  /** Disposing cancels what is not over (RST_STREAM, CANCEL). @throws GrpcFault unavailable */
+  /** Disposing cancels what is not over (RST_STREAM). @throws GrpcFault unavailable */
   call<Q extends Table, R extends Table>(
     path: string,
     tables: { request: Q; response: R },
@@ -83,7 +83,12 @@ export class GrpcClient implements Disposable {
       ...metadata,
     });
     const ended = statusOf(stream);
-    const cancel = (): void => stream.close(0x8);
+    const cancel = (): void => {
+      if (stream.destroyed) return;
+      if (stream.writableEnded) stream.close(0x8);
+      // To close it would first end our side properly, and the peer would take half a file for the whole.
+      else stream.destroy(new GrpcFault(grpcCode.canceled, 'the call was cancelled'));
+    };
     signal?.addEventListener('abort', cancel, { once: true });
     stream.once('close', () => signal?.removeEventListener('abort', cancel));
     const batches = received(stream, tables.response, ended, signal);

@@ -75,7 +75,7 @@ function writePayload(writer: WireWriter, type: Scalar | Table, value: unknown):
   else if (type === 'int') writer.integer(value as number);
   else if (type === 'bytes') writer.delimited(value as Uint8Array);
   else if (type === 'long') writer.long(value as bigint);
-  else if (type === 'bool') writer.small(Number(value as boolean));
+  else if (type === 'bool') writer.small(value === true ? 1 : 0);
   else {
     const begun = writer.begin();
     encodeInto(writer, type, value as MessageInit<Table>);

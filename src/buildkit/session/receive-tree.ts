@@ -238,7 +238,12 @@ class Receiver implements Disposable {
 }
 
 /** A folder's times change with what is in it, and a hard link's other name is not in its own description: those are always made anew. */
-function isSame(known: KnownEntry, kind: EntryKind, { mode, size, modified, linkName }: TreeStat, rest: string): boolean {
+function isSame(
+  known: KnownEntry,
+  kind: EntryKind,
+  { mode, size, modified, linkName }: TreeStat,
+  rest: string,
+): boolean {
   if (kind === 'folder' || (kind === 'file' && linkName !== '')) return false;
   return (
     known.isWhole &&

@@ -35,7 +35,7 @@ export class TreeSender implements Disposable {
   /** Of `#asked`, how many are answered. */
   #answered = 0;
   #isFinished = false;
-  #failure: unknown;
+  #failure: Error | undefined;
   #wake: (() => void) | undefined;
   /** Resolves when the other side has said its last. @throws Fault */
   readonly ended: Promise<void>;
@@ -44,7 +44,7 @@ export class TreeSender implements Disposable {
     this.#walk = new TreeWalk(folder, this.#frames, options);
     this.#contents = new Contents(folder, this.#walk, this.#frames);
     this.ended = this.#listen(incoming);
-    this.ended.catch((error: unknown) => {
+    this.ended.catch((error: Error) => {
       this.#failure = error;
       this.#wake?.();
     });
@@ -59,22 +59,28 @@ export class TreeSender implements Disposable {
         if (isTold) this.#frames.add({ type: packetType.stat });
         if (this.#frames.length > 0) yield this.#frames.take(this.#nextBytes(isTold));
       }
+      this.#throwIfFailed();
       // Between entries, so that neither side waits for the other.
-      do {
-        if (this.#failure !== undefined) throw this.#failure;
-        if (this.#contents.isIdle && this.#answered === this.#asked.length) break;
+      if (this.#hasAsked) {
         this.#contents.next(() => this.#nextAsked());
         yield this.#frames.take(this.#nextBytes(isTold));
-      } while (isTold);
-      if (isTold) await this.#more();
+      } else if (isTold) await this.#more();
     }
     this.#frames.add({ type: packetType.finish });
     yield this.#frames.take();
   }
 
+  #throwIfFailed(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  get #hasAsked(): boolean {
+    return !this.#contents.isIdle || this.#answered < this.#asked.length;
+  }
+
   /** About as much as comes next. */
   #nextBytes(isTold: boolean): number {
-    if (this.#answered < this.#asked.length || !this.#contents.isIdle) return batchBytes + entriesBytes;
+    if (this.#hasAsked) return batchBytes + entriesBytes;
     return isTold ? 0 : entriesBytes;
   }
 

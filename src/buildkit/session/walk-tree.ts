@@ -4,7 +4,7 @@
  * per file costs more than the file does.
  */
 import { type BigIntStats, lstatSync, readdirSync, readlinkSync } from 'node:fs';
-import { errorCode, Fault } from '../../std/index.ts';
+import { errorCode, Fault, messageOf } from '../../std/index.ts';
 import { type packet, packetType } from '../message/session.ts';
 import type { Frames } from '../grpc/frame.ts';
 import { goModeOf, unixKind } from './tree-stat.ts';
@@ -85,7 +85,10 @@ export class TreeWalk {
     const stats = lstatSync(this.#root + path, withNanoseconds);
     if (stats === undefined) {
       if (!path.includes('\ufffd')) return;
-      throw new Fault('invalid', `Cannot send ${JSON.stringify(path)}: its name is not UTF-8. Rename it or leave it out`);
+      throw new Fault(
+        'invalid',
+        `Cannot send ${JSON.stringify(path)}: its name is not UTF-8. Rename it or leave it out`,
+      );
     }
     const isFolder = (Number(stats.mode) & unixKind.mask) === unixKind.folder;
     const { selection } = this.#options;
@@ -106,10 +109,11 @@ export class TreeWalk {
     try {
       this.#open.push({ path, stats, names: sortByBytes(readdirSync(this.#root + path)), at: 0, below, isTold });
     } catch (error) {
+      if (path === '') throw unreadable(this.#root, error);
       if (errorCode(error) === 'ENOENT') return;
       // What was left out need not be readable.
       if (!isTold && errorCode(error) === 'EACCES') return;
-      throw unreadable(path === '' ? this.#root : path, error);
+      throw unreadable(path, error);
     }
   }
 
@@ -179,6 +183,6 @@ function deviceOf(rdev: bigint): { deviceMajor: number; deviceMinor: number } {
 
 export function unreadable(path: string, error: unknown): Fault {
   const code = errorCode(error);
-  const why = code === 'EACCES' || code === 'EPERM' ? 'permission denied' : String((error as Error).message);
+  const why = code === 'EACCES' || code === 'EPERM' ? 'permission denied' : messageOf(error);
   return new Fault('forbidden', `Cannot read ${path}: ${why}`, { cause: error });
 }

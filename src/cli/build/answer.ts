@@ -62,10 +62,17 @@ function lineOf(location: LintLocation | undefined): number {
   return location?.ranges?.[0]?.start?.line ?? 0;
 }
 
-function excerptOf({ sources = [] }: LintResult, location: LintLocation | undefined, dockerfile: string | undefined): string {
+function excerptOf(
+  { sources = [] }: LintResult,
+  location: LintLocation | undefined,
+  dockerfile: string | undefined,
+): string {
   const source = sources[location?.sourceIndex ?? 0];
   if (source === undefined || location === undefined) return '';
-  const place = (at: Partial<SourceRange['start']> = {}): SourceRange['start'] => ({ line: at.line ?? 0, character: at.character ?? 0 });
+  const place = (at: Partial<SourceRange['start']> = {}): SourceRange['start'] => ({
+    line: at.line ?? 0,
+    character: at.character ?? 0,
+  });
   const ranges = (location.ranges ?? []).map(({ start, end }) => ({ start: place(start), end: place(end ?? start) }));
   const text = Buffer.from(source.data, 'base64').toString();
   return excerpt({ filename: dockerfile ?? source.filename, text }, ranges);

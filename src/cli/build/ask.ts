@@ -44,7 +44,10 @@ export async function prepareBuild(
     ...(await plainOptions(flags, connect, env)),
     ...limitOptions(flags),
     ...prefixed('build-arg:', await buildArgs(session, flags)),
-    ...prefixed('label:', keyValues(flags.list('label'), () => '')),
+    ...prefixed(
+      'label:',
+      keyValues(flags.list('label'), () => ''),
+    ),
   ]);
   if (call !== undefined) options.set('requestid', call.request);
   return {
@@ -80,13 +83,22 @@ function agentsOf(flags: Flags, { options }: BuildPlace, env: Session['env']): r
 function refuseUnsupported(flags: Flags): void {
   const builder = flags.string('builder');
   if (builder !== '' && builder !== 'default') {
-    throw new Fault('invalid', `no builder ${JSON.stringify(builder)} found: the daemon is the builder; choose another daemon with -H or --context`);
+    throw new Fault(
+      'invalid',
+      `no builder ${JSON.stringify(builder)} found: the daemon is the builder; choose another daemon with -H or --context`,
+    );
   }
   if (flags.bool('squash')) {
-    throw new Fault('not-implemented', 'Cannot squash: copy what is to stay into a last stage FROM scratch, as in COPY --from=build / /');
+    throw new Fault(
+      'not-implemented',
+      'Cannot squash: copy what is to stay into a last stage FROM scratch, as in COPY --from=build / /',
+    );
   }
   for (const value of attestations(flags)) {
-    throw new Fault('not-implemented', `Cannot attest (${value}): attestations are not made here; leave it out, or give it as false`);
+    throw new Fault(
+      'not-implemented',
+      `Cannot attest (${value}): attestations are not made here; leave it out, or give it as false`,
+    );
   }
 }
 
@@ -95,7 +107,9 @@ function attestations(flags: Flags): string[] {
   const isWanted = (value: string): boolean => !/^(?:|0|f|false|.*disabled=true.*)$/i.test(value);
   return [
     ...flags.list('attest').filter((value) => isWanted(value) && !/disabled=(true|1)/.test(value)),
-    ...['provenance', 'sbom'].filter((name) => isWanted(flags.string(name))).map((name) => `--${name}=${flags.string(name)}`),
+    ...['provenance', 'sbom']
+      .filter((name) => isWanted(flags.string(name)))
+      .map((name) => `--${name}=${flags.string(name)}`),
   ];
 }
 
@@ -122,11 +136,7 @@ function checkTag(tag: string): void {
   }
 }
 
-async function plainOptions(
-  flags: Flags,
-  connect: Connect,
-  env: Session['env'],
-): Promise<Map<string, string>> {
+async function plainOptions(flags: Flags, connect: Connect, env: Session['env']): Promise<Map<string, string>> {
   const options = new Map<string, string>();
   const set = (name: string, value: string | undefined): void => {
     if (value !== undefined && value !== '') options.set(name, value);
@@ -151,13 +161,17 @@ function networkOf(flags: Flags): string | undefined {
   const network = flags.string('network');
   if (network === 'host' || network === 'none') return network;
   if (network === '' || network === 'default') return undefined;
-  throw new Fault('invalid', `network mode ${JSON.stringify(network)} not supported by buildkit: use default, host or none`);
+  throw new Fault(
+    'invalid',
+    `network mode ${JSON.stringify(network)} not supported by buildkit: use default, host or none`,
+  );
 }
 
 async function gatewayOf(connect: Connect): Promise<string> {
   const { labels } = await askWorker(connect);
   const address = labels.get('org.mobyproject.buildkit.worker.moby.host-gateway-ip');
-  if (address === undefined) throw new Fault('unavailable', 'unable to derive the IP value for host-gateway: give the address itself');
+  if (address === undefined)
+    throw new Fault('unavailable', 'unable to derive the IP value for host-gateway: give the address itself');
   return address;
 }
 
@@ -166,11 +180,13 @@ function limitOptions(flags: Flags): Map<string, string> {
   const numbers = { 'cpu-period': 'cpuperiod', 'cpu-quota': 'cpuquota', 'cpu-shares': 'cpushares' };
   const texts = { 'cpuset-cpus': 'cpusetcpus', 'cpuset-mems': 'cpusetmems' };
   const options = new Map<string, string>();
-  for (const [flag, name] of Object.entries(sizes)) if (flags.bytes(flag) !== 0) options.set(name, String(flags.bytes(flag)));
+  for (const [flag, name] of Object.entries(sizes))
+    if (flags.bytes(flag) !== 0) options.set(name, String(flags.bytes(flag)));
   for (const [flag, name] of Object.entries(numbers)) {
     if (flags.integer(flag) !== 0) options.set(name, String(flags.integer(flag)));
   }
-  for (const [flag, name] of Object.entries(texts)) if (flags.string(flag) !== '') options.set(name, flags.string(flag));
+  for (const [flag, name] of Object.entries(texts))
+    if (flags.string(flag) !== '') options.set(name, flags.string(flag));
   const limits = flags.list('ulimit').flatMap((value) => {
     const limit = parseUlimit(value);
     return typeof limit === 'string' ? [] : [`${limit.Name}=${limit.Soft}:${limit.Hard}`];

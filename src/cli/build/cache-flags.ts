@@ -18,7 +18,10 @@ export function parseCaches(values: readonly string[]): Attributed[] {
     }
     const type = attributes.get('type');
     if (type === undefined || type === '') {
-      throw new Fault('invalid', `type required form> ${JSON.stringify(value)}: write type=registry,ref=NAME, type=local,… or type=inline`);
+      throw new Fault(
+        'invalid',
+        `type required form> ${JSON.stringify(value)}: write type=registry,ref=NAME, type=local,… or type=inline`,
+      );
     }
     attributes.delete('type');
     return [{ type, attributes }];

@@ -31,7 +31,11 @@ export async function cacheTable(
   const rows = records.map((record) => {
     const row = rowOf(record, now);
     return isTable
-      ? { ...row, ID: `${record.id}${record.mutable ? '*' : ''}`, Size: `${humanSize(record.size)}${record.shared ? '*' : ''}` }
+      ? {
+          ...row,
+          ID: `${record.id}${record.mutable ? '*' : ''}`,
+          Size: `${humanSize(record.size)}${record.shared ? '*' : ''}`,
+        }
       : row;
   });
   const list = await formatList(shape, rows, format);
@@ -74,7 +78,8 @@ function rowOf(record: UsageRecord, now: number): Row {
     Size: humanSize(record.size),
     Description: record.description,
     UsageCount: record.usageCount,
-    LastUsedAt: lastUsedAt === undefined ? '' : `${humanDuration(now - Number(lastUsedAt / 1_000_000n)).toLowerCase()} ago`,
+    LastUsedAt:
+      lastUsedAt === undefined ? '' : `${humanDuration(now - Number(lastUsedAt / 1_000_000n)).toLowerCase()} ago`,
     Type: record.recordType,
   };
 }
@@ -90,7 +95,9 @@ function sumsText(records: readonly UsageRecord[]): string {
     records.filter(wanted).reduce((total, { size }) => total + size, 0);
   const shared = sum((record) => record.shared);
   return [
-    ...(shared > 0 ? [`Shared:\t\t${humanSize(shared)}`, `Private:\t${humanSize(sum((record) => !record.shared))}`] : []),
+    ...(shared > 0
+      ? [`Shared:\t\t${humanSize(shared)}`, `Private:\t${humanSize(sum((record) => !record.shared))}`]
+      : []),
     `Reclaimable:\t${humanSize(sum((record) => !record.inUse))}`,
     `Total:\t\t${humanSize(sum(() => true))}`,
     '',
@@ -135,6 +142,9 @@ function filterTest(key: string, value: string, now: number): (record: UsageReco
       return ({ lastUsedAt, createdAt }) => now - Number((lastUsedAt ?? createdAt ?? 0n) / 1_000_000n) >= age / 1e6;
     }
     default:
-      throw new Fault('invalid', `invalid filter '${key}': known are id, parent, type, description, inuse, mutable, shared, private, until`);
+      throw new Fault(
+        'invalid',
+        `invalid filter '${key}': known are id, parent, type, description, inuse, mutable, shared, private, until`,
+      );
   }
 }

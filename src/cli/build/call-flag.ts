@@ -34,7 +34,8 @@ export function parseCall(flags: Flags): Call | undefined {
   for (const { text, key, value } of fields) {
     if (key === 'format' && (value === 'json' || value === 'text')) call.isJson = value === 'json';
     else if (key === 'ignorestatus') call.ignoresStatus = value === undefined || /^(1|t|true)$/i.test(value);
-    else throw new Fault('invalid', `invalid --call field: ${text}: known are format=json, format=text and ignorestatus`);
+    else
+      throw new Fault('invalid', `invalid --call field: ${text}: known are format=json, format=text and ignorestatus`);
   }
   return call;
 }

@@ -71,9 +71,12 @@ class Place implements BuildPlace {
 
 async function fill(place: Place, context: string, file: string, input: Input): Promise<void> {
   if (isHttpUrl(file)) {
-    throw new Fault('not-implemented', `Cannot take the Dockerfile from ${file}: fetch it, and pipe it to 'wherry build -f - …'`);
+    throw new Fault(
+      'not-implemented',
+      `Cannot take the Dockerfile from ${file}: fetch it, and pipe it to 'wherry build -f - …'`,
+    );
   }
-  if (context === '-') return await fillFromInput(place, file, input);
+  if (context === '-') return fillFromInput(place, file, input);
   if (isFolder(context)) {
     place.lendContext(context);
     if (file === '-') place.writeDockerfile(await all(input));
@@ -92,10 +95,14 @@ async function fill(place: Place, context: string, file: string, input: Input): 
 
 /** A tar, compressed or not, is the context; anything else is a Dockerfile without one. */
 async function fillFromInput(place: Place, file: string, input: Input): Promise<void> {
-  if (file === '-') throw new Fault('invalid', "invalid argument: can't use stdin for both build context and dockerfile");
+  if (file === '-')
+    throw new Fault('invalid', "invalid argument: can't use stdin for both build context and dockerfile");
   const { head, bytes } = await sniffBytes(input.read());
   if (head.length === 0) {
-    throw new Fault('invalid', "standard input is empty: pipe a Dockerfile or a tar of the context to 'wherry build -'");
+    throw new Fault(
+      'invalid',
+      "standard input is empty: pipe a Dockerfile or a tar of the context to 'wherry build -'",
+    );
   }
   if (isArchive(head)) {
     place.upload = bytes;
@@ -122,7 +129,8 @@ async function collect(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
   for await (const chunk of source) {
     chunks.push(chunk);
     length += chunk.length;
-    if (length > maxDockerfileBytes) throw new Fault('invalid', `the Dockerfile on standard input is over ${maxDockerfileBytes} bytes`);
+    if (length > maxDockerfileBytes)
+      throw new Fault('invalid', `the Dockerfile on standard input is over ${maxDockerfileBytes} bytes`);
   }
   return Buffer.concat(chunks);
 }

@@ -6,7 +6,10 @@ const aroundOne = 4;
 const aroundMany = 2;
 
 /** '' when the place is not in the text. */
-export function excerpt({ filename, text }: Pick<SourceText, 'filename' | 'text'>, ranges: readonly SourceRange[]): string {
+export function excerpt(
+  { filename, text }: Pick<SourceText, 'filename' | 'text'>,
+  ranges: readonly SourceRange[],
+): string {
   const lines = text.split('\n');
   const first = Math.min(...ranges.map(({ start }) => start.line));
   const last = Math.min(Math.max(...ranges.map(({ end }) => end.line)), lines.length);

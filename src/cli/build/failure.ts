@@ -7,7 +7,8 @@ import type { Session } from '../session.ts';
 import { excerpt } from './excerpt.ts';
 
 export function failureText(session: Session, error: unknown): string {
-  if (error instanceof SolveFault && error.isCanceled) return 'CANCELED: the build was stopped, and nothing came of it.\n';
+  if (error instanceof SolveFault && error.isCanceled)
+    return 'CANCELED: the build was stopped, and nothing came of it.\n';
   if (error instanceof SolveFault) {
     const places = error.sources.map(({ source, ranges }) => excerpt(source, ranges)).join('');
     return `${places}ERROR: failed to build: failed to solve: ${error.message}\n`;

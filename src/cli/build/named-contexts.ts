@@ -20,8 +20,11 @@ export function parseNamedContexts(values: readonly string[]): NamedContexts {
     if (equals < 0) throw new Fault('invalid', `invalid context value: ${value}, expected key=value`);
     const name = canonicalName(value.slice(0, equals));
     const source = value.slice(equals + 1);
-    if (/^oci-layout:\/\//.test(source)) {
-      throw new Fault('not-implemented', `Cannot use ${source}: load it with 'tar -C DIR -c . | wherry load' and name it as docker-image://IMAGE`);
+    if (source.startsWith('oci-layout://')) {
+      throw new Fault(
+        'not-implemented',
+        `Cannot use ${source}: load it with 'tar -C DIR -c . | wherry load' and name it as docker-image://IMAGE`,
+      );
     }
     if (isRemote(source) || source.startsWith('docker-image://')) found.options.set(`context:${name}`, source);
     else {
@@ -47,5 +50,6 @@ function checkFolder(name: string, path: string): void {
   if (stats === undefined) {
     throw new Fault('not-found', `failed to get build context ${name}: stat ${path}: no such file or directory`);
   }
-  if (!stats.isDirectory()) throw new Fault('invalid', `failed to get build context ${name}: ${path} is not a directory`);
+  if (!stats.isDirectory())
+    throw new Fault('invalid', `failed to get build context ${name}: ${path} is not a directory`);
 }

@@ -62,7 +62,10 @@ function parseEntry(value: string): Entry {
   attributes.delete('type');
   attributes.delete('dest');
   if (type === '') {
-    throw new Fault('invalid', `type is required for output ${JSON.stringify(value)}: local, tar, oci, docker, image or registry`);
+    throw new Fault(
+      'invalid',
+      `type is required for output ${JSON.stringify(value)}: local, tar, oci, docker, image or registry`,
+    );
   }
   if (type !== 'registry') return { type, attributes, dest };
   return { type: 'image', attributes: attributes.set('push', 'true'), dest };
@@ -81,11 +84,15 @@ function settle({ type, attributes, dest }: Entry, isTerminal: boolean): Output 
     throw new Fault('invalid', `exporter ${JSON.stringify(type)} could not be found: use one of ${types.join(', ')}`);
   }
   if (/^(0|f|false)$/i.test(attributes.get('tar') ?? '')) {
-    throw new Fault('not-implemented', `Cannot write ${type} as a folder (tar=false): write the archive, and unpack it with tar -x -C`);
+    throw new Fault(
+      'not-implemented',
+      `Cannot write ${type} as a folder (tar=false): write the archive, and unpack it with tar -x -C`,
+    );
   }
   const path = dest === '' ? '-' : dest;
   if (path !== '-') return { type, attributes, target: { file: checkFile(path) }, isPushed: false };
-  if (isTerminal) throw new Fault('invalid', `dest file is required for ${type} exporter. refusing to write to console`);
+  if (isTerminal)
+    throw new Fault('invalid', `dest file is required for ${type} exporter. refusing to write to console`);
   return { type, attributes, target: { standardOutput: true }, isPushed: false };
 }
 

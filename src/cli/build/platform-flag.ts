@@ -8,7 +8,10 @@ export function platformOption(values: readonly string[], fallback: string | und
   const wanted = given.flatMap((value) => value.split(',')).filter((each) => each !== '' && each !== 'local');
   const [first, ...others] = new Set(wanted.map(platformText));
   if (others.length > 0) {
-    throw new Fault('not-implemented', 'Multi-platform build is not supported: build each --platform on its own, with a tag of its own');
+    throw new Fault(
+      'not-implemented',
+      'Multi-platform build is not supported: build each --platform on its own, with a tag of its own',
+    );
   }
   return first;
 }

@@ -23,7 +23,8 @@ function parseSecret(text: string, env: Environment): [string, SecretSource] {
     given[name as keyof typeof given] = value;
   }
   const { id, type } = given;
-  if (id === '') throw new Fault('invalid', `secret missing ID: write --secret id=NAME${text === '' ? '' : `,${text}`}`);
+  if (id === '')
+    throw new Fault('invalid', `secret missing ID: write --secret id=NAME${text === '' ? '' : `,${text}`}`);
   const variable = type === 'env' && given.env === '' ? given.src : given.env;
   if (variable !== '') return [id, { value: env[variable] }];
   if (given.src !== '') return [id, { file: existing(given.src) }];

@@ -21,7 +21,10 @@ function agentOf(id: string, paths: readonly string[], env: Environment): AgentS
   if (paths.length === 0) {
     const socket = env['SSH_AUTH_SOCK'];
     if (socket === undefined || socket === '') {
-      throw new Fault('invalid', `invalid empty ssh agent socket for ${id}: make sure SSH_AUTH_SOCK is set, or name a key: --ssh ${id}=FILE`);
+      throw new Fault(
+        'invalid',
+        `invalid empty ssh agent socket for ${id}: make sure SSH_AUTH_SOCK is set, or name a key: --ssh ${id}=FILE`,
+      );
     }
     return { socket };
   }

@@ -28,9 +28,7 @@ wherry buildx du --filter type=exec.cachemount`,
     const withSums = Object.keys(filters).length === 0;
     const format = flags.bool('verbose') ? 'pretty' : flags.string('format');
     session.out.write(
-      format === 'pretty'
-        ? cacheDetails(records, now, withSums)
-        : await cacheTable(records, { format, now, withSums }),
+      format === 'pretty' ? cacheDetails(records, now, withSums) : await cacheTable(records, { format, now, withSums }),
     );
   },
 };

@@ -32,9 +32,9 @@ wherry debug --list
 wherry debug 4f2a1c --shell bash`,
   async run(session, { flags, args, dash = args.length }) {
     if (dash > 1) throw new UsageFault(`wherry: 'wherry debug' takes one BUILD; a command comes after --`, { code: 1 });
-    if (flags.bool('list')) return await list(session);
+    if (flags.bool('list')) return list(session);
     const words = args.slice(dash);
-    return await enter(session, dash === 0 ? undefined : args[0], words.length > 0 ? words : [flags.string('shell')]);
+    return enter(session, dash === 0 ? undefined : args[0], words.length > 0 ? words : [flags.string('shell')]);
   },
 };
 
@@ -74,7 +74,16 @@ function introduction({ step, failure }: FailedBuild): string {
 async function runIn(session: Session, image: string, [program, ...args]: readonly string[]): Promise<number> {
   const { command: run } = await import('./run.ts');
   const isTerminal = session.in.isTerminal && session.out.isTerminal;
-  const words = ['--rm', '-i', ...(isTerminal ? ['-t'] : []), '--pull', 'never', '--no-healthcheck', '--entrypoint', program!];
+  const words = [
+    '--rm',
+    '-i',
+    ...(isTerminal ? ['-t'] : []),
+    '--pull',
+    'never',
+    '--no-healthcheck',
+    '--entrypoint',
+    program!,
+  ];
   const specs = [...parseFlagTable(run.flags ?? ''), ...parseFlagTable(run.hidden ?? '', true)];
   const line = parseLine([...words, image, ...args], { specs, interspersed: false });
   try {

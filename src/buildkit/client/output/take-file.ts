@@ -2,11 +2,13 @@
 import { closeSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
 import { Fault, messageOf } from '../../../std/index.ts';
 import type { OutputTarget } from '../loans.ts';
+import type { Landings } from './landing.ts';
 
-/** @throws Fault; then the file is as it was */
+/** @throws Fault */
 export async function takeFile(
   chunks: AsyncIterable<{ data: Uint8Array }>,
   target: Exclude<OutputTarget, { folder: string }>,
+  landings: Landings,
 ): Promise<void> {
   if ('write' in target) {
     for await (const { data } of chunks) target.write(data);
@@ -16,18 +18,29 @@ export async function takeFile(
   const existing = statSync(file, { throwIfNoEntry: false });
   // Devices and pipes are written as they are.
   const isDirect = existing !== undefined && !existing.isFile();
-  const temporary = isDirect ? file : `${file}.${process.pid}.partial`;
+  const path = isDirect ? file : `${file}.${process.pid}.partial`;
+  if (!isDirect) {
+    landings.add({
+      land: () => orFault(file, () => renameSync(path, file)),
+      discard: () => rmSync(path, { force: true }),
+    });
+  }
+  const descriptor = orFault(file, () => openSync(path, 'w', existing === undefined ? 0o666 : existing.mode & 0o777));
   try {
-    const descriptor = openSync(temporary, 'w', existing === undefined ? 0o666 : existing.mode & 0o777);
-    try {
-      for await (const { data } of chunks) for (let at = 0; at < data.length; ) at += writeSync(descriptor, data, at);
-    } finally {
-      closeSync(descriptor);
-    }
-    if (!isDirect) renameSync(temporary, file);
+    for await (const { data } of chunks) orFault(file, () => writeAll(descriptor, data));
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function writeAll(descriptor: number, data: Uint8Array): void {
+  for (let at = 0; at < data.length; ) at += writeSync(descriptor, data, at);
+}
+
+function orFault<T>(file: string, action: () => T): T {
+  try {
+    return action();
   } catch (error) {
-    if (!isDirect) rmSync(temporary, { force: true });
-    if (error instanceof Fault) throw error;
     throw new Fault('invalid', `Cannot write ${file}: ${messageOf(error)}`, { cause: error });
   }
 }

@@ -18,19 +18,24 @@ import { basename, dirname, join } from 'node:path';
 import { errorCode, Fault, messageOf } from '../../../std/index.ts';
 import { type PacketCall, receiveTree, TreeIndex, type TreeVerbs } from '../../session/receive-tree.ts';
 import { isCharacterDevice, isNamedPipe } from '../../session/tree-stat.ts';
+import type { Landings } from './landing.ts';
 
-/** @throws Fault; then the folder is as it was, unless moving itself failed */
-export async function takeTree(call: PacketCall, folder: string): Promise<void> {
-  const target = targetOf(folder);
-  const staging = stagingFor(target);
+/** @throws Fault */
+export async function takeTree(call: PacketCall, folder: string, landings: Landings): Promise<void> {
+  const target = orFault(folder, () => targetOf(folder));
+  const staging = orFault(folder, () => stagingFor(target));
+  landings.add({
+    land: () => orFault(folder, () => land(staging, target)),
+    discard: () => rmSync(staging, { recursive: true, force: true }),
+  });
+  await receiveTree(call, { folder: staging, index: new TreeIndex(), verbs });
+}
+
+function orFault<T>(folder: string, action: () => T): T {
   try {
-    await receiveTree(call, { folder: staging, index: new TreeIndex(), verbs });
-    land(staging, target);
+    return action();
   } catch (error) {
-    if (error instanceof Fault) throw error;
     throw new Fault('invalid', `Cannot write ${folder}: ${messageOf(error)}`, { cause: error });
-  } finally {
-    rmSync(staging, { recursive: true, force: true });
   }
 }
 

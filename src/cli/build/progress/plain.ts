@@ -160,7 +160,8 @@ function tellStatuses({ statuses, news }: TracedVertex, { told }: Speaker, line:
     if (!news.statuses.has(status.id) || !isWorthTelling(status, told.get(status.id))) continue;
     told.set(status.id, status);
     const amount = amountText(status);
-    const took = status.started === undefined ? 0 : Number((status.completed ?? status.timestamp) - status.started) / 1e9;
+    const took =
+      status.started === undefined ? 0 : Number((status.completed ?? status.timestamp) - status.started) / 1e9;
     const parts = [
       status.id,
       amount === '' ? [] : amount,
