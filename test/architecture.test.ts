@@ -21,7 +21,7 @@ const arrows: Record<string, readonly string[]> = {
   image: ['std', 'oci', 'api', 'content', 'registry', 'snapshot'],
   mirror: ['std', 'oci', 'content', 'registry'],
   container: ['std', 'oci', 'api', 'linux', 'snapshot', 'network', 'volume', 'runtime', 'monitor', 'image'],
-  build: ['std', 'oci', 'api', 'linux', 'content', 'dockerfile', 'snapshot', 'image', 'container'],
+  build: ['std', 'oci', 'api', 'linux', 'content', 'dockerfile', 'registry', 'snapshot', 'image', 'container'],
   engine: [
     'std',
     'oci',

@@ -181,7 +181,7 @@ export interface BuildRun {
 
 export interface BuildCacheRecord {
   id: string;
-  type: 'regular' | 'source.local' | 'exec.cachemount' | 'frontend' | 'internal';
+  type: 'regular' | 'source.local' | 'source.git.checkout' | 'exec.cachemount' | 'frontend' | 'internal';
   description: string;
   size: number;
   createdAt: string;

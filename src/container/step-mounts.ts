@@ -1,5 +1,16 @@
 /** What is mounted on a build step's root while it runs. A bind's source is found inside a tree that nobody trusts, and held, not named. */
-import { closeSync, fchownSync, fchmodSync, fstatSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  fchownSync,
+  fchmodSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { descriptorPath, mount, mountFlags, openFlags, openInRoot, unmount } from '../linux/index.ts';
 import { errorCode, Fault } from '../std/index.ts';
@@ -19,7 +30,9 @@ export type StepMount =
     }
   | { type: 'tmpfs'; target: string /** Bytes. */; size: number | undefined }
   /** A file that is never on a disk: a secret, a script. */
-  | { type: 'file'; target: string; content: Uint8Array; mode: number; uid: number; gid: number };
+  | { type: 'file'; target: string; content: Uint8Array; mode: number; uid: number; gid: number }
+  /** A socket of the host that is lent to this step alone: it gets the owner and the mode. */
+  | { type: 'socket'; target: string; source: string; mode: number; uid: number; gid: number };
 
 export type StepSpecMount = SpecMount & MountPoint;
 
@@ -53,6 +66,12 @@ export function lendStepMounts(
     if (entry.type === 'file') {
       writeOwned(place, entry);
       return stepFile(place, target);
+    }
+    if (entry.type === 'socket') {
+      chownSync(entry.source, entry.uid, entry.gid);
+      chmodSync(entry.source, entry.mode);
+      const options = ['bind', 'rprivate', 'nosuid', 'nodev', 'noexec'];
+      return { destination: target, path: target, kind: 'file', type: 'bind', source: entry.source, options };
     }
     const kind = bindInRoot(entry.root, entry.source, place);
     loans.defer(() => unmount(place));

@@ -4,6 +4,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync,
 import { cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { Engine } from '../api/index.ts';
+import { openSources, storeExporter } from '../build/index.ts';
 import {
   type ContainerRoom,
   hasBlockWeight,
@@ -20,13 +21,13 @@ import { openNetworking } from '../network/index.ts';
 import { openRegistry, type RegistryOptions } from '../registry/index.ts';
 import { detectRuntimes, findProgram, Runtime } from '../runtime/index.ts';
 import { openSnapshots } from '../snapshot/index.ts';
-import { Fault, KeyedMutex, type Logger, randomId, runProgram } from '../std/index.ts';
+import { Fault, KeyedMutex, type Logger, nowNanos, randomId, runProgram } from '../std/index.ts';
 import { openVolumes } from '../volume/index.ts';
 import { loadApparmor } from './apparmor.ts';
 import { type Building, openBuilding } from './building.ts';
-import { openBuilds } from './builds.ts';
 import type { Config } from './config.ts';
 import { DiskPressure } from './disk-pressure.ts';
+import { openBuilder } from './builder.ts';
 import { Events } from './events.ts';
 import { openPullThrough } from './pull-through.ts';
 import { openSystem } from './system.ts';
@@ -191,6 +192,24 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
     stopTimeoutSeconds: 10,
     liveRestore: true,
   };
+  const builder = loans.use(
+    await openBuilder({
+      config,
+      content,
+      snapshots,
+      images,
+      steps: { settings, networking, runtime },
+      sources: await openSources({
+        root: join(config.dataRoot, 'build/sources'),
+        http: (request, signal) => registry.get(request, signal),
+        env: process.env,
+        log,
+        now: nowNanos,
+      }),
+      exporter: storeExporter(images),
+      log,
+    }),
+  );
   room = await openContainers({
     settings,
     log,
@@ -214,9 +233,8 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
     pressure.look();
   }
 
-  const builds = openBuilds();
   const building = openBuilding({
-    builds,
+    builds: builder,
     dataRoot: config.dataRoot,
     execRoot: config.execRoot,
     id,
@@ -248,7 +266,7 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
       restore: (name) => volumes.restoreFromTrash(name),
       prune: (filters, options) => volumes.prune(filters, options),
     },
-    builds,
+    builds: builder,
     system: openSystem({
       config,
       id,
@@ -262,7 +280,7 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
       room: containers,
       images,
       volumes,
-      builds,
+      builds: builder,
       events,
       warnings,
       space: { dataRoot: config.dataRoot, content, snapshots, images, room: containers, volumes, mirror },

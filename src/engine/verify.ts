@@ -30,6 +30,7 @@ const ownNames = new Set([
   'volumes',
   'trash',
   'networks',
+  'build',
   'buildkit',
   'engine-id',
   'lost+found',

@@ -1,8 +1,11 @@
 /** A build's end: the image, its names, and what stands on it. */
 import assert from 'node:assert/strict';
+import { readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import { type ImageConfig, mediaTypes, parseReference, withDefaultTag } from '../oci/index.ts';
-import { bytesOf, type Fixture, importImage, openFixture, skipUnlessRoot, tarOf } from './fixture.ts';
+import { type ImageConfig, mediaTypes, parseReference, sha256, withDefaultTag } from '../oci/index.ts';
+import { collectBytes } from '../std/index.ts';
+import { bytesOf, type Fixture, importImage, openFixture, saved, skipUnlessRoot, tarOf, verified } from './fixture.ts';
 
 const skip = skipUnlessRoot;
 
@@ -65,4 +68,33 @@ test('a config that does not fit its layers makes no image, and no name', { skip
   assert.deepEqual((await fixture.images.get(base))!.tags, ['app:latest']);
   assert.equal(fixture.images.count(), 1);
   assert.equal(fixture.images.base('sha256:none'), undefined);
+});
+
+test('a layer that is there unpacked only is archived when somebody wants its bytes', { skip }, async () => {
+  await using fixture = await openFixture();
+  const { snapshots, content, images } = fixture;
+  await snapshots.prepare('step', undefined);
+  writeFileSync(join(snapshots.mount('step'), 'made'), 'here');
+  const tar = await collectBytes(snapshots.diff('step'), 1 << 20);
+  const digest = sha256(tar);
+  {
+    using hold = snapshots.hold();
+    hold.add(digest);
+    await snapshots.adopt('step', { chainId: digest, diffId: digest });
+    const config: ImageConfig = { architecture: 'amd64', os: 'linux', rootfs: { type: 'layers', diff_ids: [digest] } };
+    await images.addBuilt({
+      config: Buffer.from(JSON.stringify(config)),
+      layers: [{ mediaType: mediaTypes.ociLayer, digest, size: tar.length }],
+      names: [withDefaultTag(parseReference('made'))],
+    });
+  }
+  assert.equal(content.has(digest), false);
+  assert.deepEqual(await verified(fixture), []);
+  await fixture.reopen();
+  const archive = await saved(fixture, ['made']);
+  assert.ok(archive.includes(tar.subarray(0, 512)));
+  assert.deepEqual(await verified(fixture), []);
+  const [name] = readdirSync(join(fixture.root, 'snapshots/l'));
+  writeFileSync(join(fixture.root, 'snapshots/l', name!, 'fs/made'), 'changed');
+  assert.match((await verified(fixture)).join(), /layer damaged: \/made has other bytes/);
 });

@@ -1,6 +1,7 @@
 /** The end of a build: its config and layers as an image with names. */
 import { chainIds, type Descriptor, type Digest, parseImageConfig, type Reference } from '../oci/index.ts';
 import { addImage } from './add.ts';
+import { isPlainLayer } from './compress-layers.ts';
 import type { Shelf } from './shelf.ts';
 import { tagImage } from './tag.ts';
 
@@ -14,7 +15,14 @@ export async function addBuiltImage(
   const layers = [...options.layers];
   using hold = shelf.hold();
   for (const { digest } of layers) hold.blobs.add(digest);
-  for (const chainId of chainIds(parseImageConfig(config).rootfs.diff_ids)) hold.addChain(chainId);
+  const chain = chainIds(parseImageConfig(config).rootfs.diff_ids);
+  for (const chainId of chain) hold.addChain(chainId);
+  for (const [index, layer] of layers.entries()) {
+    const { digest } = layer;
+    const isMadeHere = isPlainLayer(layer) && shelf.snapshots.has(chain[index] ?? '');
+    if (isMadeHere && !shelf.content.has(digest) && !shelf.freed.has(digest))
+      await shelf.freed.add(layer, undefined, Date.now());
+  }
   const image = await addImage(shelf, hold, { config, layers, origin: 'build' }, signal);
   shelf.event('create', image.id, image.id, image.config);
   for (const name of names) await tagImage(shelf, image, name);

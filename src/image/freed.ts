@@ -1,5 +1,6 @@
 /**
- * Blobs that were deleted to make room though an image has them: one record each, with where they can be had again. What is
+ * Blobs that an image has and the store has not, for they were deleted to make room, or are a build's layers, which are kept unpacked only:
+ * one record each, with where they can be had again. What is
  * in the store again, or no image's any more, needs no record.
  */
 import { type Descriptor, type Digest, parseReference, type Reference } from '../oci/index.ts';
@@ -9,8 +10,8 @@ export interface FreedBlob {
   digest: Digest;
   size: number;
   mediaType: string;
-  /** The image by whose digest the blob came, as `host/path@sha256:…`. */
-  source: string;
+  /** The image by whose digest the blob came, as `host/path@sha256:…`; absent for a layer that was made here, and can be again. */
+  source?: string;
   /** Milliseconds since the epoch. */
   freedAt: number;
 }
@@ -46,14 +47,21 @@ export class FreedBlobs {
     return this.#records.get(nameOf(digest)) !== undefined;
   }
 
-  sourceOf(digest: Digest): Reference | undefined {
+  /** A build's layer, which is kept unpacked only. */
+  isMadeHere(digest: Digest): boolean {
     const record = this.#records.get(nameOf(digest));
-    return record === undefined ? undefined : parseReference(record.source);
+    return record !== undefined && record.source === undefined;
   }
 
-  /** Before the blob goes. */
-  async add({ digest, size, mediaType }: Descriptor, source: string, freedAt: number): Promise<void> {
-    await this.#records.put(nameOf(digest), { digest, size, mediaType, source, freedAt });
+  sourceOf(digest: Digest): Reference | undefined {
+    const source = this.#records.get(nameOf(digest))?.source;
+    return source === undefined ? undefined : parseReference(source);
+  }
+
+  /** Before the blob goes, or where it never was. */
+  async add({ digest, size, mediaType }: Descriptor, source: string | undefined, freedAt: number): Promise<void> {
+    const record = { digest, size, mediaType, freedAt, ...(source === undefined ? {} : { source }) };
+    await this.#records.put(nameOf(digest), record);
   }
 
   /** Those that came back by another way. */

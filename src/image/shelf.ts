@@ -55,12 +55,12 @@ export class Shelf {
     return this.#mutex.run('records', task);
   }
 
-  /** Disposing deletes what of it no image has got: what is left of work that failed. */
   /** Work under one name is done one at a time. */
   alone<T>(name: string, task: () => Promise<T>): Promise<T> {
     return this.#mutex.run(name, task);
   }
 
+  /** Disposing deletes what of it no image has got: what is left of work that failed. */
   hold(): ImageHold {
     const blobs = this.content.hold();
     const layers = this.snapshots.hold();
@@ -129,6 +129,8 @@ export class Shelf {
       if (!done) await apply(this.content.open(image.layers[index]!.digest, { signal }));
       options.done?.(index);
     }
+    // A build's layers are not made to last before something that does names them.
+    await this.snapshots.settle();
   }
 
   /** Tells what a pruning gave back, as Docker does, and why where nobody asked for it. */

@@ -314,7 +314,7 @@ class Verifier {
     return `mend it: wherry system verify --repair; or ${replaceAdvice(records.references(image.id), image.id)}`;
   }
 
-  /** Each unpacked layer whose blob is here, the lower ones first. */
+  /** Each unpacked layer whose blob is here, or that was made here and has none, the lower ones first. */
   async *layers(): AsyncGenerator<Problem, void, void> {
     const { shelf } = this.#puller;
     const seen = new Set<string>();
@@ -334,8 +334,22 @@ class Verifier {
       this.#options.progress('layers', done, total);
       done += layer.size;
       const usable = shelf.content.has(layer.digest) && !this.#damaged.has(layer.digest);
-      if (usable && shelf.snapshots.has(chainId)) yield* this.#layer(image, chainId, layer);
+      if (!shelf.snapshots.has(chainId)) continue;
+      if (usable) yield* this.#layer(image, chainId, layer);
+      else if (shelf.freed.isMadeHere(layer.digest)) yield* this.#madeLayer(image, chainId);
     }
+  }
+
+  /** There is nothing to compare it with but its own digest. */
+  async *#madeLayer(image: StoredImage, chainId: string): AsyncGenerator<Problem, void, void> {
+    const { shelf } = this.#puller;
+    using hold = shelf.hold();
+    hold.addChain(chainId);
+    this.#options.counts.LayersCompared++;
+    if (await shelf.snapshots.isWhole(chainId, this.#signal)) return;
+    const detail = `its files are not what was built; it is of image ${nameOf(this.#puller, image)}`;
+    const names = shelf.records.references(image.id);
+    yield { ...problem('layer', shortId(chainId), 'damaged', detail), Action: replaceAdvice(names, image.id) };
   }
 
   async *#layer(image: StoredImage, chainId: string, layer: Descriptor): AsyncGenerator<Problem, void, void> {
@@ -357,7 +371,8 @@ class Verifier {
     }
     this.#options.counts.LayersCompared++;
     const [first] = differences;
-    if (first === undefined) return;
+    // Made here it may look otherwise than unpacked from its archive, and be the same.
+    if (first === undefined || (await shelf.snapshots.isWhole(chainId, this.#signal))) return;
     const more = differences.length === 1 ? '' : `, and ${differences.length - 1} more`;
     const detail = `${first.path} ${first.detail}${more}; it is of image ${nameOf(this.#puller, image)}`;
     const found = problem('layer', shortId(chainId), 'damaged', detail);

@@ -9,5 +9,6 @@ export { proxiesOf, type ProxySettings } from './proxies.ts';
 export type { SearchResult } from './search.ts';
 export type { RegistryOptions } from './settings.ts';
 export type { TagPage } from './tags.ts';
+export type { HttpResponse } from './transport.ts';
 export { TransportFault } from './transport-fault.ts';
 export type { UploadOutcome } from './upload.ts';

@@ -15,7 +15,7 @@ import type { Session } from './session.ts';
 import { Sessions } from './sessions.ts';
 import { type RegistryOptions, resolveSettings } from './settings.ts';
 import { listTagPage, listTags, type TagPage } from './tags.ts';
-import { Transport } from './transport.ts';
+import { type HttpResponse, Transport } from './transport.ts';
 import { type UploadBlob, uploadBlob, type UploadOutcome } from './upload.ts';
 
 /** What was refused in passing, or broke, is tried again where that is safe; what is thrown is final. */
@@ -78,6 +78,8 @@ export interface Registry {
   login(credentials: Credentials, signal: AbortSignal): Promise<{ Status: string; IdentityToken: string }>;
   /** Any URL, for `import`. */
   download(url: string, signal: AbortSignal): Promise<{ bytes: AsyncIterable<Uint8Array>; size: number }>;
+  /** Any URL, with these headers, whatever status it answers; redirects take no credentials along. @throws TransportFault */
+  get(request: { url: string; headers: Readonly<Record<string, string>> }, signal: AbortSignal): Promise<HttpResponse>;
   close(): Promise<void>;
 }
 
@@ -165,6 +167,8 @@ export function openRegistry(options: RegistryOptions): Registry {
       }
       return { bytes: response.body, size: Number(response.headers['content-length'] ?? 0) };
     },
+    get: ({ url, headers }, signal) =>
+      transport.send({ method: 'GET', url, headers: { ...headers }, trust: { url, verify: true }, signal }),
     close: () => transport.close(),
   };
 }

@@ -261,11 +261,16 @@ function targetsDiffer(one: Buffer, other: Buffer, stat: BigIntStats): string | 
   return a.equals(b) ? undefined : `points to ${JSON.stringify(b.toString())}, not ${JSON.stringify(a.toString())}`;
 }
 
+/** What the kernel notes for itself: the first is the host's, the others overlayfs's (kernel, filesystems/overlayfs). */
+const unread = new Set([
+  'security.selinux',
+  'trusted.overlay.uuid',
+  'trusted.overlay.origin',
+  'trusted.overlay.impure',
+]);
+
 function xattrsDiffer(one: Buffer, other: Buffer): string | undefined {
-  const [a, b] = [one, other].map((path) => listXattrs(path).filter((key) => key !== 'security.selinux')) as [
-    string[],
-    string[],
-  ];
+  const [a, b] = [one, other].map((path) => listXattrs(path).filter((key) => !unread.has(key))) as [string[], string[]];
   for (const key of new Set([...a, ...b])) {
     const [wanted, found] = [getXattr(one, key), getXattr(other, key)];
     if (wanted === undefined || found === undefined || !wanted.equals(found)) return `has another ${key}`;

@@ -42,11 +42,21 @@ export interface Snapshots {
   checkLayer(chainId: string, tar: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<Difference[]>;
   /** Unpacks a layer that is there once more and puts the result in its place, in one step. No process may use it. */
   rebuild(chainId: string, tar: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<void>;
+  /** Whether `archive` gives the bytes of the layer's diff id: of a layer that was made here it must. */
+  isWhole(chainId: string, signal: AbortSignal): Promise<boolean>;
   /** The layer as the tar that a commit would have made of it. */
   archive(chainId: string, signal?: AbortSignal): AsyncIterable<Uint8Array>;
 
   /** Makes the writable snapshot `id` (a container's id, or another safe file name) on `parent` (undefined: empty). */
   prepare(id: string, parent: string | undefined): Promise<void>;
+  /**
+   * The writable snapshot becomes the layer `chainId` on what it stands on, without a copy of its files, and is gone as a snapshot;
+   * `diffId` is the digest of its `diff`. Where the layer is there already the snapshot is deleted. Power failure undoes it until `settle`.
+   * @throws Fault invalid (too many layers)
+   */
+  adopt(id: string, options: { chainId: string; diffId: string }): Promise<void>;
+  /** What was adopted before the call is on disk when it returns: for what lasts and is about to name such layers. */
+  settle(): Promise<void>;
   /** Mounts it (idempotent, synchronous kernel call) and returns the path of the merged root. */
   mount(id: string): string;
   unmount(id: string): void;

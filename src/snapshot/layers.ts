@@ -4,9 +4,9 @@
  */
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { exchangePaths, syncFilesystem } from '../linux/index.ts';
+import { bootId, exchangePaths, syncFilesystem } from '../linux/index.ts';
 import { Digester } from '../oci/index.ts';
-import { errorCode, Fault, SpaceGuard, syncDirectory, tapBytes } from '../std/index.ts';
+import { errorCode, Fault, SpaceGuard, syncDirectory, tapBytes, writeFileAtomic } from '../std/index.ts';
 import { compareLayer, type Difference } from './compare-layer.ts';
 import type { LowerDirectory } from './lower.ts';
 import type { Scratch } from './scratch.ts';
@@ -19,6 +19,8 @@ export interface LayerRecord {
   size: number;
   /** Hides its parents altogether (an opaque mark on the root). */
   opaque: boolean;
+  /** The boot during which it was made and since when its files may not have reached the disk; absent once they have. */
+  boot?: string;
 }
 
 export interface Layer extends LayerRecord {
@@ -44,6 +46,8 @@ export class Layers {
   readonly #byName = new Map<string, Layer>();
   /** How many layers stand on a chain, those being unpacked included. */
   readonly #children = new Map<string, number>();
+  /** Made in this boot, and not yet known to be on disk. */
+  readonly #unsettled = new Set<Layer>();
   #next = 1;
 
   constructor(root: string, scratch: Scratch) {
@@ -53,8 +57,9 @@ export class Layers {
     this.#guard = new SpaceGuard(root);
     for (const name of readdirSync(root)) {
       const record = readLayerRecord(join(root, name));
-      // Without its record it is no layer: the disk was tampered with. It goes the way of the half-made.
-      if (record === undefined) {
+      const isWhole = record !== undefined && (record.boot === undefined || record.boot === bootId());
+      // Without its record it is no layer: the disk was tampered with. It goes the way of the half-made, as do files that power failure cut.
+      if (!isWhole) {
         const path = scratch.take();
         renameSync(join(root, name), path);
         scratch.release(path);
@@ -66,6 +71,7 @@ export class Layers {
   }
 
   #add(layer: Layer): void {
+    if (layer.boot !== undefined) this.#unsettled.add(layer);
     this.#byChain.set(layer.chainId, layer);
     this.#byName.set(layer.name, layer);
     this.#count(layer.parent, 1);
@@ -148,6 +154,36 @@ export class Layers {
     }
   }
 
+  /** `files`, a folder on the same file system that nothing has mounted, becomes the layer; until `settle` power failure undoes it. */
+  adopt(files: string, record: LayerRecord): void {
+    if (this.stack(record.parent).length >= depthLimit) throw new Fault('invalid', 'max depth exceeded');
+    const path = this.#scratch.take();
+    mkdirSync(path, { mode: 0o755 });
+    renameSync(files, join(path, 'fs'));
+    const marked = { ...record, boot: bootId() };
+    writeFileSync(join(path, 'layer.json'), JSON.stringify(marked));
+    const name = (this.#next++).toString(36);
+    renameSync(path, join(this.root, name));
+    this.#scratch.release(path);
+    this.#add({ ...marked, name });
+  }
+
+  /** What was adopted so far is on disk, to stay. */
+  async settle(): Promise<void> {
+    const layers = [...this.#unsettled];
+    if (layers.length === 0) return;
+    await sync(this.root);
+    for (const layer of layers) {
+      this.#unsettled.delete(layer);
+      if (this.#byName.get(layer.name) !== layer) continue;
+      delete layer.boot;
+      const { name, ...record } = layer;
+      await writeFileAtomic(join(this.root, name, 'layer.json'), JSON.stringify(record), { durable: false });
+    }
+    // Without the marks, too, before anything that lasts counts on them.
+    await sync(this.root);
+  }
+
   /** A layer in a scratch folder, on disk, that is as its record says. */
   async unpack(request: ApplyRequest, signal?: AbortSignal): Promise<{ path: string; record: LayerRecord }> {
     const { chainId, parent, diffId } = request;
@@ -207,6 +243,7 @@ export class Layers {
     }
     this.#byChain.delete(layer.chainId);
     this.#byName.delete(layer.name);
+    this.#unsettled.delete(layer);
     this.#count(layer.parent, -1);
     return trash;
   }

@@ -1,6 +1,6 @@
 /** Snapshots as the engine uses them: writable ones, what changed, crashes, what may be removed when. */
 import assert from 'node:assert/strict';
-import { lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { sha256 } from '../oci/index.ts';
@@ -111,6 +111,46 @@ test('without changes the diff is the empty archive', { skip }, async () => {
   snapshots.mount('c1');
   assert.ok((await collectBytes(snapshots.diff('c1'), 4096)).equals(Buffer.alloc(1024)));
   assert.deepEqual(await snapshots.changes('c1'), []);
+});
+
+test('a snapshot becomes a layer as it is, and stays one', { skip }, async () => {
+  await using fixture = await openFixture();
+  const { snapshots } = fixture;
+  const parent = await applyAll(snapshots, await base());
+  await snapshots.prepare('s', parent);
+  const root = snapshots.mount('s');
+  writeFileSync(join(root, 'made'), 'here');
+  rmSync(join(root, 'etc'), { recursive: true });
+  const tar = await collectBytes(snapshots.diff('s'), 1 << 20);
+  const diffId = sha256(tar);
+  const chainId = sha256(`${parent} ${diffId}`);
+  await snapshots.adopt('s', { chainId, diffId });
+  assert.deepEqual(snapshots.writables(), []);
+  assert.deepEqual(await collectBytes(snapshots.archive(chainId), 1 << 20), tar);
+  using view = snapshots.view(chainId);
+  assert.equal(readFileSync(join(view.path, 'made'), 'utf8'), 'here');
+  assert.equal(existsSync(join(view.path, 'etc')), false);
+  // The same once more is the same layer.
+  await snapshots.prepare('s', parent);
+  await snapshots.adopt('s', { chainId, diffId });
+  assert.deepEqual(readdirSync(join(fixture.root, 'w')), []);
+  assert.equal(snapshots.layers().length, 2);
+});
+
+test('what was adopted and not settled does not outlive the boot', { skip }, async () => {
+  await using fixture = await openFixture();
+  for (const name of ['lasts', 'goes']) {
+    await fixture.snapshots.prepare(name, undefined);
+    writeFileSync(join(fixture.snapshots.mount(name), name), name);
+    await fixture.snapshots.adopt(name, { chainId: sha256(name), diffId: sha256(name) });
+    if (name === 'lasts') await fixture.snapshots.settle();
+  }
+  assert.equal((await fixture.reopen()).layers().length, 2);
+  const record = join(fixture.root, 'l/2/layer.json');
+  const { boot, ...rest } = JSON.parse(readFileSync(record, 'utf8')) as { boot: string };
+  assert.match(boot, /^[0-9a-f-]{36}$/);
+  writeFileSync(record, JSON.stringify({ ...rest, boot: 'another' }));
+  assert.deepEqual((await fixture.reopen()).layers(), [sha256('lasts')]);
 });
 
 test('a snapshot may stand on nothing', { skip }, async () => {

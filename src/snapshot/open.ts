@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { diskUsage, mountOverlay, unmount } from '../linux/index.ts';
+import { Digester } from '../oci/index.ts';
 import { Background, Fault } from '../std/index.ts';
 import { checkSnapshots } from './check.ts';
 import { compareStacks } from './compare.ts';
@@ -88,6 +89,11 @@ export async function openSnapshots(options: { root: string }): Promise<Snapshot
     return swept.map(({ chainId }) => chainId);
   };
 
+  const archive: Snapshots['archive'] = (chainId, signal) => {
+    const layer = layers.mustGet(chainId);
+    return layerTar(Buffer.from(layers.files(layer)), layers.lower(layer.parent), signal);
+  };
+
   return {
     has: (chainId) => layers.get(chainId) !== undefined,
     apply,
@@ -153,11 +159,27 @@ export async function openSnapshots(options: { root: string }): Promise<Snapshot
       await layers.replace(layer, await layers.unpack({ chainId, parent, diffId, tar }, signal));
       usages.delete(chainId);
     },
-    archive: (chainId, signal) => {
-      const layer = layers.mustGet(chainId);
-      return layerTar(Buffer.from(layers.files(layer)), layers.lower(layer.parent), signal);
+    isWhole: async (chainId, signal) => {
+      const { diffId } = layers.mustGet(chainId);
+      const digester = new Digester(diffId.slice(0, diffId.indexOf(':')));
+      for await (const chunk of archive(chainId, signal)) digester.update(chunk);
+      return digester.digest() === diffId;
     },
+    archive,
     prepare: async (id, parent) => writables.prepare(id, parent),
+    adopt: async (id, { chainId, diffId }) => {
+      const { parent } = writables.get(id);
+      const files = writables.path(id, 'fs');
+      if (layers.get(chainId) === undefined && !applying.has(chainId)) {
+        writables.unmount(id);
+        const size = await treeSize(Buffer.from(files));
+        // Another may have come meanwhile.
+        if (layers.get(chainId) === undefined) layers.adopt(files, { chainId, parent, diffId, size, opaque: false });
+      }
+      await applying.get(chainId);
+      await writables.remove(id);
+    },
+    settle: () => layers.settle(),
     mount: (id) => writables.mount(id),
     unmount: (id) => writables.unmount(id),
     describe: (id) => ({

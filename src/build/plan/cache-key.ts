@@ -11,11 +11,29 @@ const version = 1;
 /** For each of `inputsOf(step)`: its own key, or the digest of what is read of it (mode, owner, link, extended attributes, content; no times). */
 export type InputDigests = readonly (Digest | 'scratch')[];
 
+/** What a RUN can see of where it runs. As in BuildKit its limits of memory and processors are not in it, nor where hosts are. */
+export interface RunSurroundings {
+  readonly ulimits: readonly { readonly Name: string; readonly Soft: number; readonly Hard: number }[];
+  readonly shmSize: number;
+  readonly cgroupParent: string;
+  /** `name:address`. */
+  readonly extraHosts: readonly string[];
+}
+
 /** Sources are known by what they resolve to: an image's digest, a commit, a file's digest. */
-export function stepKey(step: Exclude<Step, SourceLike>, inputs: InputDigests): Digest {
+export function stepKey(step: Exclude<Step, SourceLike>, inputs: InputDigests, surroundings?: RunSurroundings): Digest {
   const expected = inputsOf(step).length;
   if (inputs.length !== expected) throw new TypeError(`${step.id}: ${inputs.length} digests for ${expected} inputs`);
-  return sha256(Buffer.from(JSON.stringify([version, facts(step), inputs])));
+  const around = step.kind === 'exec' && surroundings !== undefined ? surroundingFacts(surroundings) : [];
+  return sha256(Buffer.from(JSON.stringify([version, facts(step), inputs, ...around])));
+}
+
+/** Nothing at all where nothing is said. */
+function surroundingFacts({ ulimits, shmSize, cgroupParent, extraHosts }: RunSurroundings): unknown[] {
+  if (ulimits.length === 0 && shmSize === 0 && cgroupParent === '' && extraHosts.length === 0) return [];
+  const limits = ulimits.map(({ Name, Soft, Hard }) => [Name, Soft, Hard]);
+  const hosts = extraHosts.map((each) => each.slice(0, each.indexOf(':')));
+  return [[limits, shmSize, cgroupParent, hosts]];
 }
 
 /** A source's key, from what it was resolved to: a manifest's digest, a commit, a content digest. */

@@ -35,6 +35,8 @@ export interface PlannedStage {
   /** Its FROM line, and the image or stage that names. */
   readonly text: string;
   readonly from: string;
+  /** What it begins with. */
+  readonly base: Root;
   readonly root: Root;
   readonly instructions: readonly PlannedInstruction[];
 }
@@ -70,7 +72,7 @@ class Planner {
   readonly #images: BaseImages;
   readonly #steps = new StepList();
   readonly #problems: Problem[] = [];
-  readonly #planned = new Map<StageNode, PlannedRoot & { scope: StageScope; planner: StagePlanner }>();
+  readonly #planned = new Map<StageNode, PlannedRoot & { base: Root; scope: StageScope; planner: StagePlanner }>();
   readonly #triggered = new Set<StageNode>();
 
   constructor(file: Dockerfile, options: ResolvedPlanOptions, resolveImage: ImageResolver) {
@@ -180,7 +182,8 @@ class Planner {
       begin,
     );
     planner.run();
-    this.#planned.set(node, { root: planner.root, image: planner.image.image(), scope, planner });
+    const { root } = planner;
+    this.#planned.set(node, { base: begin.root, root, image: planner.image.image(), scope, planner });
   }
 
   /** What a stage built on this one begins with. */
@@ -204,7 +207,7 @@ class Planner {
       const planned = this.#planned.get(node);
       if (planned === undefined) return [];
       const { label, stage, image: from } = node;
-      const { root, planner } = planned;
+      const { base, root, planner } = planned;
       return [
         {
           label,
@@ -212,6 +215,7 @@ class Planner {
           isTarget: node === target,
           text: stage!.from.original,
           from,
+          base,
           root,
           instructions: planner.instructions,
         },

@@ -1,6 +1,6 @@
-/** What a step wrote, as a layer: a blob that an image can name, and a layer that the next step stands on. */
-import type { Content, Hold } from '../../content/index.ts';
-import { mediaTypes } from '../../oci/index.ts';
+/** What a step wrote, as a layer that an image can name and the next step stands on. */
+import type { Hold } from '../../content/index.ts';
+import { chainIds, Digester, mediaTypes } from '../../oci/index.ts';
 import type { LayerHold, Snapshots } from '../../snapshot/index.ts';
 import { formatNanos, type Nanos } from '../../std/index.ts';
 import { type BuiltRoot, rootChain } from './root.ts';
@@ -12,37 +12,42 @@ export interface ResultHold {
 }
 
 /**
- * The writable snapshot `id`, which stands on `base`, as one layer more; an empty one when nothing was written, as in BuildKit.
- * The snapshot stays the caller's to remove. What this writes is held as soon as it is there.
+ * The writable snapshot `id`, which stands on `base`, as one layer more; an empty one when nothing was written, as in BuildKit. It is gone
+ * as a snapshot. There is no blob of it: `archive` of the layer gives its bytes to whoever wants them. What this makes is held at once.
  */
 export async function commitLayer(
-  { content, snapshots }: { content: Content; snapshots: Snapshots },
+  { snapshots }: { snapshots: Snapshots },
   options: { id: string; base: BuiltRoot; hold: ResultHold; now: Nanos },
   signal: AbortSignal,
 ): Promise<BuiltRoot> {
   const { id, base, hold } = options;
-  const blob = await content.ingest(snapshots.diff(id, signal), { hold: hold.blobs }, signal);
+  const digester = new Digester('sha256');
+  let size = 0;
+  for await (const chunk of snapshots.diff(id, signal)) {
+    digester.update(chunk);
+    size += chunk.length;
+  }
+  signal.throwIfAborted();
+  const digest = digester.digest();
   const root: BuiltRoot = {
-    diffIds: [...base.diffIds, blob.digest],
-    layers: [...base.layers, { mediaType: mediaTypes.ociLayer, ...blob }],
+    diffIds: [...base.diffIds, digest],
+    layers: [...base.layers, { mediaType: mediaTypes.ociLayer, digest, size }],
     createdAt: formatNanos(options.now),
   };
   const chainId = rootChain(root)!;
   hold.layers.add(chainId);
-  if (!snapshots.has(chainId)) {
-    const tar = content.open(blob.digest, { signal });
-    await snapshots.apply({ chainId, parent: rootChain(base), diffId: blob.digest, tar }, signal);
-  }
+  await snapshots.adopt(id, { chainId, diffId: digest });
   return root;
 }
 
 /** The layers of `above`, which stand on nothing, on `base` instead. */
 export async function stackLayers(
-  { content, snapshots }: { content: Content; snapshots: Snapshots },
+  { snapshots }: { snapshots: Snapshots },
   { base, above, hold }: { base: BuiltRoot; above: BuiltRoot; hold: ResultHold },
   signal: AbortSignal,
 ): Promise<BuiltRoot> {
   let root = base;
+  const chains = chainIds(above.diffIds);
   for (const [index, diffId] of above.diffIds.entries()) {
     const layer = above.layers[index]!;
     const parent = rootChain(root);
@@ -50,7 +55,8 @@ export async function stackLayers(
     const chainId = rootChain(root)!;
     hold.layers.add(chainId);
     if (snapshots.has(chainId)) continue;
-    await snapshots.apply({ chainId, parent, diffId, tar: content.open(layer.digest, { signal }) }, signal);
+    const tar = snapshots.archive(chains[index]!, signal);
+    await snapshots.apply({ chainId, parent, diffId, tar }, signal);
   }
   return root;
 }

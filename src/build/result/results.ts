@@ -1,6 +1,6 @@
 /**
  * Results of steps by their keys, kept on disk: what makes the next build a no-op. A record names the layers of a whole root and owns them;
- * it is written after they are, so that a crash leaves a layer that nobody owns, and never a record without its layer.
+ * it is written after they are. What power failure took of either makes the step run again.
  */
 import type { Content } from '../../content/index.ts';
 import { chainIds, type Descriptor, type Digest, digestHex } from '../../oci/index.ts';
@@ -65,15 +65,10 @@ export class Results {
   /** Keeps a result that its maker still holds. */
   async keep(key: Digest, root: BuiltRoot, description: string): Promise<void> {
     const now = formatNanos(this.#options.now());
-    await this.#records.put(digestHex(key), {
-      key,
-      diffIds: root.diffIds,
-      layers: root.layers,
-      description,
-      createdAt: root.createdAt ?? now,
-      lastUsedAt: now,
-      usageCount: 0,
-    });
+    const record = { key, diffIds: root.diffIds, layers: root.layers, description };
+    const times = { createdAt: root.createdAt ?? now, lastUsedAt: now, usageCount: 0 };
+    // Like the layer itself: power failure costs the step, not the store.
+    await this.#records.put(digestHex(key), { ...record, ...times }, { durable: false });
   }
 
   /** All records, in no order. */
@@ -81,8 +76,8 @@ export class Results {
     return [...this.#records.values()];
   }
 
-  /** Forgets records, and deletes what only they needed. */
-  async forget(keys: Iterable<Digest>): Promise<void> {
+  /** Forgets records, and deletes what only they needed. Returns the bytes that came free. */
+  async forget(keys: Iterable<Digest>): Promise<number> {
     const { content, snapshots } = this.#options;
     const chains = new Set<Digest>();
     const blobs = new Set<Digest>();
@@ -94,8 +89,12 @@ export class Results {
       for (const { digest } of record.layers) blobs.add(digest);
     }
     // From the top: a layer goes when nothing stands on it.
-    await snapshots.collect([...chains].toReversed());
-    await content.collect(blobs);
+    const sizes = new Map(
+      [...chains].map((chain) => [chain as string, snapshots.has(chain) ? snapshots.layerSize(chain) : 0]),
+    );
+    const gone = await snapshots.collect([...chains].toReversed());
+    const freed = await content.collect(blobs);
+    return gone.reduce((sum, chain) => sum + (sizes.get(chain) ?? 0), freed);
   }
 
   *#blobs(): Generator<string> {

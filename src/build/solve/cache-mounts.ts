@@ -1,22 +1,77 @@
 /** The folders behind `RUN --mount=type=cache`: they outlive builds, and are in no layer. */
-import { chmodSync, chownSync, existsSync, mkdirSync, renameSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { copyTreeContent } from '../../linux/index.ts';
 import { digestHex, sha256 } from '../../oci/index.ts';
-import { KeyedMutex, Slots } from '../../std/index.ts';
+import { formatNanos, KeyedMutex, type Logger, type Nanos, Records, Slots } from '../../std/index.ts';
 import type { ExecMount } from '../plan/step.ts';
 
 export type CacheMount = Extract<ExecMount, { type: 'cache' }>;
+
+/** A cache as it lies on disk. */
+export interface CacheFolder {
+  /** Of its folder. */
+  name: string;
+  path: string;
+  /** As the Dockerfile calls it, with its namespace. */
+  id: string;
+  /** Where the last step that used it had it. */
+  target: string;
+  createdAt: string;
+  lastUsedAt: string;
+  usageCount: number;
+  inUse: boolean;
+}
+
+type CacheRecord = Omit<CacheFolder, 'name' | 'path' | 'inUse'>;
 
 export class CacheMounts {
   readonly #root: string;
   readonly #making = new KeyedMutex();
   readonly #users = new Map<string, Slots>();
+  readonly #lent = new Map<string, number>();
+  readonly #records: Records<CacheRecord>;
+  readonly #now: () => Nanos;
 
-  constructor(root: string) {
+  private constructor(root: string, records: Records<CacheRecord>, now: () => Nanos) {
     this.#root = root;
+    this.#records = records;
+    this.#now = now;
+  }
+
+  /** Throws away what a crash left half made. */
+  static async open(root: string, { log, now }: { log: Logger; now: () => Nanos }): Promise<CacheMounts> {
     mkdirSync(root, { recursive: true, mode: 0o700 });
+    for (const name of readdirSync(root)) {
+      if (!/^[0-9a-f]{64}\.(?:new|gone)$/.test(name)) continue;
+      await rm(join(root, name), { recursive: true, force: true });
+    }
+    const broken = (path: string): void =>
+      log.error('the record of a build cache folder cannot be read and was set aside', { path });
+    return new CacheMounts(root, await Records.open<CacheRecord>(join(root, 'records'), broken), now);
+  }
+
+  list(): CacheFolder[] {
+    const names = readdirSync(this.#root).filter((name) => /^[0-9a-f]{64}$/.test(name));
+    return names.map((name) => {
+      const path = join(this.#root, name);
+      const made = formatNanos(BigInt(Math.round(statSync(path).birthtimeMs)) * 1_000_000n);
+      const unknown = { id: name, target: '', createdAt: made, lastUsedAt: made, usageCount: 0 };
+      return { name, path, ...(this.#records.get(name) ?? unknown), inUse: (this.#lent.get(name) ?? 0) > 0 };
+    });
+  }
+
+  /** Deletes the cache's folder; one that a step uses stays. Returns whether it went. */
+  async remove(name: string): Promise<boolean> {
+    return this.#making.run(name, async () => {
+      const folder = join(this.#root, name);
+      if ((this.#lent.get(name) ?? 0) > 0 || !existsSync(folder)) return false;
+      renameSync(folder, `${folder}.gone`);
+      await this.#records.delete(name);
+      await rm(`${folder}.gone`, { recursive: true, force: true });
+      return true;
+    });
   }
 
   /**
@@ -40,8 +95,28 @@ export class CacheMounts {
       }
       loans.use(await users.take(signal));
     }
-    await this.#making.run(name, () => make(folder, mount, begin, signal));
+    await this.#making.run(name, async () => {
+      await make(folder, mount, begin, signal);
+      this.#lent.set(name, (this.#lent.get(name) ?? 0) + 1);
+      loans.defer(() => {
+        this.#lent.set(name, this.#lent.get(name)! - 1);
+      });
+      await this.#note(name, mount);
+    });
     return folder;
+  }
+
+  async #note(name: string, { id, target }: CacheMount): Promise<void> {
+    const now = formatNanos(this.#now());
+    const before = this.#records.get(name);
+    const record = {
+      id,
+      target,
+      createdAt: before?.createdAt ?? now,
+      lastUsedAt: now,
+      usageCount: (before?.usageCount ?? 0) + 1,
+    };
+    await this.#records.put(name, record, { durable: before === undefined });
   }
 }
 

@@ -1,11 +1,12 @@
 /** What solving works with: the rooms below, and what one build brings along. */
-import type { BuildEvent, BuildRequest } from '../../api/index.ts';
+import type { BuildEvent, BuildFailure, BuildRequest, BuildSecrets } from '../../api/index.ts';
 import type { StepRequest, StepResult } from '../../container/index.ts';
 import type { Content } from '../../content/index.ts';
 import type { PatternMatcher } from '../../dockerfile/index.ts';
 import type { Snapshots } from '../../snapshot/index.ts';
 import type { Nanos, Shared, Slots } from '../../std/index.ts';
-import type { ImageStep } from '../plan/step.ts';
+import type { Sources } from '../fetch/door.ts';
+import type { ExecStep, ImageStep } from '../plan/step.ts';
 import type { ResultHold } from '../result/commit-layer.ts';
 import type { Results } from '../result/results.ts';
 import type { BuiltRoot } from '../result/root.ts';
@@ -16,6 +17,7 @@ export interface SolveContext {
   content: Content;
   snapshots: Snapshots;
   results: Results;
+  sources: Sources;
   /** Steps that several builds want at once are done once. */
   running: Shared<BuiltRoot>;
   slots: Slots;
@@ -39,10 +41,11 @@ export interface BuildInputs {
   /** The image's layers, unpacked and kept until the build ends; `resolved` is the digest that it is known by. */
   image(step: ImageStep, signal: AbortSignal): Promise<{ resolved: string; root: BuiltRoot }>;
   local(context: string, signal: AbortSignal): Promise<LocalFolder>;
-  /** undefined: the client does not have it. */
-  secret(id: string, signal: AbortSignal): Promise<Uint8Array | undefined>;
+  secrets: BuildSecrets;
   extraHosts: readonly string[];
   limits: BuildRequest['limits'];
   allowInsecure: boolean;
   emit: (event: BuildEvent) => void;
+  /** A RUN's process has failed on that root. */
+  failed?: (step: ExecStep, root: BuiltRoot, failure: BuildFailure) => void;
 }

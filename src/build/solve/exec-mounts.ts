@@ -1,8 +1,9 @@
 /** RUN's mounts, made ready for its process; all of them last as long as `loans`. */
 import { join } from 'node:path';
 import type { StepMount } from '../../container/index.ts';
-import { Fault } from '../../std/index.ts';
+import { Fault, faultKind } from '../../std/index.ts';
 import { copyInto } from '../files/copy-into.ts';
+import { noAgent } from '../fetch/git-access.ts';
 import { LentTree } from '../files/lent-tree.ts';
 import type { ExecMount, Root } from '../plan/step.ts';
 import { rootChain } from '../result/root.ts';
@@ -22,7 +23,7 @@ export interface ReadyMounts {
   env: string[];
 }
 
-/** @throws Fault not-found for a source or a required secret that is not there */
+/** @throws Fault not-found for a source, a required secret or a required agent that is not there */
 export async function readyMounts(
   scope: MountScope,
   mounts: readonly ExecMount[],
@@ -38,7 +39,7 @@ export async function readyMounts(
     else if (mount.type === 'cache') {
       const { target, readOnly } = mount;
       ready.mounts.push({ type: 'bind', target, root: folders.get(mount)!, source: '/', readOnly });
-    } else if (mount.required) throw new Fault('not-implemented', 'RUN --mount=type=ssh is not in this version');
+    } else await addAgent(scope, mount, ready, loans, signal);
   }
   return ready;
 }
@@ -109,7 +110,7 @@ async function addSecret(
   ready: ReadyMounts,
   signal: AbortSignal,
 ): Promise<void> {
-  const content = await inputs.secret(mount.id, signal);
+  const content = await inputs.secrets.secret(mount.id, signal);
   if (content === undefined) {
     if (mount.required) throw new Fault('not-found', `secret ${mount.id}: not found`);
     return;
@@ -117,4 +118,22 @@ async function addSecret(
   if (mount.env !== undefined) ready.env.push(`${mount.env}=${Buffer.from(content).toString()}`);
   const { target, mode, uid, gid } = mount;
   if (target !== undefined) ready.mounts.push({ type: 'file', target, content, mode, uid, gid });
+}
+
+/** The client's agent, where it has one of that id. */
+async function addAgent(
+  { inputs }: MountScope,
+  mount: Extract<ExecMount, { type: 'ssh' }>,
+  ready: ReadyMounts,
+  loans: AsyncDisposableStack,
+  signal: AbortSignal,
+): Promise<void> {
+  const { id, target, mode, uid, gid, required } = mount;
+  try {
+    const { socket } = loans.use(await inputs.secrets.agent(id, signal));
+    ready.mounts.push({ type: 'socket', target, source: socket, mode, uid, gid });
+  } catch (error) {
+    if (faultKind(error) !== 'not-found') throw error;
+    if (required) throw noAgent(id, error);
+  }
 }

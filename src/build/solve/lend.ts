@@ -1,22 +1,35 @@
 /** A step's result as a folder that can be read. */
+import type { Digest } from '../../oci/index.ts';
 import { Fault } from '../../std/index.ts';
 import { contentDigest } from '../files/content-digest.ts';
 import { LentTree } from '../files/lent-tree.ts';
 import { type Selection, splitPivot } from '../files/select.ts';
 import { sourceKey } from '../plan/cache-key.ts';
-import type { LocalStep, StepInput } from '../plan/step.ts';
+import type { GitStep, HttpStep, LocalStep, StepInput } from '../plan/step.ts';
 import { type BuiltRoot, rootChain } from '../result/root.ts';
-import type { Digest } from '../../oci/index.ts';
 import type { LocalFolder, SolveContext } from './context.ts';
 
 /** What became of a step, or of `scratch`. */
-export type Solved =
-  | { readonly kind: 'root'; readonly key: Digest | 'scratch'; readonly root: BuiltRoot }
-  | { readonly kind: 'local'; readonly step: LocalStep; readonly folder: LocalFolder };
+export type Solved = SolvedRoot | SolvedFolder;
+
+export interface SolvedRoot {
+  readonly kind: 'root';
+  readonly key: Digest | 'scratch';
+  readonly root: BuiltRoot;
+}
+
+/** Files that are in no layer: the client's, or from the network. */
+export interface SolvedFolder {
+  readonly kind: 'folder';
+  readonly step: LocalStep | HttpStep | GitStep;
+  /** undefined: its content tells. */
+  readonly key: Digest | undefined;
+  readonly folder: LocalFolder;
+}
 
 /** Where its files are, until disposed. @throws Fault not-found for the empty root, which has nothing in it */
 export function lendFolder(context: SolveContext, solved: Solved, wanted: string): { path: string } & Disposable {
-  if (solved.kind === 'local') return { path: solved.folder.path, [Symbol.dispose]: () => {} };
+  if (solved.kind === 'folder') return { path: solved.folder.path, [Symbol.dispose]: () => {} };
   const chain = rootChain(solved.root);
   if (chain === undefined) throw new Fault('not-found', `${JSON.stringify(wanted)}: not found`);
   return context.snapshots.view(chain);
@@ -29,14 +42,20 @@ export async function inputDigest(
   input: StepInput & { readonly withParents: boolean },
   signal: AbortSignal,
 ): Promise<Digest | 'scratch'> {
-  if (input.by === 'key' && solved.kind === 'root') return solved.key;
-  const everything = { path: '/', isPattern: false, exclude: [] };
-  const { path: written, isPattern, exclude } = input.by === 'key' ? everything : input;
+  if (input.by === 'key') return solved.kind === 'root' ? solved.key : folderKey(solved, signal);
+  const { path: written, isPattern, exclude } = input;
   const { path } = input.withParents ? splitPivot(written) : { path: written };
-  const ignore = solved.kind === 'local' ? solved.folder.ignore : undefined;
+  const ignore = solved.kind === 'folder' ? solved.folder.ignore : undefined;
   const selection: Selection = { path, isPattern, withParents: input.withParents, exclude, ignore };
   using folder = lendFolder(context, solved, path);
   using tree = new LentTree(folder.path);
-  const digest = await contentDigest(tree, selection, signal);
-  return input.by === 'key' && solved.kind === 'local' ? sourceKey(solved.step, digest) : digest;
+  return await contentDigest(tree, selection, signal);
+}
+
+/** What all of it is known by. */
+export async function folderKey({ key, step, folder }: SolvedFolder, signal: AbortSignal): Promise<Digest> {
+  if (key !== undefined) return key;
+  using tree = new LentTree(folder.path);
+  const everything = { path: '/', isPattern: false, withParents: false, exclude: [], ignore: folder.ignore };
+  return sourceKey(step, await contentDigest(tree, everything, signal));
 }

@@ -2,25 +2,35 @@
 import type { BuildFailure, BuildSourceRange } from '../../api/index.ts';
 import { Fault, formatNanos } from '../../std/index.ts';
 import type { ExecStep } from '../plan/step.ts';
+import type { BuiltRoot } from '../result/root.ts';
 import { type MountScope, readyMounts } from './exec-mounts.ts';
 import { vertexOf } from './vertex.ts';
 
 const defaultHostname = 'buildkitsandbox';
 
 /** @throws Fault invalid with a `BuildFailure` as its cause when the process fails; as `readyMounts` and the container room's `runStep` */
-export async function runExec(scope: MountScope, step: ExecStep, rootfs: string, signal: AbortSignal): Promise<void> {
+export async function runExec(
+  scope: MountScope,
+  step: ExecStep,
+  { path: rootfs, base }: { path: string; base: BuiltRoot },
+  signal: AbortSignal,
+): Promise<void> {
   const { context, inputs } = scope;
   if (step.security === 'insecure' && !inputs.allowInsecure)
     throw new Fault('forbidden', 'security.insecure is not allowed: allow it with --allow security.insecure');
   const device = step.devices.find(({ required }) => required);
-  if (device !== undefined) throw new Fault('not-implemented', `RUN --device is not in this version: ${device.name}`);
+  if (device !== undefined)
+    throw new Fault(
+      'not-implemented',
+      `Cannot run with device ${JSON.stringify(device.name)}: this builder gives steps no devices; leave "required" out where the step can do without`,
+    );
   await using loans = new AsyncDisposableStack();
   const ready = await readyMounts(scope, step.mounts, loans, signal);
   if (step.script !== undefined) {
     const content = Buffer.from(step.script.content);
     ready.mounts.push({ type: 'file', target: step.script.path, content, mode: 0o755, uid: 0, gid: 0 });
   }
-  const environment = [...step.env.entries(), ...step.proxy].map((pair) => pair.join('='));
+  const environment = [...step.env.entries(), ...agentVariable(step), ...step.proxy].map((pair) => pair.join('='));
   const { exitCode, failure } = await context.run(
     {
       id: context.newId(),
@@ -42,14 +52,23 @@ export async function runExec(scope: MountScope, step: ExecStep, rootfs: string,
     },
     signal,
   );
-  if (exitCode !== 0 || failure !== undefined) throw failed(step, exitCode, failure);
+  if (exitCode === 0 && failure === undefined) return;
+  const cause = failureOf(step, exitCode, failure);
+  inputs.failed?.(step, base, cause);
+  throw new Fault('invalid', cause.message, { cause });
 }
 
-function failed(step: ExecStep, exitCode: number, failure: string | undefined): Fault {
+/** Where SSH finds the first agent, lent or not, unless the step says so itself; as BuildKit sets it. */
+function agentVariable({ env, mounts }: ExecStep): readonly (readonly [string, string])[] {
+  const first = mounts.find(({ type }) => type === 'ssh');
+  const isSet = env.entries().some(([name]) => name === 'SSH_AUTH_SOCK');
+  return first?.target === undefined || isSet ? [] : [['SSH_AUTH_SOCK', first.target]];
+}
+
+function failureOf(step: ExecStep, exitCode: number, failure: string | undefined): BuildFailure {
   const why = failure === undefined ? '' : `: ${failure}`;
   const message = `process ${JSON.stringify(step.args.join(' '))} did not complete successfully: exit code: ${exitCode}${why}`;
-  const cause: BuildFailure = { message, source: rangeOf(step), text: undefined, exitCode, vertex: vertexOf(step) };
-  return new Fault('invalid', message, { cause });
+  return { message, source: rangeOf(step), text: undefined, exitCode, vertex: vertexOf(step) };
 }
 
 function rangeOf({ range }: ExecStep): BuildSourceRange | undefined {

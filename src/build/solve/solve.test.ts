@@ -8,21 +8,25 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
+import { GitServer, noGitServer } from '../../../test/support/git-server.ts';
 import { noLimits, openSteps, type Steps, unusable } from '../../../test/support/steps.ts';
 import type { BuildEvent, BuildFailure } from '../../api/index.ts';
 import { runStep } from '../../container/index.ts';
 import { type Content, openContent } from '../../content/index.ts';
 import { parse, PatternMatcher } from '../../dockerfile/index.ts';
-import { type ImageConfig, sha256 } from '../../oci/index.ts';
+import { type ImageConfig, sha256, tarHeader, writeTar } from '../../oci/index.ts';
 import { openSnapshots, type Snapshots } from '../../snapshot/index.ts';
-import { nowNanos, Shared, silentLogger, Slots } from '../../std/index.ts';
+import { Fault, nowNanos, Shared, silentLogger, Slots } from '../../std/index.ts';
+import { SourcesFixture, WebServer } from '../fetch/fixture.ts';
 import { planBuild } from '../plan/plan.ts';
 import { commitLayer } from '../result/commit-layer.ts';
 import { builtConfig } from '../result/image-config.ts';
@@ -50,6 +54,7 @@ interface Built {
   layers: number;
   /** Names of steps, `cached ` before those that were. */
   steps: string[];
+  events: BuildEvent[];
   output: string;
 }
 
@@ -57,6 +62,12 @@ class Fixture implements AsyncDisposable {
   readonly root = mkdtempSync(join(tmpdir(), 'wherry-solve-'));
   readonly files = join(this.root, 'context');
   readonly secrets = new Map<string, string>();
+  agentSocket: string | undefined;
+  limits = noLimits;
+  extraHosts: string[] = [];
+  /** `--build-context name=folder`. */
+  readonly contexts = new Map<string, string>();
+  sources!: SourcesFixture;
   ignore: string[] = [];
   content!: Content;
   snapshots!: Snapshots;
@@ -74,13 +85,15 @@ class Fixture implements AsyncDisposable {
     const { content, snapshots } = fixture;
     const parts = { content, snapshots, log: silentLogger, now: nowNanos };
     const results = await Results.open({ root: join(fixture.root, 'build'), ...parts });
+    fixture.sources = await SourcesFixture.open();
     fixture.context = {
       content,
       snapshots,
       results,
+      sources: fixture.sources.sources,
       running: new Shared(),
       slots: new Slots(2),
-      cacheMounts: new CacheMounts(join(fixture.root, 'mounts')),
+      cacheMounts: await CacheMounts.open(join(fixture.root, 'mounts'), { log: silentLogger, now: nowNanos }),
       run: (request, signal) => runStep(fixture.steps.context, request, signal),
       newId: newStepId,
       now: nowNanos,
@@ -116,7 +129,8 @@ class Fixture implements AsyncDisposable {
   ): Promise<Built> {
     const { base } = this;
     const platform = { os: 'linux', architecture: 'amd64' };
-    const request = { platform, ...(options.noCache === undefined ? {} : { noCache: options.noCache }) };
+    const { contexts } = this;
+    const request = { platform, contexts, ...(options.noCache === undefined ? {} : { noCache: options.noCache }) };
     const plan = await planBuild(parse(Buffer.from(dockerfile)), request, (reference) =>
       Promise.resolve({ reference, config: { ...platform, rootfs: { type: 'layers', diff_ids: [...base.diffIds] } } }),
     );
@@ -127,10 +141,22 @@ class Fixture implements AsyncDisposable {
     const inputs = {
       hold: { blobs, layers },
       image: () => Promise.resolve({ resolved: sha256('base'), root: base }),
-      local: () => Promise.resolve({ path: this.files, ignore }),
-      secret: (id: string) => Promise.resolve(this.secrets.has(id) ? Buffer.from(this.secrets.get(id)!) : undefined),
-      extraHosts: [],
-      limits: noLimits,
+      local: (context: string) =>
+        Promise.resolve({
+          path: contexts.get(context) ?? this.files,
+          ignore: contexts.has(context) ? undefined : ignore,
+        }),
+      secrets: {
+        secret: (id: string) => Promise.resolve(this.secrets.has(id) ? Buffer.from(this.secrets.get(id)!) : undefined),
+        agent: async (id: string) => {
+          if (this.agentSocket === undefined || id !== 'default')
+            throw new Fault('not-found', `unset ssh forward key ${id}`);
+          return { socket: this.agentSocket, [Symbol.asyncDispose]: async () => {} };
+        },
+        credentials: async () => undefined,
+      },
+      extraHosts: this.extraHosts,
+      limits: this.limits,
       allowInsecure: false,
       emit: (event: BuildEvent) => {
         events.push(event);
@@ -148,6 +174,7 @@ class Fixture implements AsyncDisposable {
           ? [`${event.cached ? 'cached ' : ''}${event.name}`]
           : [],
       ),
+      events,
       output: events.map((event) => (event.kind === 'log' ? Buffer.from(event.data).toString() : '')).join(''),
     };
   }
@@ -165,6 +192,7 @@ class Fixture implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.steps.close();
+    await this.sources[Symbol.asyncDispose]();
     assert.deepEqual(this.snapshots.writables(), []);
     assert.deepEqual(existsSync(join(this.root, 'run/steps')) ? readdirSync(join(this.root, 'run/steps')) : [], []);
     const left = readFileSync('/proc/self/mountinfo', 'utf8')
@@ -337,6 +365,166 @@ RUN --mount=type=bind,from=tools,source=/tool,target=/t \\
     assert.deepEqual(files, { '/d/one': '1\n', '/d/two': '2\n', '/a': 'a\n', '/b': 'b\n' });
   });
 
+  test('ADD of a URL: its mode, its time, its owner; archives are not opened unless told to', async () => {
+    await using fixture = await Fixture.open();
+    const archive = await tarOf({ inside: 'x' });
+    await using server = await WebServer.open((request, response) => {
+      const body = request.url === '/a.tar' ? archive : 'hello';
+      response.writeHead(200, { etag: '"1"', 'last-modified': 'Sun, 06 Nov 1994 08:49:37 GMT' }).end(body);
+    });
+    const dockerfile = `FROM base
+ADD ${server.url('/file.txt')} ${server.url('/a.tar')} /d/
+ADD --unpack ${server.url('/a.tar')} /u/
+ADD --chmod=644 --chown=33:44 ${server.url('/file.txt')} /other
+RUN stat -c '%a %u:%g %Y %s' /d/file.txt /d/a.tar /other; cat /u/inside
+`;
+    const { output } = await fixture.build(dockerfile);
+    assert.equal(output, `600 0:0 784111777 5\n600 0:0 784111777 ${archive.length}\n644 33:44 784111777 5\nx`);
+    const asked = server.requests.length;
+    const again = await fixture.build(dockerfile);
+    assert.equal(again.steps.filter((name) => name.startsWith('cached')).length, 4);
+    assert.ok(server.requests.slice(asked).every(({ headers }) => headers['if-none-match'] === '"1"'));
+    assert.deepEqual(
+      fixture.sources.sources.list().map(({ inUse }) => inUse),
+      [false, false],
+    );
+  });
+
+  test('ADD of what is not there, or not what it should be', async () => {
+    await using fixture = await Fixture.open();
+    await using server = await WebServer.open((request, response) =>
+      response.writeHead(request.url === '/gone' ? 404 : 200).end('x'),
+    );
+    await assert.rejects(
+      fixture.build(`FROM base\nADD ${server.url('/gone')} /\n`),
+      /^Fault: invalid response status 404$/,
+    );
+    const zeros = `sha256:${'0'.repeat(64)}`;
+    await assert.rejects(
+      fixture.build(`FROM base\nADD --checksum=${zeros} ${server.url('/x')} /\n`),
+      /digest mismatch/,
+    );
+    assert.deepEqual(fixture.context.results.list(), []);
+  });
+
+  test('ADD of a repository, and a stage that is one', { skip: noGitServer }, async () => {
+    await using fixture = await Fixture.open();
+    await using git = await GitServer.open();
+    git.commit('r.git', { a: '1', 'dir/b': '2' });
+    const dockerfile = `FROM base\nADD ${git.url('r.git')} /all/\nADD ${git.url('r.git')}#main:dir /dir\nRUN ls -A /all\n`;
+    const { files, output, events } = await fixture.build(dockerfile);
+    assert.deepEqual(files, { '/all/a': '1', '/all/dir/b': '2', '/dir/b': '2' });
+    assert.equal(output.endsWith('a\ndir\n'), true);
+    assert.ok(events.some((event) => event.kind === 'log' && Buffer.from(event.data).includes('refs/heads/main')));
+    const again = await fixture.build(dockerfile);
+    assert.equal(again.steps.filter((name) => name.startsWith('cached')).length, 3);
+    fixture.contexts.set('repo', git.url('r.git'));
+    const staged = await fixture.build('FROM scratch\nCOPY --from=repo /dir /\n');
+    assert.deepEqual(staged.files, { '/b': '2' });
+  });
+
+  test('FROM a context that is no image', async () => {
+    await using fixture = await Fixture.open();
+    await using server = await WebServer.open((_request, response) => void response.end('hello'));
+    const folder = join(fixture.root, 'other');
+    mkdirSync(join(folder, 'd'), { recursive: true });
+    writeFileSync(join(folder, 'd/file'), 'x');
+    fixture.contexts.set('folder', folder);
+    fixture.contexts.set('file', server.url('/hello.txt'));
+    const bare = await fixture.build('FROM folder\n');
+    assert.deepEqual([bare.files, bare.layers], [{ '/d/file': 'x' }, 1]);
+    const more = await fixture.build('FROM folder\nCOPY --from=file / /f/\n');
+    assert.deepEqual(more.files, { '/d/file': 'x', '/f/hello.txt': 'hello' });
+    const again = await fixture.build('FROM folder\nCOPY --from=file / /f/\n');
+    assert.deepEqual(again.config, more.config);
+    writeFileSync(join(folder, 'd/file'), 'y');
+    const changed = await fixture.build('FROM folder\nCOPY --from=file / /f/\n');
+    assert.deepEqual(changed.files, { '/d/file': 'y', '/f/hello.txt': 'hello' });
+  });
+
+  test("RUN with the client's SSH agent", async () => {
+    await using fixture = await Fixture.open();
+    const optional = 'FROM base\nRUN --mount=type=ssh echo "[$SSH_AUTH_SOCK]"; ls /run 2>/dev/null; true\n';
+    assert.equal((await fixture.build(optional, { noCache: 'all' })).output, '[/run/buildkit/ssh_agent.0]\n');
+    const required = 'FROM base\nRUN --mount=type=ssh,required true\n';
+    await assert.rejects(fixture.build(required), { kind: 'not-found', message: /^no SSH key "default" forwarded/ });
+    fixture.agentSocket = join(fixture.root, 'agent.sock');
+    const agent = createServer();
+    await new Promise<void>((done) => agent.listen(fixture.agentSocket, () => done()));
+    try {
+      const dockerfile = `FROM base
+RUN --mount=type=ssh,target=/a/sock,mode=0620,uid=5,gid=6 stat -c '%F %a %u:%g %i' /a/sock; echo $SSH_AUTH_SOCK
+RUN ls /a 2>/dev/null; true
+`;
+      const { output } = await fixture.build(dockerfile, { noCache: 'all' });
+      assert.equal(output, `socket 620 5:6 ${statSync(fixture.agentSocket).ino}\n/a/sock\n`);
+      const own = 'FROM base\nENV SSH_AUTH_SOCK=/mine\nRUN --mount=type=ssh echo $SSH_AUTH_SOCK\n';
+      assert.equal((await fixture.build(own)).output, '/mine\n');
+    } finally {
+      agent.close();
+    }
+  });
+
+  test('what of the surroundings a RUN is known by, as in BuildKit', async () => {
+    await using fixture = await Fixture.open();
+    const dockerfile = 'FROM base\nRUN true\n';
+    const isCached = async (): Promise<boolean> =>
+      (await fixture.build(dockerfile)).steps.some((name) => name.startsWith('cached'));
+    assert.equal(await isCached(), false);
+    fixture.limits = { ...noLimits, memory: 64 << 20, cpuShares: 512 };
+    assert.equal(await isCached(), true);
+    fixture.limits = { ...noLimits, ulimits: [{ Name: 'nofile', Soft: 100, Hard: 100 }] };
+    assert.equal(await isCached(), false);
+    fixture.limits = { ...noLimits, shmSize: 1 << 20 };
+    assert.equal(await isCached(), false);
+    fixture.limits = noLimits;
+    fixture.extraHosts = ['h:1.2.3.4'];
+    assert.equal(await isCached(), false);
+    fixture.extraHosts = ['h:1.2.3.5'];
+    assert.equal(await isCached(), true);
+    fixture.extraHosts = [];
+    assert.equal(await isCached(), true);
+  });
+
+  test('every step that starts ends, and tells its result; one that is cancelled did not fail', async () => {
+    await using fixture = await Fixture.open();
+    const { events } = await fixture.build('FROM base\nRUN true\n');
+    const results = events.flatMap((event) =>
+      event.kind === 'vertex' && event.completed !== undefined ? [event.result] : [],
+    );
+    assert.deepEqual(
+      results.map((result) => /^sha256:[0-9a-f]{64}$/.test(result ?? '')),
+      [true, true],
+    );
+    const told: BuildEvent[] = [];
+    const onEvent = (event: BuildEvent): void => void told.push(event);
+    const failing =
+      'FROM base AS a\nRUN sleep 300\nFROM base AS b\nRUN sleep 0.3; exit 7\nFROM base\nCOPY --from=a / /\nCOPY --from=b / /\n';
+    await assert.rejects(fixture.build(failing, { onEvent }), /exit code: 7/);
+    const ends = new Map(told.flatMap((event) => (event.kind === 'vertex' ? [[event.name, event] as const] : [])));
+    assert.ok([...ends.values()].every(({ started, completed }) => started === undefined || completed !== undefined));
+    assert.equal(ends.get('[a 2/2] RUN sleep 300')?.error, 'context canceled');
+    assert.match(ends.get('[b 2/2] RUN sleep 0.3; exit 7')?.error ?? '', /exit code: 7/);
+  });
+
+  test('a step that another build began, and whose client is gone, is begun again', async () => {
+    await using fixture = await Fixture.open();
+    fixture.secrets.set('key', 'x');
+    const dockerfile =
+      'FROM base\nRUN --mount=type=secret,id=key,required echo up; sleep 0.5; cat /run/secrets/key > /k\n';
+    const cancel = new AbortController();
+    const started = Promise.withResolvers<void>();
+    const one = fixture.build(dockerfile, {
+      signal: cancel.signal,
+      onEvent: (event) => event.kind === 'log' && started.resolve(),
+    });
+    await started.promise;
+    const other = fixture.build(dockerfile);
+    cancel.abort(new Error('gone'));
+    await assert.rejects(one, /^Error: gone$/);
+    assert.deepEqual((await other).files, { '/k': 'x' });
+  });
+
   test('cancelled while a step runs', async () => {
     await using fixture = await Fixture.open();
     const cancel = new AbortController();
@@ -369,6 +557,16 @@ RUN --mount=type=bind,from=tools,source=/tool,target=/t \\
     assert.equal(fixture.snapshots.layers().length, 1);
   });
 });
+
+async function tarOf(files: Readonly<Record<string, string>>): Promise<Buffer> {
+  const entries = Object.entries(files).map(([name, body]) => ({
+    header: tarHeader(name, 'file', { size: body.length }),
+    body: Buffer.from(body),
+  }));
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of writeTar(entries)) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
 
 describe('slots', () => {
   test('are given in order, and not to those who left', async () => {

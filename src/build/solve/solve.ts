@@ -19,13 +19,22 @@ import {
 import { commitLayer, stackLayers } from '../result/commit-layer.ts';
 import { type BuiltRoot, rootChain, scratch } from '../result/root.ts';
 import type { BuildInputs, SolveContext } from './context.ts';
-import { inputDigest, type Solved } from './lend.ts';
+import { fetchStep } from './fetch-step.ts';
+import { folderRoot, folderRootKey } from './folder-root.ts';
+import { inputDigest, type Solved, type SolvedFolder } from './lend.ts';
 import { runExec } from './run-exec.ts';
-import { unsupported } from './unsupported.ts';
 import { vertexOf } from './vertex.ts';
 import { writeCopy, writeFolder } from './write-step.ts';
 
 type MadeStep = ExecStep | CopyStep | MkdirStep;
+
+interface Told {
+  started: string;
+  cached: boolean;
+  completed?: string;
+  error?: string;
+  result?: Digest;
+}
 
 /** The roots that the plan's steps made, by step. @throws what the first step that failed threw; the signal's reason */
 export async function solve(
@@ -38,6 +47,8 @@ export async function solve(
 }
 
 const nothing: Solved = { kind: 'root', key: 'scratch', root: scratch };
+/** As BuildKit's clients know it. */
+const cancelled = 'context canceled';
 
 class Solver {
   readonly #context: SolveContext;
@@ -46,6 +57,9 @@ class Solver {
   readonly #steps: ReadonlyMap<StepId, Step>;
   readonly #started = new Map<StepId, Promise<Solved>>();
   readonly #solved = new Map<StepId, Solved>([['scratch', nothing]]);
+  /** Folders that something stands on, as roots. */
+  readonly #folderRoots = new Map<StepId, Promise<BuiltRoot>>();
+  readonly #loans = new AsyncDisposableStack();
   readonly #failed = new AbortController();
   readonly #signal: AbortSignal;
 
@@ -58,8 +72,11 @@ class Solver {
   }
 
   async solve(): Promise<ReadonlyMap<StepId, BuiltRoot>> {
+    await using _loans = this.#loans;
+    let last: BuiltRoot;
     try {
       await this.#need(this.#root);
+      last = await this.#rootOf(this.#root);
     } catch (error) {
       this.#failed.abort(error);
       await Promise.allSettled(this.#started.values());
@@ -67,7 +84,7 @@ class Solver {
       this.#signal.throwIfAborted();
       throw error;
     }
-    const roots = new Map<StepId, BuiltRoot>();
+    const roots = new Map<StepId, BuiltRoot>([[this.#root, last]]);
     for (const [id, solved] of this.#solved) if (solved.kind === 'root') roots.set(id, solved.root);
     return roots;
   }
@@ -93,15 +110,14 @@ class Solver {
     try {
       const { solved, cached } = await this.#do(step);
       this.#solved.set(step.id, solved);
-      this.#tell(step, { started, cached, completed: formatNanos(this.#context.now()) });
+      const result = solved.key === undefined || solved.key === 'scratch' ? {} : { result: solved.key };
+      this.#tell(step, { started, cached, completed: formatNanos(this.#context.now()), ...result });
       return solved;
     } catch (error) {
-      this.#tell(step, {
-        started,
-        cached: false,
-        completed: formatNanos(this.#context.now()),
-        error: messageOf(error),
-      });
+      // One that ends because another failed, or the client left, did not fail itself.
+      const isCancelled = this.#signal.aborted && error === this.#signal.reason;
+      const completed = formatNanos(this.#context.now());
+      this.#tell(step, { started, cached: false, completed, error: isCancelled ? cancelled : messageOf(error) });
       this.#failed.abort(error);
       throw error;
     }
@@ -116,19 +132,19 @@ class Solver {
       }
       case 'local': {
         const folder = await this.#inputs.local(step.context, this.#signal);
-        return { solved: { kind: 'local', step, folder }, cached: false };
+        return { solved: { kind: 'folder', step, key: undefined, folder }, cached: false };
       }
       case 'http':
       case 'git':
-        throw unsupported(step);
+        return { solved: await fetchStep(this.#context, step, this.#inputs, this.#loans, this.#signal), cached: false };
       default:
         return this.#make(step);
     }
   }
 
   async #make(step: MadeStep): Promise<{ solved: Solved; cached: boolean }> {
-    const { results, running } = this.#context;
-    const base = this.#rootOf(step.root);
+    const { results } = this.#context;
+    const base = await this.#rootOf(step.root);
     const key = await this.#keyOf(step);
     const solved = (root: BuiltRoot): Solved => ({ kind: 'root', key, root });
     if (!step.ignoreCache) {
@@ -137,17 +153,32 @@ class Solver {
     }
     // Without the cache it is this build's own affair.
     const name = step.ignoreCache ? this.#context.newId() : key;
-    const made = await running.run(name, (signal) => this.#build(step, key, base, signal), this.#signal);
+    const made = await this.#together(name, (signal) => this.#build(step, key, base, signal));
     return { solved: solved(await this.#on(step, base, made)), cached: false };
+  }
+
+  /** Does it, or waits for another build that is at it. */
+  async #together(name: string, task: (signal: AbortSignal) => Promise<BuiltRoot>): Promise<BuiltRoot> {
+    for (;;) {
+      let isOurs = false;
+      const ours = (signal: AbortSignal): Promise<BuiltRoot> => {
+        isOurs = true;
+        return task(signal);
+      };
+      try {
+        return await this.#context.running.run(name, ours, this.#signal);
+      } catch (error) {
+        // What another build failed at may be its own affair, its client's above all: then it is our turn.
+        if (isOurs || this.#signal.aborted) throw error;
+      }
+    }
   }
 
   /** What `--link` made has no base of its own: it goes on any. */
   async #on(step: MadeStep, base: BuiltRoot, made: BuiltRoot): Promise<BuiltRoot> {
     const { hold } = this.#inputs;
     const root = isLinked(step) ? await stackLayers(this.#context, { base, above: made, hold }, this.#signal) : made;
-    // Whoever made it, this build needs it until its end.
-    for (const chain of chainIds(root.diffIds)) hold.layers.add(chain);
-    for (const { digest } of root.layers) hold.blobs.add(digest);
+    this.#hold(root);
     return root;
   }
 
@@ -164,7 +195,8 @@ class Solver {
         throw new Fault('not-found', message, { cause: error });
       }
     }
-    return stepKey(step, digests);
+    const { limits, extraHosts } = this.#inputs;
+    return stepKey(step, digests, { ...limits, extraHosts });
   }
 
   async #build(step: MadeStep, key: Digest, base: BuiltRoot, signal: AbortSignal): Promise<BuiltRoot> {
@@ -177,22 +209,18 @@ class Solver {
     await using loans = new AsyncDisposableStack();
     loans.defer(() => snapshots.remove(id));
     await snapshots.prepare(id, rootChain(below));
-    await this.#write(step, snapshots.mount(id), signal);
-    const made = await commitLayer(
-      { content, snapshots },
-      { id, base: below, hold: { blobs, layers }, now: now() },
-      signal,
-    );
+    await this.#write(step, { path: snapshots.mount(id), base: below }, signal);
+    const made = await commitLayer({ snapshots }, { id, base: below, hold: { blobs, layers }, now: now() }, signal);
     await results.keep(key, made, step.name);
     return made;
   }
 
-  async #write(step: MadeStep, target: string, signal: AbortSignal): Promise<void> {
+  async #write(step: MadeStep, target: { path: string; base: BuiltRoot }, signal: AbortSignal): Promise<void> {
     const solvedOf = (root: Root): Solved => this.#solvedOf(root);
     const scope = { context: this.#context, inputs: this.#inputs, solvedOf };
     if (step.kind === 'exec') await runExec(scope, step, target, signal);
-    else if (step.kind === 'copy') await writeCopy(this.#context, step, target, solvedOf, signal);
-    else await writeFolder(this.#context, step, target, signal);
+    else if (step.kind === 'copy') await writeCopy(this.#context, step, target.path, solvedOf, signal);
+    else await writeFolder(this.#context, step, target.path, signal);
   }
 
   /** Of a step that is done. */
@@ -200,13 +228,31 @@ class Solver {
     return this.#solved.get(root)!;
   }
 
-  #rootOf(root: Root): BuiltRoot {
+  /** What steps stand on, of a step that is done. */
+  #rootOf(root: Root): Promise<BuiltRoot> {
     const solved = this.#solvedOf(root);
-    if (solved.kind === 'local') throw new TypeError(`${root} is no root that a step can stand on`);
-    return solved.root;
+    if (solved.kind === 'root') return Promise.resolve(solved.root);
+    let made = this.#folderRoots.get(root);
+    if (made === undefined) this.#folderRoots.set(root, (made = this.#folderRoot(solved)));
+    return made;
   }
 
-  #tell(step: Step, state: { started: string; cached: boolean; completed?: string; error?: string }): void {
+  async #folderRoot(solved: SolvedFolder): Promise<BuiltRoot> {
+    const key = await folderRootKey(solved, this.#signal);
+    const known = await this.#context.results.find(key);
+    const root = known ?? (await this.#together(key, (signal) => folderRoot(this.#context, solved, key, signal)));
+    this.#hold(root);
+    return root;
+  }
+
+  /** Whoever made it, this build needs it until its end. */
+  #hold(root: BuiltRoot): void {
+    const { hold } = this.#inputs;
+    for (const chain of chainIds(root.diffIds)) hold.layers.add(chain);
+    for (const { digest } of root.layers) hold.blobs.add(digest);
+  }
+
+  #tell(step: Step, state: Told): void {
     const event: BuildEvent = {
       kind: 'vertex',
       digest: vertexOf(step),
@@ -218,6 +264,7 @@ class Solver {
       started: state.started,
       completed: state.completed,
       error: state.error,
+      ...(state.result === undefined ? {} : { result: state.result }),
       source: step.range === undefined ? undefined : { file: '', start: step.range.start, end: step.range.end },
     };
     this.#inputs.emit(event);

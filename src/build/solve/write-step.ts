@@ -32,7 +32,7 @@ function fileSource(
   const solved = solvedOf(source.from);
   const folder = loans.use(lendFolder(context, solved, source.path));
   const { path, dropped } = source.keepParents ? splitPivot(source.path) : { path: source.path, dropped: 0 };
-  const ignore = solved.kind === 'local' ? solved.folder.ignore : undefined;
+  const ignore = solved.kind === 'folder' ? solved.folder.ignore : undefined;
   return {
     kind: 'tree',
     tree: loans.use(new LentTree(folder.path)),

@@ -1,0 +1,150 @@
+/** `Builds` for the doors: every build as a run of its own, over one cache. */
+import { randomUUID } from 'node:crypto';
+import { mkdirSync, rmSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { join } from 'node:path';
+import type { BuildCacheRecord, BuildRequest, BuildRun, Builds, BuildResult, FailedBuild } from '../../api/index.ts';
+import type { StepRequest, StepResult } from '../../container/index.ts';
+import type { Content } from '../../content/index.ts';
+import type { ImageStore } from '../../image/index.ts';
+import type { Snapshots } from '../../snapshot/index.ts';
+import { Background, Fault, type Logger, messageOf, nowNanos, Shared, Slots } from '../../std/index.ts';
+import { type BuiltRoot, rootChain } from '../result/root.ts';
+import { Results } from '../result/results.ts';
+import type { Exporter } from '../export/door.ts';
+import type { Sources } from '../fetch/door.ts';
+import { CacheMounts } from '../solve/cache-mounts.ts';
+import { clearUnfinished, newStepId } from '../solve/step-id.ts';
+import type { BuilderContext } from './builder-context.ts';
+import { cacheEntries, pruneCache } from './cache-records.ts';
+import { FailedBuilds } from './failed-builds.ts';
+import { isRunnable } from './foreign.ts';
+import { Progress } from './progress.ts';
+import { runBuild } from './run-build.ts';
+
+export interface BuilderOptions {
+  /** A folder of the data root. */
+  root: string;
+  content: Content;
+  snapshots: Snapshots;
+  images: ImageStore;
+  runStep: (request: StepRequest, signal: AbortSignal) => Promise<StepResult>;
+  sources: Sources;
+  exporter: Exporter;
+  /** Steps at once, over all builds; undefined goes by the number of processors. */
+  parallelSteps?: number | undefined;
+  /** Bytes that the cache is cut down to after a build; undefined keeps all of it. */
+  keepBytes: number | undefined;
+  log: Logger;
+}
+
+export class Builder implements Builds, AsyncDisposable {
+  readonly #context: BuilderContext;
+  readonly #keepBytes: number | undefined;
+  readonly #failed = new FailedBuilds();
+  readonly #running = new Map<string, { controller: AbortController; ended: Promise<unknown> }>();
+  readonly #background = new Background((error) =>
+    this.#context.log.error('the build cache could not be cut down', { error: messageOf(error) }),
+  );
+
+  private constructor(context: BuilderContext, keepBytes: number | undefined) {
+    this.#context = context;
+    this.#keepBytes = keepBytes;
+  }
+
+  /** Before the first collection of content and snapshots, of which the cache is an owner, and before containers are looked for. */
+  static async open(options: BuilderOptions): Promise<Builder> {
+    const { root, content, snapshots, images, runStep, sources, exporter, log } = options;
+    mkdirSync(root, { recursive: true, mode: 0o700 });
+    // What a killed daemon received and did not finish.
+    rmSync(join(root, 'contexts'), { recursive: true, force: true });
+    await clearUnfinished(snapshots);
+    const now = nowNanos;
+    const solving = {
+      content,
+      snapshots,
+      results: await Results.open({ root: join(root, 'results'), content, snapshots, log, now }),
+      running: new Shared<BuiltRoot>(),
+      slots: new Slots(options.parallelSteps ?? Math.max(4, cpus().length)),
+      sources,
+      cacheMounts: await CacheMounts.open(join(root, 'cache-mounts'), { log, now }),
+      run: runStep,
+      newId: newStepId,
+      now,
+    };
+    const context: BuilderContext = {
+      folder: root,
+      content,
+      snapshots,
+      images,
+      solving,
+      sources,
+      exporter,
+      runnable: isRunnable,
+      now,
+      log,
+    };
+    return new Builder(context, options.keepBytes);
+  }
+
+  run(request: BuildRequest, signal: AbortSignal): BuildRun {
+    const { dockerfile } = request;
+    const file = 'text' in dockerfile ? 'Dockerfile' : (dockerfile.path.split('/').at(-1) ?? dockerfile.path);
+    const progress = new Progress(file, this.#context.now);
+    const controller = new AbortController();
+    const both = AbortSignal.any([signal, controller.signal]);
+    const result = this.#run(request, progress, both).finally(() => progress.events.close());
+    const key = randomUUID();
+    const ended = result.then(
+      () => {},
+      () => {},
+    );
+    this.#running.set(key, { controller, ended });
+    void ended.then(() => this.#running.delete(key));
+    return { events: progress.events, result };
+  }
+
+  async #run(request: BuildRequest, progress: Progress, signal: AbortSignal): Promise<BuildResult> {
+    const failed = (build: FailedBuild, state: Parameters<FailedBuilds['add']>[1]): void =>
+      this.#failed.add(build, state);
+    try {
+      return await runBuild(this.#context, { request, progress, failed }, signal);
+    } finally {
+      if (this.#keepBytes !== undefined) this.#background.run(this.#collect(this.#keepBytes));
+    }
+  }
+
+  async #collect(keepBytes: number): Promise<void> {
+    await pruneCache(this.#context, { all: true, keepBytes, filters: new Map() }, new Date());
+  }
+
+  async cache(): Promise<readonly BuildCacheRecord[]> {
+    return (await cacheEntries(this.#context)).map(({ record }) => record);
+  }
+
+  async prune(options: Parameters<Builds['prune']>[0]): ReturnType<Builds['prune']> {
+    return pruneCache(this.#context, options, new Date());
+  }
+
+  async failed(): Promise<readonly FailedBuild[]> {
+    return this.#failed.list();
+  }
+
+  async debugImage(id: string | undefined): ReturnType<Builds['debugImage']> {
+    const { build, state } = this.#failed.get(id);
+    const chain = rootChain(state.root);
+    if (chain !== undefined && !this.#context.snapshots.has(chain))
+      throw new Fault('not-found', `The state of build ${build.id} was pruned: build again`);
+    const config = Buffer.from(JSON.stringify(state.config));
+    const image = await this.#context.images.addBuilt({ config, layers: state.root.layers, names: [] });
+    return { image, failed: build };
+  }
+
+  /** Cancels what goes on, and waits for it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const running = [...this.#running.values()];
+    for (const { controller } of running) controller.abort(new Fault('unavailable', 'the engine is stopping'));
+    await Promise.all(running.map(({ ended }) => ended));
+    await this.#background.settled();
+  }
+}
