@@ -120,7 +120,10 @@ export class TreeWalk {
     const stats = lstatSync(at, { bigint: true, throwIfNoEntry: false });
     if (stats === undefined) {
       if (path.includes('\ufffd')) {
-        throw new Fault('invalid', `Cannot send ${JSON.stringify(path)}: its name is not UTF-8. Rename it or leave it out`);
+        throw new Fault(
+          'invalid',
+          `Cannot send ${JSON.stringify(path)}: its name is not UTF-8. Rename it or leave it out`,
+        );
       }
       return false;
     }
