@@ -81,4 +81,11 @@ export const usageRecord = {
   parents: texts(12),
 };
 export const diskUsageResponse = { record: messages(1, usageRecord) };
-export const pruneRequest = { filter: texts(1), all: flag(2), keepDuration: int(3), reservedSpace: int(4) };
+export const pruneRequest = {
+  filter: texts(1),
+  all: flag(2),
+  keepDuration: int(3),
+  reservedSpace: int(4),
+  maxUsedSpace: int(5),
+  minFreeSpace: int(6),
+};
