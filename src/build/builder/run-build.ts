@@ -311,7 +311,8 @@ class BuildRunner {
       started: timestamp,
       completed: timestamp,
     });
-    return { path: tree.path, ignore: excludes.length === 0 ? undefined : new PatternMatcher(excludes) };
+    const version = tree.version === undefined ? undefined : JSON.stringify([tree.version, excludes]);
+    return { path: tree.path, ignore: excludes.length === 0 ? undefined : new PatternMatcher(excludes), version };
   }
 }
 

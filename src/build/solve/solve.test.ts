@@ -34,6 +34,7 @@ import { Results } from '../result/results.ts';
 import { type BuiltRoot, rootChain, scratch } from '../result/root.ts';
 import { CacheMounts } from './cache-mounts.ts';
 import type { SolveContext } from './context.ts';
+import { KnownDigests } from './known-digests.ts';
 import { solve } from './solve.ts';
 import { clearUnfinished, newStepId } from './step-id.ts';
 
@@ -94,6 +95,7 @@ class Fixture implements AsyncDisposable {
       running: new Shared(),
       slots: new Slots(2),
       cacheMounts: await CacheMounts.open(join(fixture.root, 'mounts'), { log: silentLogger, now: nowNanos }),
+      digests: new KnownDigests(),
       run: (request, signal) => runStep(fixture.steps.context, request, signal),
       newId: newStepId,
       now: nowNanos,

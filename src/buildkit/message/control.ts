@@ -80,6 +80,7 @@ export const usageRecord = {
   shared: flag(11),
   parents: texts(12),
 };
+export const diskUsageRequest = { filter: texts(1) };
 export const diskUsageResponse = { record: messages(1, usageRecord) };
 export const pruneRequest = {
   filter: texts(1),

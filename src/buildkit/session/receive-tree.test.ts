@@ -16,6 +16,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { Fault } from '../../std/index.ts';
 import { verbs } from '../fixture.ts';
+import { singly } from '../grpc/service.ts';
 import { type packet, packetType, stat as statTable } from '../message/session.ts';
 import { decode, encode } from '../protobuf/codec.ts';
 import type { Message, MessageInit } from '../protobuf/field.ts';
@@ -44,16 +45,18 @@ class Place implements Disposable {
     mkdirSync(this.folder);
   }
 
-  receive(...packets: readonly Packet[]): Promise<number> {
+  receive(...packets: readonly Packet[]): ReturnType<typeof receiveTree> {
     this.requests = [];
+    const batches = (async function* () {
+      for (const each of packets) yield [each];
+    })();
     const call = {
-      send: async ({ type, id }: MessageInit<typeof packet>) => {
-        if (type === packetType.request) this.requests.push(id ?? 0);
+      send: async (...sent: readonly MessageInit<typeof packet>[]) => {
+        for (const { type, id } of sent) if (type === packetType.request) this.requests.push(id ?? 0);
       },
       end: () => {},
-      messages: (async function* () {
-        yield* packets;
-      })(),
+      batches,
+      messages: singly(batches),
       [Symbol.dispose]: () => {},
     };
     return receiveTree(call, { folder: this.folder, index: this.index, verbs });
@@ -79,9 +82,25 @@ test('files, folders, links; then only the difference', async () => {
   assert.equal(readlinkSync(join(place.folder, 'l')), '/etc/passwd');
   assert.equal(lstatSync(join(place.folder, 'd')).mode & 0o7777, 0o750);
   assert.equal(lstatSync(join(place.folder, 'd')).mtimeMs, 5000);
-  assert.equal(await place.receive(...entries.slice(0, 3), last, finish), 0);
+  assert.deepEqual(await place.receive(...entries.slice(0, 3), last, finish), { transferred: 0, changed: true });
   assert.deepEqual(place.requests, []);
   assert.deepEqual(readdirSync(place.folder), ['d']);
+});
+
+test('whether anything but times is another is told', async () => {
+  using place = new Place();
+  const entries = (more: { mode?: number; name?: string } = {}): Packet[] => [
+    stat({ path: 'd', mode: directory + 0o750, modified: BigInt(Date.now()) }),
+    stat({ path: `d/${more.name ?? 'f'}`, mode: more.mode ?? 0o640, size: 0, modified: 7n }),
+    last,
+  ];
+  const changed = async (...packets: readonly Packet[]): Promise<boolean> => (await place.receive(...packets)).changed;
+  assert.equal(await changed(...entries(), data(1, ''), finish), true);
+  assert.equal(await changed(...entries(), finish), false);
+  assert.equal(await changed(...entries({ mode: 0o600 }), data(1, ''), finish), true);
+  assert.equal(await changed(...entries({ mode: 0o600, name: 'g' }), data(1, ''), finish), true);
+  assert.equal(await changed(stat({ path: 'd', mode: directory + 0o700 }), last, finish), true);
+  assert.equal(await changed(stat({ path: 'd', mode: directory + 0o700, modified: 9n }), last, finish), false);
 });
 
 test('a folder becomes a link and a link a folder, without what was below', async () => {
