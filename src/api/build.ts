@@ -7,6 +7,11 @@ import type { RegistryAuth } from './types.ts';
 /** A directory tree that the client lends: "context", "dockerfile", or the name of a --build-context. */
 export interface LocalSource {
   /**
+   * Which of its files its own .dockerignore takes away; all that its rules name unless said. From an archive, which has in it what its
+   * maker wants: `none`, or, as the classic builder has it, only the `own-files`, the Dockerfile and the ignore file.
+   */
+  readonly ignores?: 'none' | 'own-files';
+  /**
    * Brings what is wanted to a directory of the daemon's and returns it; asked twice for the same, it may answer at once. Nothing in it
    * is to be trusted: links may lead anywhere. @throws Fault
    */
@@ -144,9 +149,12 @@ export type BuildEvent =
     }
   /**
    * Once, before the first step: the instructions of the stages that are needed, in the file's order, for classic progress. `vertex`
-   * is the step that does it; undefined for what only changes the configuration.
+   * is the step that does it; undefined for what only changes the configuration. What an image's ONBUILD brings comes after its FROM.
    */
-  | { kind: 'instructions'; instructions: readonly { text: string; vertex: string | undefined }[] };
+  | {
+      kind: 'instructions';
+      instructions: readonly { text: string; vertex: string | undefined; isTrigger?: boolean }[];
+    };
 
 export interface BuildResult {
   /** The image's id (sha256 of its config); undefined when nothing was made but files. */

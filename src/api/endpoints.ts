@@ -89,6 +89,9 @@ export const endpoints = {
   buildCancel: { method: 'POST', path: '/build/cancel', access: 'write', since: 39 },
   session: { method: 'POST', path: '/session', access: 'write', since: 39 },
   grpc: { method: 'POST', path: '/grpc', access: 'write', since: 39 },
+  /** Wherry's own: the last builds that failed at a step, and an image of what the step stood on. */
+  buildFailed: { method: 'GET', path: '/wherry/builds/failed', access: 'read' },
+  buildDebugImage: { method: 'POST', path: '/wherry/builds/debug-image', access: 'write' },
 
   networkList: { method: 'GET', path: '/networks', access: 'read' },
   networkListSlash: { method: 'GET', path: '/networks/', access: 'read' },

@@ -284,11 +284,11 @@ export interface System {
 }
 
 export interface Engine {
-  readonly builds: Builds;
   readonly containers: Containers;
   readonly execs: Execs;
   readonly images: Images;
   readonly networks: Networks;
   readonly volumes: Volumes;
+  readonly builds: Builds;
   readonly system: System;
 }

@@ -670,7 +670,25 @@ export interface DiskUsage {
   Images: ImageSummary[];
   Containers: ContainerSummary[];
   Volumes: Volume[];
-  BuildCache: object[];
+  BuildCache: BuildCacheEntry[];
+  /** What older versions sum up; 0 in newer ones. */
+  BuilderSize: number;
+}
+
+/** A record of the build cache as `system df` tells of it. */
+export interface BuildCacheEntry {
+  ID: string;
+  /** Before 1.42, of which there was one. */
+  Parent?: string;
+  Parents?: string[];
+  Type: string;
+  Description: string;
+  InUse: boolean;
+  Shared: boolean;
+  Size: number;
+  CreatedAt: string;
+  LastUsedAt: string | null;
+  UsageCount: number;
 }
 
 export interface SystemVersion {

@@ -1,5 +1,4 @@
 /** BuildKit's wire on two hijacked connections: sessions, which clients lend, and the Control API, which they call. */
-import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { mkdirSync, rmSync } from 'node:fs';
 import type { Builds } from '../api/index.ts';
@@ -16,8 +15,10 @@ import { Sessions } from './session/sessions.ts';
 export interface BuildkitOptions {
   builds: Builds;
   worker: WorkerFacts;
-  /** A folder of ours on the disk of the builds; what an earlier process left in it is thrown away. */
+  /** Two folders of ours; what an earlier process left in them is thrown away. Clients' trees are on the disk of the builds. */
   folder: string;
+  /** For sockets: their names are short (unix(7)). */
+  socketFolder: string;
   verbs: TreeVerbs;
 }
 
@@ -30,13 +31,13 @@ export class Buildkit implements AsyncDisposable {
   readonly #around: Surroundings;
   readonly #methods: Methods;
 
-  constructor({ builds, worker, folder, verbs }: BuildkitOptions) {
-    rmSync(folder, { recursive: true, force: true });
-    const sockets = join(folder, 'sockets');
-    const trees = join(folder, 'trees');
-    for (const each of [sockets, trees]) mkdirSync(each, { recursive: true, mode: 0o700 });
-    this.#trees = new LocalTrees(trees, verbs);
-    this.sessions = new Sessions({ trees: this.#trees, socketFolder: sockets });
+  constructor({ builds, worker, folder, socketFolder, verbs }: BuildkitOptions) {
+    for (const each of [folder, socketFolder]) {
+      rmSync(each, { recursive: true, force: true });
+      mkdirSync(each, { recursive: true, mode: 0o700 });
+    }
+    this.#trees = new LocalTrees(folder, verbs);
+    this.sessions = new Sessions({ trees: this.#trees, socketFolder });
     this.#around = { builds, sessions: this.sessions, jobs: new Jobs(), worker };
     this.#methods = new Map([...controlMethods(this.#around), ...bridgeMethods(this.#around)]);
   }

@@ -183,6 +183,29 @@ export class PlayedBuilds implements Builds {
   }
 }
 
+export type Script = (
+  tell: (event: BuildEvent) => void,
+  request: BuildRequest,
+  signal: AbortSignal,
+) => Promise<BuildResult>;
+
+/** Tells what a test wants, when it wants. */
+export class ScriptedBuilds extends PlayedBuilds {
+  readonly #script: Script;
+
+  constructor(script: Script) {
+    super();
+    this.#script = script;
+  }
+
+  override run(request: BuildRequest, signal: AbortSignal): ReturnType<Builds['run']> {
+    const events = new Channel<BuildEvent>();
+    const result = this.#script((event) => events.push(event), request, signal).finally(() => events.close());
+    result.catch(() => {});
+    return { events, result };
+  }
+}
+
 /** Asks an SSH agent for its keys (draft-miller-ssh-agent §3.5). @returns the answer in hex */
 function greet(socket: string): Promise<string> {
   return new Promise((resolve, reject) => {
@@ -209,17 +232,19 @@ const lint = { text: 'played lint\n', json: '{"warnings":[],"sources":[]}', stat
 export class Door implements AsyncDisposable {
   readonly folder = mkdtempSync(join(tmpdir(), 'wherry-buildkit-'));
   readonly socket = join(this.folder, 'docker.sock');
-  readonly builds = new PlayedBuilds();
+  readonly builds: PlayedBuilds;
   readonly buildkit: Buildkit;
   readonly #server: Server;
   readonly #connections = new Set<Duplex>();
   /** Doors being served now. */
   serving = 0;
 
-  private constructor() {
+  private constructor(builds: PlayedBuilds) {
+    this.builds = builds;
     this.buildkit = new Buildkit({
       builds: this.builds,
-      folder: join(this.folder, 'buildkit'),
+      folder: join(this.folder, 'trees'),
+      socketFolder: join(this.folder, 'sockets'),
       verbs,
       worker: {
         id: 'wherry',
@@ -252,8 +277,8 @@ export class Door implements AsyncDisposable {
     });
   }
 
-  static async open(): Promise<Door> {
-    const door = new Door();
+  static async open(builds = new PlayedBuilds()): Promise<Door> {
+    const door = new Door(builds);
     await new Promise<void>((resolve) => door.#server.listen(door.socket, () => resolve()));
     return door;
   }

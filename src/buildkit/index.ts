@@ -1,4 +1,11 @@
-/** BuildKit's wire: what `docker buildx` and the clients of build sessions speak. */
+/** BuildKit's wire, both ends: what `docker buildx` and the clients of build sessions speak, and what asks for a build as they do. */
+export { askBuild, type Attributed, type BuildAnswer, type BuildAsk, type Connect } from './client/build.ts';
+export { uploadUrl } from './client/lend.ts';
+export type { AgentSource, Loans, OutputTarget, SecretSource } from './client/loans.ts';
+export { type FailedSource, SolveFault } from './client/solve-fault.ts';
+export { parsePrivateKey, type SshKey } from './client/ssh/private-key.ts';
+export type { SolveStatus, SolveVertex, SourceRange, SourceText, VertexLog, VertexStatus, VertexWarning } from './client/status.ts';
+export { askPrune, askUsage, type PruneAsk, type UsageRecord } from './client/usage.ts';
 export type { WorkerFacts } from './control/control.ts';
 export type { BuildLine } from './control/session-build.ts';
 export { Buildkit, type BuildkitOptions, h2cHead } from './door.ts';

@@ -1,5 +1,6 @@
 /** Calls in the Engine API's terms: version prefix, query, JSON in and out, refusals as faults. */
 import { type Endpoint as ApiEndpoint, type EndpointKey, endpoints, latestVersion } from '../api/index.ts';
+import type { Duplex } from 'node:stream';
 import { collectBytes, Fault } from '../std/index.ts';
 import { ApiFault, refusalText } from './api-fault.ts';
 import type { Answer, Hijacked, Transport } from './transport.ts';
@@ -73,6 +74,18 @@ export class Caller {
   async hijack(key: EndpointKey, options: CallOptions = {}): Promise<Hijacked> {
     const answer = await this.transport.hijack(await this.#request(key, options));
     if ('write' in answer) return answer;
+    throw await refusal(answer);
+  }
+
+  /** A connection for another protocol, past its head. Asked without a version, which these doors have not. @throws ApiFault */
+  async upgrade(
+    key: EndpointKey,
+    protocol: string,
+    headers: Readonly<Record<string, string | readonly string[]>>,
+  ): Promise<Duplex> {
+    const { method, path } = endpoints[key];
+    const answer = await this.transport.upgrade({ method, path, headers: { ...this.#headers, ...headers } }, protocol);
+    if ('unshift' in answer) return answer;
     throw await refusal(answer);
   }
 

@@ -1,4 +1,5 @@
 /** Requests over kept connections to one daemon. A connection goes back to the pool when its answer was read whole. */
+import type { Duplex } from 'node:stream';
 import { Fault } from '../std/index.ts';
 import { dial } from './dial.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -9,7 +10,8 @@ export interface Request {
   method: string;
   /** With query. */
   path: string;
-  headers?: Record<string, string>;
+  /** Several values are several lines. */
+  headers?: Record<string, string | readonly string[]>;
   body?: string | Uint8Array | AsyncIterable<Uint8Array> | undefined;
   signal?: AbortSignal | undefined;
 }
@@ -71,6 +73,17 @@ export class Transport {
     };
   }
 
+  /** Asks for another protocol than HTTP/1. The answer may be an error, or the connection itself, past its head. */
+  async upgrade(request: Request, protocol: string): Promise<Duplex | Answer> {
+    const { wire, head } = await this.#exchange(request, { Connection: 'Upgrade', Upgrade: protocol }, false);
+    if (head.status === 101) return wire.release();
+    return {
+      ...head,
+      body: readBody(wire, head, request.method, () => wire.destroy()),
+      cancel: () => wire.destroy(),
+    };
+  }
+
   /** A connection of its own, before any HTTP is spoken. */
   async raw(): Promise<Wire> {
     return new Wire(await dial(this.endpoint));
@@ -80,10 +93,14 @@ export class Transport {
     for (const wire of this.#idle.splice(0)) wire.destroy();
   }
 
-  async #exchange(request: Request, extra: Record<string, string>): Promise<{ wire: Wire; head: Head }> {
+  async #exchange(
+    request: Request,
+    extra: Record<string, string>,
+    mayReuse = true,
+  ): Promise<{ wire: Wire; head: Head }> {
     request.signal?.throwIfAborted();
     for (;;) {
-      const kept = this.#takeIdle();
+      const kept = mayReuse ? this.#takeIdle() : undefined;
       const wire = kept ?? (await this.raw());
       const stop = (): void => wire.destroy();
       request.signal?.addEventListener('abort', stop, { once: true });
@@ -113,7 +130,7 @@ export class Transport {
   async #ask(wire: Wire, request: Request, extra: Record<string, string>): Promise<Head | undefined> {
     const { body } = request;
     const base = this.endpoint.kind === 'tcp' ? this.endpoint.basePath : '';
-    const headers: Record<string, string> = {
+    const headers: Record<string, string | readonly string[]> = {
       Host: hostHeader(this.endpoint),
       'User-Agent': 'wherry',
       ...request.headers,
@@ -122,7 +139,9 @@ export class Transport {
     if (isStream(body)) headers['Transfer-Encoding'] = 'chunked';
     else if (body !== undefined) headers['Content-Length'] = String(Buffer.byteLength(body));
     else if (request.method !== 'GET' && request.method !== 'HEAD') headers['Content-Length'] = '0';
-    const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+    const lines = Object.entries(headers).flatMap(([name, value]) =>
+      (typeof value === 'string' ? [value] : value).map((each) => `${name}: ${each}\r\n`),
+    );
     const start = `${request.method} ${base}${request.path} HTTP/1.1\r\n${lines.join('')}\r\n`;
     if (isStream(body)) {
       await wire.write(start);

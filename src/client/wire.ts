@@ -14,25 +14,41 @@ export class Wire {
 
   constructor(stream: Duplex) {
     this.#stream = stream;
-    stream.on('data', (chunk: Buffer) => {
-      this.#chunks.push(chunk);
-      this.#held += chunk.length;
-      if (this.#held > readAhead) stream.pause();
-      this.#wake?.();
-    });
-    stream.on('end', () => {
-      this.#ended = true;
-      this.#wake?.();
-    });
-    stream.on('error', (error) => {
-      this.#failure = error;
-      this.#ended = true;
-      this.#wake?.();
-    });
-    stream.on('close', () => {
-      this.#ended = true;
-      this.#wake?.();
-    });
+    stream.on('data', this.#take);
+    stream.on('end', this.#end);
+    stream.on('error', this.#fail);
+    stream.on('close', this.#end);
+  }
+
+  readonly #take = (chunk: Buffer): void => {
+    this.#chunks.push(chunk);
+    this.#held += chunk.length;
+    if (this.#held > readAhead) this.#stream.pause();
+    this.#wake?.();
+  };
+
+  readonly #end = (): void => {
+    this.#ended = true;
+    this.#wake?.();
+  };
+
+  readonly #fail = (error: Error): void => {
+    this.#failure = error;
+    this.#end();
+  };
+
+  /** The stream itself, with what was read ahead put back. This wire is not used afterwards. */
+  release(): Duplex {
+    const stream = this.#stream;
+    stream.on('error', () => {});
+    stream.off('data', this.#take);
+    stream.off('end', this.#end);
+    stream.off('error', this.#fail);
+    stream.off('close', this.#end);
+    stream.pause();
+    const ahead = Buffer.concat(this.#chunks.splice(0));
+    if (ahead.length > 0) stream.unshift(ahead);
+    return stream;
   }
 
   /** The next bytes, or undefined at the end. @throws Fault unavailable when the connection broke. */

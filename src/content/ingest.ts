@@ -1,8 +1,14 @@
 /** A blob on its way in: bytes are hashed as they are written, and get a blob's name only when they are that blob. */
-import { type FileHandle, rm } from 'node:fs/promises';
+import { closeSync, rmSync, write, writeSync } from 'node:fs';
+import { promisify } from 'node:util';
 import type { Digest, Digester } from '../oci/index.ts';
-import { asBuffer, Fault, isDiskFull } from '../std/index.ts';
+import { asBuffer, datasync, Fault, isDiskFull } from '../std/index.ts';
 import { Landing } from './landing.ts';
+
+const writeLater = promisify(write);
+
+/** A blob's first bytes are written at once: most blobs have no more, and the way to the thread pool costs more than they do. */
+const atOnce = 256 * 1024;
 
 export interface Blob {
   digest: Digest;
@@ -55,10 +61,12 @@ export class PartWriter implements Ingest {
   readonly #options: IngestOptions;
   readonly #digester: Digester;
   readonly #landing: Landing;
-  #file: FileHandle | undefined;
+  #file: number | undefined;
+  #writing: Promise<unknown> | undefined;
   #released = false;
 
-  constructor(place: IngestPlace, file: FileHandle, options: IngestOptions, digester: Digester) {
+  /** `file`: an open descriptor, from here on the writer's. */
+  constructor(place: IngestPlace, file: number, options: IngestOptions, digester: Digester) {
     this.#place = place;
     this.#file = file;
     this.#options = options;
@@ -78,9 +86,12 @@ export class PartWriter implements Ingest {
       );
     }
     const data = asBuffer(chunk);
+    const file = this.#file;
     try {
       this.#place.spend(data.length);
-      for (let at = 0; at < data.length; ) at += (await this.#file.write(data, at)).bytesWritten;
+      const isSmall = this.#digester.size + data.length <= atOnce;
+      for (let at = 0; at < data.length; )
+        at += isSmall ? writeSync(file, data, at) : await this.#later(file, data, at);
     } catch (error) {
       // What the file holds is no longer what the digester has seen; and a full disk wants its bytes back.
       await this.discard();
@@ -89,6 +100,14 @@ export class PartWriter implements Ingest {
     }
     this.#digester.update(data);
     this.#landing.advance(data.length);
+  }
+
+  async #later(file: number, data: Uint8Array, at: number): Promise<number> {
+    const writing = writeLater(file, data, at);
+    this.#writing = writing;
+    const { bytesWritten } = await writing;
+    this.#writing = undefined;
+    return bytesWritten;
   }
 
   follow(signal?: AbortSignal): AsyncIterable<Uint8Array> {
@@ -107,8 +126,8 @@ export class PartWriter implements Ingest {
       throw new Fault('invalid', `Cannot store blob ${wanted ?? digest}: ${detail}`);
     }
     try {
-      await this.#file.datasync();
-      await this.#closeFile();
+      await datasync(this.#file);
+      this.#closeFile();
       await this.#place.adopt({ digest, size });
     } catch (error) {
       await this.discard();
@@ -121,14 +140,14 @@ export class PartWriter implements Ingest {
 
   async discard(): Promise<void> {
     if (this.#released) return;
-    await this.#closeFile();
-    await rm(this.#place.path, { force: true });
+    this.#closeFile();
+    rmSync(this.#place.path, { force: true });
     this.#release();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#digester.size === 0) return this.discard();
-    await this.#closeFile();
+    this.#closeFile();
     this.#release();
   }
 
@@ -140,9 +159,12 @@ export class PartWriter implements Ingest {
     this.#place.release();
   }
 
-  async #closeFile(): Promise<void> {
+  #closeFile(): void {
     const file = this.#file;
     this.#file = undefined;
-    await file?.close();
+    if (file === undefined) return;
+    // A descriptor that is closed under a write may be another file's by then.
+    if (this.#writing === undefined) closeSync(file);
+    else this.#writing.finally(() => closeSync(file)).catch(() => {});
   }
 }

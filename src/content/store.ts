@@ -3,8 +3,8 @@
  * then renamed: what has a blob's name has a blob's content. Which blobs there are is read once; deletion is decided in one
  * turn of the event loop, by renaming out of the way, so that no ingest or hold can come in between.
  */
-import { createReadStream, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
-import { open, readFile, rename, rm } from 'node:fs/promises';
+import { createReadStream, mkdirSync, openSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Digest, digestAlgorithm, Digester, digestHex, isDigest } from '../oci/index.ts';
 import { Background, errorCode, Fault, SpaceGuard, syncDirectory } from '../std/index.ts';
@@ -169,7 +169,7 @@ class FileContent implements Content {
     };
     this.#busy.add(path);
     try {
-      return new PartWriter(place, await open(path, download ? 'a' : 'wx', 0o600), options, digester);
+      return new PartWriter(place, openSync(path, download ? 'a' : 'wx', 0o600), options, digester);
     } catch (error) {
       this.#busy.delete(path);
       throw error;
@@ -182,7 +182,7 @@ class FileContent implements Content {
     const directory = join(this.#blobs, digestAlgorithm(digest));
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     if (download) this.#unfinished.add(digest, this.#now());
-    await rename(path, target);
+    renameSync(path, target);
     this.#sizes.set(digest, size);
     await syncDirectory(directory);
   }

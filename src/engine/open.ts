@@ -24,6 +24,7 @@ import { openSnapshots } from '../snapshot/index.ts';
 import { Fault, KeyedMutex, type Logger, nowNanos, randomId, runProgram } from '../std/index.ts';
 import { openVolumes } from '../volume/index.ts';
 import { loadApparmor } from './apparmor.ts';
+import { type Building, openBuilding } from './building.ts';
 import type { Config } from './config.ts';
 import { DiskPressure } from './disk-pressure.ts';
 import { openBuilder } from './builder.ts';
@@ -35,6 +36,7 @@ import { productVersion } from './version.ts';
 
 export interface OpenEngine extends AsyncDisposable {
   engine: Engine;
+  building: Building;
   /** Adopts running containers and starts those that should run. */
   resume(): Promise<void>;
   describe(): { runtime: string; cgroups: string };
@@ -237,9 +239,17 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
     pressure.look();
   }
 
+  const building = openBuilding({
+    builds: builder,
+    dataRoot: config.dataRoot,
+    execRoot: config.execRoot,
+    id,
+    hostGateway: networking.hostGateway(),
+  });
+  loans.use(building);
+
   const lock = new KeyedMutex();
   const engine: Engine = {
-    builds: builder,
     containers: containers.containers,
     execs: containers.execs,
     images,
@@ -262,6 +272,7 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
       restore: (name) => volumes.restoreFromTrash(name),
       prune: (filters, options) => volumes.prune(filters, options),
     },
+    builds: builder,
     system: openSystem({
       config,
       id,
@@ -275,6 +286,7 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
       room: containers,
       images,
       volumes,
+      builds: builder,
       events,
       warnings,
       space: { dataRoot: config.dataRoot, content, snapshots, images, room: containers, volumes, mirror },
@@ -293,6 +305,7 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
   const kept = loans.move();
   return {
     engine,
+    building,
     resume: () => containers.resume(),
     describe: () => ({ runtime: `${standard.name} ${standard.version}`, cgroups: `v${cgroups.version}` }),
     [Symbol.asyncDispose]: () => kept.disposeAsync(),

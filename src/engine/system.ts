@@ -1,7 +1,17 @@
 /** `version`, `info` and `df`. */
 import { readFileSync } from 'node:fs';
 import { arch, cpus, hostname, release, totalmem } from 'node:os';
-import type { ContainerSummary, DiskUsage, System, SystemInfo, SystemVersion, Volume } from '../api/index.ts';
+import type {
+  BuildCacheEntry,
+  BuildCacheRecord,
+  Builds,
+  ContainerSummary,
+  DiskUsage,
+  System,
+  SystemInfo,
+  SystemVersion,
+  Volume,
+} from '../api/index.ts';
 import type { ContainerRoom } from '../container/index.ts';
 import type { ImageStore } from '../image/index.ts';
 import { type CgroupLayout, warmCgroups } from '../linux/index.ts';
@@ -28,6 +38,7 @@ export interface SystemParts {
   room: ContainerRoom;
   images: ImageStore;
   volumes: Volumes;
+  builds: Builds;
   events: Events;
   warnings: string[];
   space: SpaceParts;
@@ -203,7 +214,8 @@ async function diskUsage(
   parts: SystemParts,
   types: ReadonlySet<'container' | 'image' | 'volume' | 'build-cache'>,
 ): Promise<DiskUsage> {
-  const wants = (type: 'container' | 'image' | 'volume'): boolean => types.size === 0 || types.has(type);
+  const wants = (type: 'container' | 'image' | 'volume' | 'build-cache'): boolean =>
+    types.size === 0 || types.has(type);
   // Logs have a row of their own in Wherry's `system df`: here Docker's meaning holds.
   const containers = (): Promise<ContainerSummary[]> =>
     parts.room.containers.list({ all: true, limit: 0, size: true, filters: new Map() });
@@ -219,11 +231,27 @@ async function diskUsage(
       })),
     );
   };
-  const [LayersSize, Images, Containers, Volumes] = await Promise.all([
+  const [LayersSize, Images, Containers, Volumes, cache] = await Promise.all([
     wants('image') ? parts.images.layersSize() : 0,
     wants('image') ? parts.images.summaries() : [],
     wants('container') ? containers() : [],
     wants('volume') ? volumes() : [],
+    wants('build-cache') ? parts.builds.cache() : [],
   ]);
-  return { LayersSize, Images, Containers, Volumes, BuildCache: [] };
+  return { LayersSize, Images, Containers, Volumes, BuildCache: cache.map(cacheEntry), BuilderSize: 0 };
+}
+
+function cacheEntry(record: BuildCacheRecord): BuildCacheEntry {
+  return {
+    ID: record.id,
+    Parents: [...record.parents],
+    Type: record.type,
+    Description: record.description,
+    InUse: record.inUse,
+    Shared: record.shared,
+    Size: record.size,
+    CreatedAt: record.createdAt,
+    LastUsedAt: record.lastUsedAt ?? null,
+    UsageCount: record.usageCount,
+  };
 }

@@ -30,6 +30,8 @@ const ownNames = new Set([
   'volumes',
   'trash',
   'networks',
+  'build',
+  'buildkit',
   'engine-id',
   'lost+found',
 ]);

@@ -21,15 +21,41 @@ export function progressMessage(id: string, status: string, current?: number, to
   return progress === '' ? { status, progressDetail, id } : { status, progressDetail, progress, id };
 }
 
+/** Where messages go. */
+export interface ProgressSink {
+  push(message: ProgressMessage): void;
+}
+
+/** Keeps messages back until what comes before them has been told. */
+export class ProgressGate implements ProgressSink {
+  readonly #output: ProgressSink;
+  #waiting: ProgressMessage[] | undefined = [];
+
+  constructor(output: ProgressSink) {
+    this.#output = output;
+  }
+
+  push(message: ProgressMessage): void {
+    if (this.#waiting === undefined) this.#output.push(message);
+    else this.#waiting.push(message);
+  }
+
+  open(): void {
+    const waiting = this.#waiting ?? [];
+    this.#waiting = undefined;
+    for (const message of waiting) this.#output.push(message);
+  }
+}
+
 /** Reports how far one thing is; the first and the last call always print. What must be done again is not seen going back. */
 export class Meter {
-  readonly #output: Channel<ProgressMessage>;
+  readonly #output: ProgressSink;
   readonly #id: string;
   readonly #status: string;
   #last = -Infinity;
   #furthest = -1;
 
-  constructor(output: Channel<ProgressMessage>, id: string, status: string) {
+  constructor(output: ProgressSink, id: string, status: string) {
     this.#output = output;
     this.#id = id;
     this.#status = status;

@@ -28,8 +28,8 @@ import {
 import type { Credentials, Registry, Resolved } from '../registry/index.ts';
 import { Channel, Fault, faultKind, gather } from '../std/index.ts';
 import type { ImageStore } from './door.ts';
-import type { Downloads } from './downloads.ts';
-import { Meter, progressMessage, progressStream } from './progress.ts';
+import type { DownloadListener, Downloads } from './downloads.ts';
+import { Meter, ProgressGate, progressMessage, type ProgressSink, progressStream } from './progress.ts';
 import { pullFault } from './pull-errors.ts';
 import type { ImageHold, Shelf } from './shelf.ts';
 
@@ -201,12 +201,35 @@ async function fetchImage(
   const { shelf, downloads, parallelDownloads } = puller;
   const { reference, credentials, output } = pull;
   const { config: configBlob, layers } = found.manifest;
-  await downloads.fetch(reference, configBlob, { credentials, hold }, signal);
-  const config = parseImageConfig(await shelf.content.read(configBlob.digest, configLimit));
-  requirePlatform(pull, config);
+  const ids = layers.map((layer) => digestHex(layer.digest).slice(0, 12));
+  const gate = new ProgressGate(output);
+  const ahead = new AbortController();
+  const fetchLayer = (index: number, inner: AbortSignal): Promise<void> => {
+    const listener = layerListener(gate, ids[index]!);
+    return downloads.fetch(reference, layers[index]!, { credentials, hold, listener }, inner);
+  };
+  // Layers that are not here set out beside the config.
+  const started = layers.map(({ digest }, index) => {
+    if (shelf.content.has(digest) || shelf.freed.has(digest)) return undefined;
+    const fetch = fetchLayer(index, AbortSignal.any([signal, ahead.signal]));
+    fetch.catch(() => {});
+    return fetch;
+  });
+  const stop = async (cause: unknown): Promise<void> => {
+    ahead.abort(cause);
+    for (const fetch of started) await fetch?.catch(() => {});
+  };
+  let config: ImageConfig;
+  try {
+    await downloads.fetch(reference, configBlob, { credentials, hold }, signal);
+    config = parseImageConfig(await shelf.content.read(configBlob.digest, configLimit));
+    requirePlatform(pull, config);
+  } catch (error) {
+    await stop(error);
+    throw error;
+  }
   const chain = chainIds(config.rootfs.diff_ids);
   for (const chainId of chain) hold.addChain(chainId);
-  const ids = layers.map((layer) => digestHex(layer.digest).slice(0, 12));
   // An archive that was freed to make room is not needed while its layer is unpacked.
   const freed = (layer: Descriptor): boolean => !shelf.content.has(layer.digest) && shelf.freed.has(layer.digest);
   const missing = layers.map(
@@ -216,6 +239,7 @@ async function fetchImage(
     output.push(progressMessage(id, missing[index]! ? 'Pulling fs layer' : 'Already exists'));
   const waiting = ids.filter((_, index) => missing[index]!).slice(parallelDownloads);
   for (const id of waiting) output.push(progressMessage(id, 'Waiting'));
+  gate.open();
 
   const controller = new AbortController();
   const both = AbortSignal.any([signal, controller.signal]);
@@ -225,15 +249,7 @@ async function fetchImage(
   for (const each of ready) each.promise.catch(() => {});
   const fetching = gather(
     layers.map((layer, index) => async (inner: AbortSignal) => {
-      const meter = new Meter(output, ids[index]!, 'Downloading');
-      const listener = {
-        progress: (current: number, total: number) => meter.report(current, total),
-        waiting: (seconds: number) =>
-          output.push(progressMessage(ids[index]!, `Retrying in ${seconds} second${seconds === 1 ? '' : 's'}`)),
-        verifying: () => output.push(progressMessage(ids[index]!, 'Verifying Checksum')),
-      };
-      if (missing[index]! || !freed(layer))
-        await downloads.fetch(reference, layer, { credentials, hold, listener }, inner);
+      if (missing[index]! || !freed(layer)) await (started[index] ?? fetchLayer(index, inner));
       if (missing[index]!) output.push(progressMessage(ids[index]!, 'Download complete'));
       // Only its blob was missing; there is nothing to unpack.
       if (missing[index]! && shelf.snapshots.has(chain[index] ?? ''))
@@ -264,6 +280,7 @@ async function fetchImage(
     );
   } catch (error) {
     controller.abort(error);
+    await stop(error);
     await fetched.catch(() => {});
     throw error;
   }
@@ -273,6 +290,15 @@ async function fetchImage(
   await shelf.exclusive(() =>
     shelf.records.put({ id: configBlob.digest, manifest, layers, parent: undefined }, config),
   );
+}
+
+function layerListener(output: ProgressSink, id: string): DownloadListener {
+  const meter = new Meter(output, id, 'Downloading');
+  return {
+    progress: (current, total) => meter.report(current, total),
+    waiting: (seconds) => output.push(progressMessage(id, `Retrying in ${seconds} second${seconds === 1 ? '' : 's'}`)),
+    verifying: () => output.push(progressMessage(id, 'Verifying Checksum')),
+  };
 }
 
 /** Reports what has been unpacked, once the download is over: until then its own bar stands on the layer's line. */

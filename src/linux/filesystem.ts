@@ -174,6 +174,11 @@ export function removeXattrOf(descriptor: number, key: string): number {
   return done(libc('int fremovexattr(int descriptor, const char *name)')(descriptor, key));
 }
 
+/** lremovexattr(2): of a symlink itself. */
+export function removeXattr(path: Buffer, key: string): number {
+  return done(libc('int lremovexattr(const void *path, const char *name)')(c(path), key));
+}
+
 /** One xattr of the path itself; undefined when it has none of that name. @throws SystemError */
 export function getXattr(path: Buffer, key: string): Buffer | undefined {
   const call = libc('long lgetxattr(const void *path, const char *name, void *value, size_t size)');

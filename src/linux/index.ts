@@ -69,6 +69,7 @@ export {
   nextData,
   openAt,
   readLinkAt,
+  removeXattr,
   removeXattrOf,
   renameAt,
   setTimes,

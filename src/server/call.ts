@@ -1,6 +1,7 @@
 /** One request as a handler sees it: parsed, versioned, with the engine it may use. */
 import type { Engine } from '../api/index.ts';
 import { Fault, type Logger } from '../std/index.ts';
+import type { BuildDoors, RunningBuilds } from './build/doors.ts';
 import type { Body } from './http/body.ts';
 import type { RequestHead } from './http/head.ts';
 import type { Query } from './query.ts';
@@ -20,7 +21,8 @@ export interface CallParts {
   readonly logger: Logger;
   /** Whether the client is on this machine, where compressing answers only costs time. */
   readonly local: boolean;
-  readonly builderVersion: string;
+  /** undefined where nothing can be built. */
+  readonly building: (BuildDoors & { readonly running: RunningBuilds }) | undefined;
 }
 
 export class Call {
@@ -31,7 +33,7 @@ export class Call {
   readonly signal: AbortSignal;
   readonly logger: Logger;
   readonly local: boolean;
-  readonly builderVersion: string;
+  readonly building: CallParts['building'];
   readonly #head: RequestHead;
   readonly #parameters: Readonly<Record<string, string>>;
 
@@ -43,7 +45,7 @@ export class Call {
     this.signal = parts.signal;
     this.logger = parts.logger;
     this.local = parts.local;
-    this.builderVersion = parts.builderVersion;
+    this.building = parts.building;
     this.#head = parts.head;
     this.#parameters = parts.parameters;
   }

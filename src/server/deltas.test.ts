@@ -125,6 +125,7 @@ test('image list: untagged names, virtual size, container counts', () => {
     Containers: [],
     Volumes: [],
     BuildCache: [],
+    BuilderSize: 0,
   });
   assert.equal((usage.Images[0] as unknown as { VirtualSize: number }).VirtualSize, 7);
 });

@@ -4,6 +4,7 @@
  * save the cgroup-v1 default of CgroupnsMode, which the engine decides from the version it is given.
  */
 import type {
+  BuildCacheEntry,
   ContainerConfig,
   ContainerCreateBody,
   ContainerInspect,
@@ -86,6 +87,15 @@ export const imageSummaryDeltas: readonly Delta<ImageSummary>[] = [
 
 /** Disk usage always counted an image's containers, unlike the list. */
 export const diskUsageDeltas: readonly Delta<DiskUsage>[] = [
+  {
+    below: 42,
+    apply: (usage) => ({
+      ...usage,
+      BuildCache: usage.BuildCache.map(({ Parents, ...entry }) => ({ ...entry, ...firstParent(Parents) })),
+      BuilderSize: usage.BuildCache.reduce((sum, { Size }) => sum + Size, 0),
+    }),
+  },
+  { below: always, apply: (usage) => ({ ...usage, BuildCache: usage.BuildCache.map(nameParents) }) },
   { below: 43, apply: (usage) => ({ ...usage, Images: usage.Images.map(nameUntagged) }) },
   {
     below: 44,
@@ -217,6 +227,16 @@ function addLegacyAliases(container: ContainerInspect): ContainerInspect {
     ...container,
     NetworkSettings: { ...container.NetworkSettings, Networks: Object.fromEntries(networks) },
   };
+}
+
+function firstParent(parents: readonly string[] = []): Pick<BuildCacheEntry, 'Parent'> {
+  return parents[0] === undefined ? {} : { Parent: parents[0] };
+}
+
+/** Docker's own types have a blank before the name, so its clients look for that; the API's description has none. */
+function nameParents(entry: BuildCacheEntry): BuildCacheEntry {
+  const { Parents, ...rest } = entry;
+  return Parents === undefined || Parents.length === 0 ? rest : Object.assign({}, entry, { ' Parents': Parents });
 }
 
 function nameUntagged(summary: ImageSummary): ImageSummary {

@@ -146,17 +146,6 @@ describe('errors', () => {
       await assert.rejects(ask(running, 'GET', '/containers/c/export'), /aborted|socket hang up/);
     });
   });
-
-  test('build answers that there is no builder', async () => {
-    await withServer({}, async (running) => {
-      for (const path of ['/build', '/session', '/grpc']) {
-        assert.equal(
-          (await ask(running, 'POST', path, { headers: { Connection: 'Upgrade', Upgrade: 'h2c' } })).status,
-          501,
-        );
-      }
-    });
-  });
 });
 
 describe('bodies', () => {

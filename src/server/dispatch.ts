@@ -1,7 +1,7 @@
 /** From a request to its reply: path and version, route, access, handler; every fault becomes Docker's error JSON. */
 import { type Engine, latestVersion, minimumVersion, parseVersion } from '../api/index.ts';
 import { explainDiskError, faultKind, type Logger, messageOf } from '../std/index.ts';
-import { Call } from './call.ts';
+import { Call, type CallParts } from './call.ts';
 import { handlers } from './handlers/table.ts';
 import { notSwarmManager } from './handlers/system.ts';
 import type { HttpRequest } from './http/connection.ts';
@@ -17,7 +17,7 @@ export interface DispatchOptions {
   readonly logger: Logger;
   readonly readOnly: boolean;
   readonly local: boolean;
-  readonly builderVersion: string;
+  readonly building: CallParts['building'];
 }
 
 /** Makes the function that answers the requests of one listener. */
@@ -64,7 +64,7 @@ async function dispatch(router: Router, options: DispatchOptions, request: HttpR
     signal,
     logger: options.logger,
     local: options.local,
-    builderVersion: options.builderVersion,
+    building: options.building,
   });
   return handlers[route.key](call);
 }

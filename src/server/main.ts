@@ -66,7 +66,7 @@ async function main(args: string[]): Promise<number> {
   await using open = await openEngine(config, log);
   // Before anybody is answered: what ended while no daemon watched must not be shown as running.
   await open.resume();
-  const server = createServer({ engine: open.engine, logger: log, productVersion });
+  const server = createServer({ engine: open.engine, building: open.building, logger: log, productVersion });
   for (const setting of config.hosts) {
     for (const target of await targets(setting, config)) {
       const at = await server.listen(target);

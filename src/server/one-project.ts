@@ -1,10 +1,11 @@
 /**
  * An engine that shows and touches one compose project only (label `com.docker.compose.project`): lists are filtered by it,
  * new objects carry it, references to anything else are not found. Images are shared by all projects: they can be looked at,
- * pulled and run, but only those that carry the label can be changed. What would let a container out of its project (host
+ * pulled and run, but only those that carry the label can be changed, and none can be built. What would let a container out of its project (host
  * paths, host namespaces, devices, privileges) is forbidden.
  */
 import type {
+  Builds,
   ContainerCreateBody,
   Containers,
   Engine,
@@ -24,12 +25,12 @@ type Labels = Record<string, string> | null | undefined;
 export function projectEngine(engine: Engine, project: string): Engine {
   const scope = new Scope(engine, project);
   return {
-    builds: engine.builds,
     containers: scopedContainers(engine, scope),
     execs: scopedExecs(engine, scope),
     images: scopedImages(engine, scope),
     networks: scopedNetworks(engine, scope),
     volumes: scopedVolumes(engine, scope),
+    builds: noBuilds(scope),
     system: scopedSystem(engine, scope),
   };
 }
@@ -278,6 +279,20 @@ function scopedVolumes({ volumes }: Engine, scope: Scope): Volumes {
   };
 }
 
+/** A build's steps share one cache and the host's network, and images are all projects': there is no part of it that is one project's. */
+function noBuilds(scope: Scope): Builds {
+  const refuse = (what: string) => () => Promise.reject(scope.forbidden(what));
+  return {
+    run: () => {
+      throw scope.forbidden('build images');
+    },
+    failed: refuse('see failed builds'),
+    debugImage: refuse('look into failed builds'),
+    cache: refuse('see the build cache'),
+    prune: refuse('prune the build cache'),
+  };
+}
+
 function scopedSystem({ system }: Engine, scope: Scope): System {
   return {
     expect: () => system.expect(),
@@ -291,6 +306,7 @@ function scopedSystem({ system }: Engine, scope: Scope): System {
         Containers: usage.Containers.filter((container) => scope.owns(container.Labels)),
         Volumes: usage.Volumes.filter((volume) => scope.owns(volume.Labels)),
         BuildCache: [],
+        BuilderSize: 0,
       };
     },
     events: (options, signal) => system.events({ ...options, filters: scope.filter(options.filters) }, signal),

@@ -16,6 +16,11 @@ export class Query {
     return (this.#parameters ??= new URLSearchParams(this.#text));
   }
 
+  /** All of them, for who reads them otherwise. */
+  get parameters(): URLSearchParams {
+    return this.#values;
+  }
+
   /** The first value; undefined when absent or empty. */
   text(key: string): string | undefined {
     const value = this.#values.get(key);

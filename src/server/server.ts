@@ -2,6 +2,7 @@
 import type { AddressInfo, Server as NetServer, Socket } from 'node:net';
 import { type Engine, latestVersion, versionText } from '../api/index.ts';
 import { type Logger, messageOf } from '../std/index.ts';
+import { type BuildDoors, RunningBuilds } from './build/doors.ts';
 import { createDispatch } from './dispatch.ts';
 import { Connection } from './http/connection.ts';
 import { openListener, type Target } from './listener.ts';
@@ -12,8 +13,8 @@ export interface ServerOptions {
   readonly logger: Logger;
   /** The engine version in the Server header; clients expect a Docker-like number. Default "28.5.2". */
   readonly productVersion?: string;
-  /** The builder that ping advertises. Default "1": the classic one. */
-  readonly builderVersion?: '1' | '2';
+  /** Without them nothing can be built. */
+  readonly building?: BuildDoors;
 }
 
 /** What a listener lets its clients do. */
@@ -40,6 +41,7 @@ export function createServer(options: ServerOptions): Server {
 class EngineServer implements Server {
   readonly #options: ServerOptions;
   readonly #standardHeaders: string;
+  readonly #running = new RunningBuilds();
   readonly #listeners = new Set<NetServer>();
   readonly #connections = new Map<Connection, Promise<void>>();
   /** Every accepted socket, those still shaking hands included. */
@@ -56,13 +58,14 @@ class EngineServer implements Server {
   }
 
   async listen(target: ListenTarget): Promise<{ path: string } | { host: string; port: number }> {
-    const { engine, logger } = this.#options;
+    const { engine, logger, building } = this.#options;
+    const { project } = target;
     const handle = createDispatch({
-      engine: target.project === undefined ? engine : projectEngine(engine, target.project),
+      engine: project === undefined ? engine : projectEngine(engine, project),
       logger,
       readOnly: target.readOnly ?? false,
       local: isLocal(target),
-      builderVersion: this.#options.builderVersion ?? '1',
+      building: building === undefined || project !== undefined ? undefined : { ...building, running: this.#running },
     });
     const listener = await openListener(target, (socket) => {
       const connection = new Connection(socket, { handle, standardHeaders: this.#standardHeaders, logger });

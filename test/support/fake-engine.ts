@@ -19,9 +19,9 @@ import type {
   Volume,
 } from '../../src/api/index.ts';
 import { matchesExact, matchesLabels, matchesPattern } from '../../src/api/index.ts';
-import { PlayedBuilds } from '../../src/buildkit/fixture.ts';
 import { Fault, formatNanos, nowNanos, randomId, zeroTime } from '../../src/std/index.ts';
 import { FakeProcess } from './fake-process.ts';
+import { PlayedBuilds } from './played-builds.ts';
 import { tarOf } from './tar.ts';
 
 interface FakeContainer {
@@ -36,6 +36,7 @@ export interface FakeEngine extends Engine {
   /** Calls by method, in order: what the server asked for. */
   readonly calls: { method: string; args: unknown[] }[];
   readonly containersById: Map<string, FakeContainer>;
+  readonly builds: PlayedBuilds;
   emit(event: Omit<EventMessage, 'scope' | 'timeNano'> & { timeNano?: bigint }): void;
   /** Subscriptions, waiters and other things that must be gone when clients are. */
   readonly open: { events: number; waits: number; logs: number; pulls: number };
@@ -124,8 +125,9 @@ export function createFakeEngine(): FakeEngine {
     return fakeImage();
   };
 
+  const builds = new PlayedBuilds();
   const engine: FakeEngine = {
-    builds: new PlayedBuilds(),
+    builds,
     calls,
     containersById,
     emit,
@@ -502,13 +504,31 @@ export function createFakeEngine(): FakeEngine {
         KernelVersion: '6.18',
         BuildTime: '2026-01-01T00:00:00.000000000+00:00',
       }),
-      info: async () => ({ ID: 'fake', Containers: containersById.size, Name: 'fake', ServerVersion: '28.5.2' }),
+      info: async () => ({
+        ID: 'fake',
+        Containers: containersById.size,
+        Name: 'fake',
+        ServerVersion: '28.5.2',
+        DockerRootDir: '/',
+      }),
       diskUsage: async () => ({
         LayersSize: 0,
         Images: [],
         Containers: [...containersById.values()].map(({ info }) => summary(info)),
         Volumes: [...volumes.values()].map((each): Volume => ({ ...each, UsageData: { Size: 0, RefCount: 0 } })),
-        BuildCache: [],
+        BuildCache: (await builds.cache()).map((record) => ({
+          ID: record.id,
+          Parents: [...record.parents],
+          Type: record.type,
+          Description: record.description,
+          InUse: record.inUse,
+          Shared: record.shared,
+          Size: record.size,
+          CreatedAt: record.createdAt,
+          LastUsedAt: record.lastUsedAt ?? null,
+          UsageCount: record.usageCount,
+        })),
+        BuilderSize: 0,
       }),
       events: async ({ since, until, filters }, signal) =>
         fakeEvents(past, listeners, { since, until, filters }, signal, open),

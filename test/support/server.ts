@@ -1,9 +1,11 @@
 /** A server on a unix socket of its own, with an engine in memory, for the length of a test; leaks fail the test. */
 import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { openBuilding } from '../../src/engine/building.ts';
 import { createServer, type ListenerOptions, type Server } from '../../src/server/index.ts';
 import { silentLogger } from '../../src/std/index.ts';
 import { createFakeEngine, type FakeEngine } from './fake-engine.ts';
@@ -19,7 +21,10 @@ export interface Running {
 export async function withServer(options: ListenerOptions, use: (running: Running) => Promise<void>): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'wherry-server-'));
   const engine = createFakeEngine();
-  const server = createServer({ engine, logger: silentLogger });
+  const { builds } = engine;
+  const roots = { dataRoot: join(folder, 'data'), execRoot: join(folder, 'run') };
+  const building = openBuilding({ builds, ...roots, id: 'fake', hostGateway: '172.17.0.1' });
+  const server = createServer({ engine, building, logger: silentLogger });
   const path = join(folder, 'api.sock');
   try {
     await server.listen({ path, ...options });
@@ -28,8 +33,12 @@ export async function withServer(options: ListenerOptions, use: (running: Runnin
     for (const { process } of engine.containersById.values()) {
       await eventually(() => process.sessions === 0, 'stdio sessions left attached');
     }
+    await eventually(() => builds.running === 0, 'builds left running');
+    const posted = (): string[] => readdirSync(join(roots.dataRoot, 'buildkit/posted'));
+    await eventually(() => posted().length === 0, 'contexts left behind');
   } finally {
     await server.close({ graceMs: 200 });
+    await building[Symbol.asyncDispose]();
     await rm(folder, { recursive: true, force: true });
   }
 }

@@ -1,6 +1,13 @@
 /** One build from its request to its outputs. */
 import type { BuildRequest, BuildResult, FailedBuild, LocalSource } from '../../api/index.ts';
-import { type BuildPlatform, type Dockerfile, DockerfileFault, parse, PatternMatcher } from '../../dockerfile/index.ts';
+import {
+  type BuildPlatform,
+  cleanPath,
+  type Dockerfile,
+  DockerfileFault,
+  parse,
+  PatternMatcher,
+} from '../../dockerfile/index.ts';
 import { hostPlatform, type ImageConfig, parsePlatform } from '../../oci/index.ts';
 import { Fault, formatNanos } from '../../std/index.ts';
 import type { Exported, FinishedBuild } from '../export/door.ts';
@@ -196,9 +203,10 @@ class BuildRunner {
     const images = new Set(steps.flatMap((step) => (step.kind === 'image' ? [step.id] : [])));
     const instructions = stages.flatMap((stage) => [
       { text: stage.text, vertex: images.has(stage.base) ? vertexOf({ id: stage.base }) : undefined },
-      ...stage.instructions.map(({ text, step }) => ({
+      ...stage.instructions.map(({ text, step, isTrigger }) => ({
         text,
         vertex: step === undefined ? undefined : vertexOf({ id: step }),
+        ...(isTrigger ? { isTrigger } : {}),
       })),
     ]);
     this.#progress.emit({ kind: 'instructions', instructions });
@@ -272,16 +280,26 @@ class BuildRunner {
     };
   }
 
+  #applied(rules: readonly string[], { ignores }: LocalSource): readonly string[] {
+    if (ignores === 'none' || rules.length === 0) return [];
+    if (ignores === undefined) return rules;
+    const { dockerfile } = this.#request;
+    const own = ['.dockerignore', ...('text' in dockerfile ? [] : [cleanPath(dockerfile.path)])];
+    const matcher = new PatternMatcher(rules);
+    return own.filter((path) => matcher.matches(path));
+  }
+
   async #local(name: string, plan: Plan, signal: AbortSignal): Promise<LocalFolder> {
     const step = plan.steps.find((one): one is LocalStep => one.kind === 'local' && one.context === name)!;
     const named = this.#request.namedContexts.get(name);
     const source = name === 'context' ? this.#source() : named !== undefined && 'fetch' in named ? named : undefined;
     if (source === undefined)
       throw new Fault('invalid', 'Cannot build: the Dockerfile wants files and there is no context');
-    const excludes =
+    const rules =
       name === 'context'
         ? this.#files!.ignore
         : await contextIgnore(source, this.#progress, signal, `[context ${name}] load .dockerignore`);
+    const excludes = this.#applied(rules, source);
     const tree = this.#loans.use(await source.fetch({ followPaths: step.paths ?? [], excludes }, signal));
     const timestamp = formatNanos(this.#context.now());
     this.#progress.emit({

@@ -1,5 +1,5 @@
 /** A failed build as a gRPC status whose details show the place in the Dockerfile (buildkit, solver/errdefs and util/grpcerrors). */
-import type { BuildFailure } from '../../api/index.ts';
+import { buildFailureOf } from '../../api/index.ts';
 import { asGrpcFault, GrpcFault, grpcCode, type StatusDetail } from '../grpc/status.ts';
 import { rangeOf, sourceInfoOf } from './status.ts';
 
@@ -7,7 +7,7 @@ import { rangeOf, sourceInfoOf } from './status.ts';
 const detailUrl = (name: string): string => `github.com/moby/buildkit/errdefs.${name}+json`;
 
 export function buildFault(error: unknown): GrpcFault {
-  const failure = failureOf(error);
+  const failure = buildFailureOf(error);
   if (failure === undefined) return asGrpcFault(error);
   const details: StatusDetail[] = [];
   if (failure.vertex !== undefined) details.push(detail('Vertex', { digest: failure.vertex }));
@@ -25,11 +25,4 @@ export function buildFault(error: unknown): GrpcFault {
 
 function detail(name: string, value: object): StatusDetail {
   return { typeUrl: detailUrl(name), value: Buffer.from(JSON.stringify(value)) };
-}
-
-function failureOf(error: unknown): BuildFailure | undefined {
-  if (!(error instanceof Error)) return undefined;
-  const cause = error.cause;
-  const isFailure = typeof cause === 'object' && cause !== null && 'message' in cause && 'exitCode' in cause;
-  return isFailure ? (cause as BuildFailure) : undefined;
 }

@@ -1,11 +1,12 @@
-/** A gRPC client on a connection that somebody else accepted: in a build session the daemon calls, whoever connected. */
+/** A gRPC client on a connection that somebody else opened or accepted: in a build session the daemon calls, whoever connected. */
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, type IncomingHttpHeaders } from 'node:http2';
 import type { Duplex } from 'node:stream';
-import { decode, encode } from '../protobuf/codec.ts';
+import { decode } from '../protobuf/codec.ts';
 import type { Message, MessageInit, Table } from '../protobuf/field.ts';
 import { endWhole } from './end-whole.ts';
-import { frame, unframe } from './frame.ts';
+import { frames, unframe } from './frame.ts';
 import { readBytes } from './read.ts';
+import { singly } from './service.ts';
 import { GrpcFault, grpcCode, trailersFault } from './status.ts';
 import { connectionWindowBytes, settings } from './window.ts';
 import { writeBytes } from './write.ts';
@@ -20,11 +21,13 @@ export interface CallOptions {
 /** A call with messages both ways. */
 export interface GrpcCall<Q extends Table, R extends Table> extends Disposable {
   /** Resolves when there is room for more. @throws GrpcFault */
-  send(message: MessageInit<Q>): Promise<void>;
+  send(...messages: readonly MessageInit<Q>[]): Promise<void>;
   /** No more from our side. */
   end(): void;
-  /** The peer's messages, to be iterated once. @throws GrpcFault at the end when the call failed */
+  /** The peer's messages, to be iterated once, here or as `batches`. @throws GrpcFault at the end when the call failed */
   readonly messages: AsyncIterable<Message<R>>;
+  /** As many at a time as have come. */
+  readonly batches: AsyncIterable<readonly Message<R>[]>;
 }
 
 export class GrpcClient implements Disposable {
@@ -66,7 +69,7 @@ export class GrpcClient implements Disposable {
   ): GrpcCall<Q, R> {
     signal?.throwIfAborted();
     if (this.#session.closed || this.#session.destroyed) {
-      throw new GrpcFault(grpcCode.unavailable, 'the build session is closed');
+      throw new GrpcFault(grpcCode.unavailable, 'the connection is closed');
     }
     const stream = this.#session.request({
       ':method': 'POST',
@@ -81,10 +84,12 @@ export class GrpcClient implements Disposable {
     const cancel = (): void => stream.close(0x8);
     signal?.addEventListener('abort', cancel, { once: true });
     stream.once('close', () => signal?.removeEventListener('abort', cancel));
+    const batches = received(stream, tables.response, ended, signal);
     return {
-      send: (message) => writeBytes(stream, frame(encode(tables.request, message))),
+      send: (...messages) => writeBytes(stream, frames(tables.request, messages)),
       end: () => void stream.end(),
-      messages: received(stream, tables.response, ended, signal),
+      batches,
+      messages: singly(batches),
       [Symbol.dispose]: cancel,
     };
   }
@@ -99,9 +104,9 @@ async function* received<R extends Table>(
   table: R,
   ended: Promise<GrpcFault | undefined>,
   signal: AbortSignal | undefined,
-): AsyncGenerator<Message<R>, void, void> {
+): AsyncGenerator<readonly Message<R>[], void, void> {
   try {
-    for await (const message of unframe(readBytes(stream))) yield decode(table, message);
+    for await (const messages of unframe(readBytes(stream))) yield messages.map((each) => decode(table, each));
   } catch (error) {
     signal?.throwIfAborted();
     throw (await ended) ?? error;
@@ -121,7 +126,7 @@ function statusOf(stream: ClientHttp2Stream): Promise<GrpcFault | undefined> {
     stream.on('trailers', settle);
     stream.on('error', () => {});
     stream.once('close', () =>
-      resolve(new GrpcFault(grpcCode.unavailable, 'the client ended the call without a status')),
+      resolve(new GrpcFault(grpcCode.unavailable, 'the other side ended the call without a status')),
     );
   });
 }

@@ -1,26 +1,33 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { frame, maxMessageBytes, unframe } from './frame.ts';
+import { encode } from '../protobuf/codec.ts';
+import { bytes } from '../protobuf/field.ts';
+import { frames, maxMessageBytes, unframe } from './frame.ts';
 
 async function* pieces(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
 }
 
-async function all(source: AsyncIterable<Buffer>): Promise<Buffer[]> {
+async function all(source: AsyncIterable<readonly Buffer[]>): Promise<Buffer[]> {
   const found: Buffer[] = [];
-  for await (const message of source) found.push(message);
+  for await (const messages of source) found.push(...messages);
   return found;
 }
+
+const table = { data: bytes(1) };
 
 test('messages come out as they went in, however they are cut', async () => {
   const messages = fc.array(fc.uint8Array({ maxLength: 300 }), { maxLength: 10 });
   await fc.assert(
     fc.asyncProperty(messages, fc.integer({ min: 1, max: 700 }), async (sent, size) => {
-      const bytes = Buffer.concat(sent.map((message) => frame(message)));
+      const stream = frames(
+        table,
+        sent.map((data) => ({ data })),
+      );
       assert.deepEqual(
-        await all(unframe(pieces(bytes, size))),
-        sent.map((message) => Buffer.from(message)),
+        await all(unframe(pieces(stream, size))),
+        sent.map((data) => encode(table, { data })),
       );
     }),
   );

@@ -1,35 +1,46 @@
 /** gRPC's length-prefixed messages (grpc/doc/PROTOCOL-HTTP2.md): one byte of flags, four of length, the message. No compression. */
-import { Fault } from '../../std/index.ts';
+import { asBuffer, Fault } from '../../std/index.ts';
+import { encodeInto } from '../protobuf/codec.ts';
+import type { MessageInit, Table } from '../protobuf/field.ts';
+import { WireWriter } from '../protobuf/wire.ts';
 
 /** As grpc-go's servers with BuildKit: a longer message is refused before a byte of it is kept. */
 export const maxMessageBytes = 16 << 20;
 
-export function frame(message: Uint8Array): Buffer {
-  const out = Buffer.allocUnsafe(5 + message.length);
-  out.writeUInt8(0, 0);
-  out.writeUInt32BE(message.length, 1);
-  out.set(message, 5);
-  return out;
+const headBytes = 5;
+
+/** Messages one after another, to be written at once. */
+export function frames<T extends Table>(table: T, messages: readonly MessageInit<T>[]): Buffer {
+  const writer = new WireWriter(messages.length * 96);
+  for (const message of messages) {
+    const head = writer.leave(headBytes);
+    encodeInto(writer, table, message);
+    writer.setByte(head, 0);
+    writer.setUint32(head + 1, writer.length - head - headBytes);
+  }
+  return writer.finish();
 }
 
-/** The messages in a stream of bytes. Holds at most one unfinished message. @throws Fault invalid */
-export async function* unframe(source: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer, void, void> {
+/** The messages in a stream of bytes, as many at a time as have come. Holds at most one unfinished message. @throws Fault invalid */
+export async function* unframe(source: AsyncIterable<Uint8Array>): AsyncGenerator<readonly Buffer[], void, void> {
   let pieces: Uint8Array[] = [];
   let held = 0;
   for await (const chunk of source) {
     pieces.push(chunk);
     held += chunk.length;
-    if (held < 5 || held < wanted(pieces)) continue;
-    const all = pieces.length === 1 ? Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length) : Buffer.concat(pieces);
+    if (held < headBytes || held < wanted(pieces)) continue;
+    const all = pieces.length === 1 ? asBuffer(chunk) : Buffer.concat(pieces);
+    const messages: Buffer[] = [];
     let at = 0;
-    while (all.length - at >= 5) {
+    while (all.length - at >= headBytes) {
       const length = lengthAt(all, at);
-      if (all.length - at - 5 < length) break;
-      yield all.subarray(at + 5, at + 5 + length);
-      at += 5 + length;
+      if (all.length - at - headBytes < length) break;
+      messages.push(all.subarray(at + headBytes, at + headBytes + length));
+      at += headBytes + length;
     }
     held = all.length - at;
     pieces = held === 0 ? [] : [all.subarray(at)];
+    if (messages.length > 0) yield messages;
   }
   if (held > 0) throw new Fault('invalid', 'Cannot read gRPC message: the stream ends within it');
 }
@@ -37,7 +48,7 @@ export async function* unframe(source: AsyncIterable<Uint8Array>): AsyncGenerato
 /** Bytes that the first message takes, its head included; 5 while the head is spread over pieces. */
 function wanted(pieces: readonly Uint8Array[]): number {
   const first = pieces[0]!;
-  return first.length < 5 ? 5 : 5 + lengthAt(Buffer.from(first.buffer, first.byteOffset, first.length), 0);
+  return first.length < headBytes ? headBytes : headBytes + lengthAt(asBuffer(first), 0);
 }
 
 function lengthAt(bytes: Buffer, at: number): number {

@@ -6,10 +6,9 @@ import { Duplex, duplexPair } from 'node:stream';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Fault } from '../../std/index.ts';
-import { encode } from '../protobuf/codec.ts';
 import { bytes, int, text } from '../protobuf/field.ts';
 import { GrpcClient } from './client.ts';
-import { frame, maxMessageBytes } from './frame.ts';
+import { frames, maxMessageBytes } from './frame.ts';
 import { serveGrpc } from './server.ts';
 import { bidirectional, type CallContext, type Method, streaming, unary } from './service.ts';
 import { GrpcFault, grpcCode } from './status.ts';
@@ -181,7 +180,12 @@ test('a reset without an error, behind the trailers, takes nothing away', async 
       stream.sendTrailers({ 'grpc-status': '0' });
       setTimeout(() => stream.close(0), 1);
     });
-    stream.end(Buffer.concat([1, 2, 3].map((count) => frame(encode(ask, { count })))));
+    stream.end(
+      frames(
+        ask,
+        [1, 2, 3].map((count) => ({ count })),
+      ),
+    );
   });
   const [near, middle] = duplexPair();
   server.emit('connection', lumped(middle));

@@ -1,12 +1,12 @@
 /** A gRPC server on connections that somebody else accepted (grpc/doc/PROTOCOL-HTTP2.md). */
-import { createServer, type Http2Server, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+import { createServer, type Http2Server, type ServerHttp2Stream } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import { messageOf } from '../../std/index.ts';
-import { decode, encode } from '../protobuf/codec.ts';
+import { decode } from '../protobuf/codec.ts';
 import type { Message, Table } from '../protobuf/field.ts';
-import { frame, unframe } from './frame.ts';
+import { frames, unframe } from './frame.ts';
 import { readBytes } from './read.ts';
-import { type CallContext, metadataOf, type Method, type Methods } from './service.ts';
+import { type CallContext, callContext, type Method, type Methods } from './service.ts';
 import { asGrpcFault, faultTrailers, GrpcFault, grpcCode, okTrailers } from './status.ts';
 import { endWhole } from './end-whole.ts';
 import { connectionWindowBytes, settings } from './window.ts';
@@ -24,27 +24,32 @@ export async function serveGrpc(connection: Duplex, methods: Methods): Promise<v
     session.setLocalWindowSize(connectionWindowBytes);
   });
   server.on('sessionError', () => connection.destroy());
-  server.on('stream', (stream, headers) => {
+  server.on('stream', (stream, headers, _, raw) => {
     stream.on('error', () => {});
-    void serveCall(stream, headers, methods);
+    void serveCall(stream, headers[':path'] ?? '', raw, methods);
   });
   server.emit('connection', connection);
   await closed;
 }
 
 /** Never rejects: what fails ends the stream. */
-async function serveCall(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, methods: Methods): Promise<void> {
+async function serveCall(
+  stream: ServerHttp2Stream,
+  path: string,
+  headers: readonly string[],
+  methods: Methods,
+): Promise<void> {
   const cancel = new AbortController();
   const gone = new GrpcFault(grpcCode.canceled, 'the client cancelled the call');
   stream.once('close', () => cancel.abort(gone));
   let trailers: Record<string, string> = okTrailers();
   try {
-    const path = headers[':path'] ?? '';
-    const method = methods.get(path);
     stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
     stream.once('wantTrailers', () => stream.sendTrailers(trailers));
+    const call = callContext(headers, cancel.signal);
+    const method = methods.get(path, call);
     if (method === undefined) throw new GrpcFault(grpcCode.unimplemented, `unknown method ${path}`);
-    await answer(stream, method, { signal: cancel.signal, metadata: (name) => metadataOf(headers, name) });
+    await answer(stream, method, call);
   } catch (error) {
     trailers = faultTrailers(asGrpcFault(error));
   }
@@ -56,16 +61,19 @@ async function serveCall(stream: ServerHttp2Stream, headers: IncomingHttpHeaders
 }
 
 async function answer(stream: ServerHttp2Stream, method: Method, call: CallContext): Promise<void> {
-  for await (const message of method.handle(requestsOf(stream, method), call)) {
+  for await (const messages of method.handle(requestsOf(stream, method), call)) {
     call.signal.throwIfAborted();
-    await writeBytes(stream, frame(encode(method.response, message)));
+    await writeBytes(stream, frames(method.response, messages));
   }
 }
 
 /** The client's messages. Who takes only the first still hears of the stream's end: the rest is let go by. */
-async function* requestsOf(stream: ServerHttp2Stream, method: Method): AsyncGenerator<Message<Table>, void, void> {
+async function* requestsOf(
+  stream: ServerHttp2Stream,
+  method: Method,
+): AsyncGenerator<readonly Message<Table>[], void, void> {
   try {
-    for await (const message of unframe(readBytes(stream))) yield decode(method.request, message);
+    for await (const messages of unframe(readBytes(stream))) yield messages.map((each) => decode(method.request, each));
   } finally {
     if (!stream.destroyed) stream.resume();
   }

@@ -1,5 +1,4 @@
 /** What a server's methods look like to it: a table by path, each with its messages and a function. */
-import type { IncomingHttpHeaders } from 'node:http2';
 import type { Message, MessageInit, Table } from '../protobuf/field.ts';
 import { GrpcFault, grpcCode } from './status.ts';
 
@@ -8,16 +7,21 @@ export interface CallContext {
   readonly signal: AbortSignal;
   /** A metadata value; undefined when it is not there. */
   metadata(name: string): string | undefined;
+  /** All values of one name. */
+  metadataValues(name: string): readonly string[];
 }
 
 export interface Method {
   readonly request: Table;
   readonly response: Table;
-  handle(requests: AsyncIterable<Message<Table>>, call: CallContext): AsyncIterable<MessageInit<Table>>;
+  /** Messages come and go as many at a time as there are: a context is hundreds of thousands. */
+  handle(requests: AsyncIterable<readonly Message<Table>[]>, call: CallContext): AsyncIterable<readonly MessageInit<Table>[]>;
 }
 
-/** By path, "/package.Service/Method". */
-export type Methods = ReadonlyMap<string, Method>;
+/** By path, "/package.Service/Method". A map, or where a method's messages depend on the call, what chooses. */
+export interface Methods {
+  get(path: string, call: CallContext): Method | undefined;
+}
 
 export function unary<Q extends Table, R extends Table>(
   request: Q,
@@ -46,12 +50,31 @@ export function bidirectional<Q extends Table, R extends Table>(
   response: R,
   answer: (requests: AsyncIterable<Message<Q>>, call: CallContext) => AsyncIterable<MessageInit<R>>,
 ): Method {
+  return batched(request, response, async function* (batches, call) {
+    for await (const message of answer(singly(batches), call)) yield [message];
+  });
+}
+
+/** The same for many small messages. */
+export function batched<Q extends Table, R extends Table>(
+  request: Q,
+  response: R,
+  answer: (
+    requests: AsyncIterable<readonly Message<Q>[]>,
+    call: CallContext,
+  ) => AsyncIterable<readonly MessageInit<R>[]>,
+): Method {
   return {
     request,
     response,
     handle: (requests, call) =>
-      answer(requests as AsyncIterable<Message<Q>>, call) as AsyncIterable<MessageInit<Table>>,
+      answer(requests as AsyncIterable<readonly Message<Q>[]>, call) as AsyncIterable<readonly MessageInit<Table>[]>,
   };
+}
+
+/** Messages one at a time. */
+export async function* singly<T>(batches: AsyncIterable<readonly T[]>): AsyncGenerator<T, void, void> {
+  for await (const batch of batches) yield* batch;
 }
 
 async function only<Q extends Table>(requests: AsyncIterable<Message<Q>>): Promise<Message<Q>> {
@@ -59,7 +82,8 @@ async function only<Q extends Table>(requests: AsyncIterable<Message<Q>>): Promi
   throw new GrpcFault(grpcCode.invalidArgument, 'the call has no request');
 }
 
-export function metadataOf(headers: IncomingHttpHeaders, name: string): string | undefined {
-  const value = headers[name];
-  return Array.isArray(value) ? value[0] : value;
+/** `raw`: names and values in turn. A value may hold what Node joins values with. */
+export function callContext(raw: readonly string[], signal: AbortSignal): CallContext {
+  const values = (name: string): string[] => raw.filter((_, index) => index % 2 === 1 && raw[index - 1] === name);
+  return { signal, metadata: (name) => values(name)[0], metadataValues: values };
 }

@@ -29,3 +29,7 @@ export const sourceInfo = { filename: text(1), data: bytes(2), language: text(4)
 
 /** api/types/worker.proto */
 export const buildkitVersion = { package: text(1), version: text(2), revision: text(3) };
+
+/** grpc/health/v1/health.proto */
+export const healthRequest = { service: text(1) };
+export const healthResponse = { status: int(1) };

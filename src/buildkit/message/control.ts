@@ -80,5 +80,13 @@ export const usageRecord = {
   shared: flag(11),
   parents: texts(12),
 };
+export const diskUsageRequest = { filter: texts(1) };
 export const diskUsageResponse = { record: messages(1, usageRecord) };
-export const pruneRequest = { filter: texts(1), all: flag(2), keepDuration: int(3), reservedSpace: int(4) };
+export const pruneRequest = {
+  filter: texts(1),
+  all: flag(2),
+  keepDuration: int(3),
+  reservedSpace: int(4),
+  maxUsedSpace: int(5),
+  minFreeSpace: int(6),
+};

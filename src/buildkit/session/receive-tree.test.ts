@@ -16,6 +16,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { Fault } from '../../std/index.ts';
 import { verbs } from '../fixture.ts';
+import { singly } from '../grpc/service.ts';
 import { type packet, packetType, stat as statTable } from '../message/session.ts';
 import { decode, encode } from '../protobuf/codec.ts';
 import type { Message, MessageInit } from '../protobuf/field.ts';
@@ -46,14 +47,16 @@ class Place implements Disposable {
 
   receive(...packets: readonly Packet[]): Promise<number> {
     this.requests = [];
+    const batches = (async function* () {
+      for (const each of packets) yield [each];
+    })();
     const call = {
-      send: async ({ type, id }: MessageInit<typeof packet>) => {
-        if (type === packetType.request) this.requests.push(id ?? 0);
+      send: async (...sent: readonly MessageInit<typeof packet>[]) => {
+        for (const { type, id } of sent) if (type === packetType.request) this.requests.push(id ?? 0);
       },
       end: () => {},
-      messages: (async function* () {
-        yield* packets;
-      })(),
+      batches,
+      messages: singly(batches),
       [Symbol.dispose]: () => {},
     };
     return receiveTree(call, { folder: this.folder, index: this.index, verbs });

@@ -1,6 +1,6 @@
 /**
- * The receiving side of fsutil's DiffCopy (tonistiigi/fsutil, receive.go): the client tells what it has, we ask for what differs from our last
- * copy. The folder is ours alone and every entry's parent is a folder of this very transfer, so no link of the client's is ever walked through.
+ * The receiving side of fsutil's DiffCopy (tonistiigi/fsutil, receive.go): the other side tells what it has, we ask for what differs from our last
+ * copy. The folder is ours alone and every entry's parent is a folder of this very transfer, so no link of theirs is ever walked through.
  * File calls are synchronous: a context is many small files, and a turn of the thread pool costs more than they do.
  */
 import { chmodSync, closeSync, linkSync, mkdirSync, openSync, rmSync, symlinkSync, writeSync } from 'node:fs';
@@ -30,7 +30,9 @@ export type TreeIndex = Map<string, string>;
 const maxEntries = 2_000_000;
 /** Names, link targets and xattrs of all entries: what is held in memory for them. */
 const maxDescriptionBytes = 512 << 20;
-/** Files asked for and not yet complete: each holds a descriptor. */
+/** Files asked for and not yet complete. */
+const maxAsked = 4096;
+/** Of those, files whose content has begun to come: each holds a descriptor. fsutil sends four at a time. */
 const maxOpenFiles = 64;
 
 /** Brings `folder`, which holds what `index` says, to what the client has. @returns bytes of content received @throws Fault */
@@ -39,8 +41,11 @@ export async function receiveTree(
   { folder, index, verbs }: { folder: string; index: TreeIndex; verbs: TreeVerbs },
 ): Promise<number> {
   using receiver = new Receiver(call, folder, index, verbs);
-  for await (const each of call.messages) await receiver.take(each);
-  if (!receiver.finished) throw new Fault('unavailable', 'Cannot receive build context: the client stopped early');
+  for await (const packets of call.batches) {
+    for (const each of packets) receiver.take(each);
+    await receiver.ask();
+  }
+  if (!receiver.finished) throw new Fault('unavailable', 'Cannot receive files: the other side stopped early');
   return receiver.transferred;
 }
 
@@ -56,12 +61,14 @@ class Receiver implements Disposable {
   readonly #folders: TreeStat[] = [];
   /** Hard links, made when what they lead to is whole. */
   readonly #links: TreeStat[] = [];
-  readonly #waiting: { id: number; stat: TreeStat }[] = [];
-  readonly #open = new Map<number, { descriptor: number; stat: TreeStat }>();
+  readonly #wanted: { id: number; stat: TreeStat }[] = [];
+  readonly #asked = new Map<number, TreeStat>();
+  readonly #open = new Map<number, number>();
   #entries = 0;
   #described = 0;
   #walked = false;
-  #asked = 0;
+  /** Of `#wanted`, how many were asked for. */
+  #askedFor = 0;
   /** All is here and the client was told so. */
   #complete = false;
 
@@ -74,30 +81,49 @@ class Receiver implements Disposable {
     this.#seen.set('.', 'folder');
   }
 
-  async take({ type, stat, id, data }: Message<typeof packet>): Promise<void> {
+  take({ type, stat, id, data }: Message<typeof packet>): void {
     if (type === packetType.stat) {
       if (stat === undefined || stat.path === '') this.#walked = true;
       else this.#entry(stat);
     } else if (type === packetType.data) this.#data(id, data);
-    else if (type === packetType.error) throw new Fault('invalid', `Cannot receive build context: ${data.toString()}`);
+    else if (type === packetType.error) throw new Fault('invalid', `Cannot receive files: ${data.toString()}`);
     else if (type === packetType.finish) {
       if (!this.#complete) throw protocol('its end before all content');
       this.finished = true;
       this.#call.end();
     } else throw protocol(`packet type ${type}`);
-    await this.#ask();
+  }
+
+  /** Asks for what is wanted next; when all is here, tells so. */
+  async ask(): Promise<void> {
+    const until = Math.min(this.#wanted.length, this.#askedFor + maxAsked - this.#asked.size);
+    if (until > this.#askedFor) {
+      const next = this.#wanted.slice(this.#askedFor, until);
+      this.#askedFor = until;
+      for (const { id, stat } of next) this.#asked.set(id, stat);
+      await this.#call.send(...next.map(({ id }) => ({ type: packetType.request, id })));
+    }
+    if (!this.#walked || this.#asked.size > 0 || this.#complete) return;
+    this.#complete = true;
+    for (const path of this.#before.keys()) this.#remove(path);
+    for (const stat of this.#links) {
+      linkSync(join(this.#folder, stat.linkName), join(this.#folder, stat.path));
+      this.#index.set(stat.path, signatureOf(stat));
+    }
+    for (const stat of this.#folders.reverse()) this.#settle(stat);
+    await this.#call.send({ type: packetType.finish });
   }
 
   #entry(stat: TreeStat): void {
     const id = this.#entries++;
     if (this.#walked) throw protocol('an entry after the last');
     if (this.#entries > maxEntries)
-      throw new Fault('invalid', `Cannot receive build context: over ${maxEntries} files`);
+      throw new Fault('invalid', `Cannot receive files: over ${maxEntries} files`);
     this.#described += descriptionBytes(stat);
     if (this.#described > maxDescriptionBytes) {
       throw new Fault(
         'invalid',
-        `Cannot receive build context: over ${maxDescriptionBytes} bytes of names and attributes`,
+        `Cannot receive files: over ${maxDescriptionBytes} bytes of names and attributes`,
       );
     }
     const path = checkPath(stat.path);
@@ -125,7 +151,7 @@ class Receiver implements Disposable {
       if (!isFile) throw protocol(`a hard link to ${JSON.stringify(stat.linkName)}`);
       this.#links.push(stat);
     } else {
-      this.#waiting.push({ id, stat });
+      this.#wanted.push({ id, stat });
     }
   }
 
@@ -148,35 +174,24 @@ class Receiver implements Disposable {
     }
   }
 
-  async #ask(): Promise<void> {
-    while (this.#open.size < maxOpenFiles && this.#asked < this.#waiting.length) {
-      const { id, stat } = this.#waiting[this.#asked++]!;
-      const descriptor = openSync(join(this.#folder, stat.path), 'wx', 0o600);
-      this.#open.set(id, { descriptor, stat });
-      await this.#call.send({ type: packetType.request, id });
-    }
-    if (!this.#walked || this.#open.size > 0 || this.#complete) return;
-    this.#complete = true;
-    for (const path of this.#before.keys()) this.#remove(path);
-    for (const stat of this.#links) {
-      linkSync(join(this.#folder, stat.linkName), join(this.#folder, stat.path));
-      this.#index.set(stat.path, signatureOf(stat));
-    }
-    for (const stat of this.#folders.reverse()) this.#settle(stat);
-    await this.#call.send({ type: packetType.finish });
-  }
-
   #data(id: number, data: Uint8Array): void {
-    const file = this.#open.get(id);
-    if (file === undefined) throw protocol(`content of entry ${id}, which nobody asked for`);
+    const stat = this.#asked.get(id);
+    if (stat === undefined) throw protocol(`content of entry ${id}, which nobody asked for`);
+    let descriptor = this.#open.get(id);
+    if (descriptor === undefined) {
+      if (this.#open.size >= maxOpenFiles) throw protocol(`more than ${maxOpenFiles} files at once`);
+      descriptor = openSync(join(this.#folder, stat.path), 'wx', 0o600);
+      this.#open.set(id, descriptor);
+    }
     this.transferred += data.length;
     if (data.length > 0) {
-      for (let at = 0; at < data.length; ) at += writeSync(file.descriptor, data, at);
+      for (let at = 0; at < data.length; ) at += writeSync(descriptor, data, at);
       return;
     }
-    closeSync(file.descriptor);
+    closeSync(descriptor);
     this.#open.delete(id);
-    this.#settle(file.stat);
+    this.#asked.delete(id);
+    this.#settle(stat);
   }
 
   /** The entry's attributes, once nothing changes it any more; only then is it what the client described. */
@@ -191,15 +206,17 @@ class Receiver implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const { descriptor } of this.#open.values()) closeSync(descriptor);
+    for (const descriptor of this.#open.values()) closeSync(descriptor);
   }
 }
 
 const folderMark = 'folder';
 
 function signatureOf({ mode, size, modified, linkName, deviceMajor, deviceMinor, xattrs }: TreeStat): string {
+  const numbers = `${mode} ${size} ${modified} ${deviceMajor} ${deviceMinor}`;
+  if (xattrs.size === 0 && linkName === '') return numbers;
   const attributes = [...xattrs].map(([name, value]) => `${name}=${Buffer.from(value).toString('base64')}`).toSorted();
-  return JSON.stringify([mode, size, String(modified), linkName, deviceMajor, deviceMinor, ...attributes]);
+  return `${numbers} ${JSON.stringify([linkName, ...attributes])}`;
 }
 
 function descriptionBytes({ path, linkName, xattrs }: TreeStat): number {
@@ -209,5 +226,5 @@ function descriptionBytes({ path, linkName, xattrs }: TreeStat): number {
 }
 
 function protocol(why: string): Fault {
-  return new Fault('invalid', `Cannot receive build context: the client sent ${why}`);
+  return new Fault('invalid', `Cannot receive files: the other side sent ${why}`);
 }

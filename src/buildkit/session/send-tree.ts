@@ -1,93 +1,179 @@
 /**
- * The sending side of fsutil's DiffCopy (tonistiigi/fsutil, send.go), for `--output type=local`: every entry is told, in order of names; the
- * client asks for the content that it wants. The folder is the builder's and nobody writes to it meanwhile; its links are told, never followed.
+ * The sending side of fsutil's DiffCopy (tonistiigi/fsutil, send.go): every entry is told, then an empty one; meanwhile the other side asks for the
+ * content that it wants, by the numbers of entries. A client lends its folders so, and a builder gives its trees (`--output type=local`).
  */
-import { type BigIntStats, constants } from 'node:fs';
-import { lstat, open, readdir, readlink } from 'node:fs/promises';
+import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { Fault } from '../../std/index.ts';
-import { type packet, packetType, type stat as statTable } from '../message/session.ts';
-import type { Message, MessageInit } from '../protobuf/field.ts';
+import { type packet, packetType } from '../message/session.ts';
+import type { Message } from '../protobuf/field.ts';
 import type { PacketCall } from './receive-tree.ts';
-import { checkPath, goModeOf } from './tree-stat.ts';
+import { type PacketInit, type TreeOptions, TreeWalk, unreadable } from './walk-tree.ts';
 
-/** As fsutil's own sender. */
-const chunkBytes = 32 << 10;
+type Packets = AsyncIterable<readonly Message<typeof packet>[]>;
 
-/** @throws Fault */
+/** What is read before it is sent, of one file or of many; longer files take several. */
+const batchBytes = 512 << 10;
+
+/** The folder is the builder's and nobody writes to it meanwhile. @throws Fault */
 export async function sendTree(call: PacketCall, folder: string): Promise<void> {
-  const files = new Map<number, string>();
-  const told = tell(call, folder, files);
-  // Awaited below; a client that fails first is heard first.
-  told.catch(() => {});
-  for await (const asked of call.messages) {
-    if (asked.type === packetType.request) await sendContent(call, folder, asked.id, files);
-    else if (asked.type === packetType.error) throw refused(asked);
-    else if (asked.type === packetType.finish) {
-      await told;
-      await call.send({ type: packetType.finish });
-      call.end();
+  using sender = new TreeSender(call.batches, folder);
+  for await (const packets of sender.packets()) await call.send(...packets);
+  call.end();
+  // A client that could not keep it says so at the end.
+  await sender.ended;
+}
+
+export class TreeSender implements Disposable {
+  readonly #walk: TreeWalk;
+  readonly #contents: Contents;
+  #asked: number[] = [];
+  /** Of `#asked`, how many are answered. */
+  #answered = 0;
+  #isFinished = false;
+  #failure: unknown;
+  #wake: (() => void) | undefined;
+  /** Resolves when the other side has said its last. @throws Fault */
+  readonly ended: Promise<void>;
+
+  constructor(incoming: Packets, folder: string, options: TreeOptions = {}) {
+    this.#walk = new TreeWalk(folder, options);
+    this.#contents = new Contents(folder, this.#walk);
+    this.ended = this.#listen(incoming);
+    this.ended.catch((error: unknown) => {
+      this.#failure = error;
+      this.#wake?.();
+    });
+  }
+
+  /** What to send, in batches; the data of one is valid until the next is asked for. @throws Fault invalid, forbidden, unavailable */
+  async *packets(): AsyncGenerator<readonly PacketInit[], void, void> {
+    let isTold = false;
+    for (;;) {
+      if (!isTold) {
+        const entries = this.#walk.next();
+        isTold = entries === undefined;
+        yield entries ?? [{ type: packetType.stat }];
+      }
+      // Between entries, so that neither side waits for the other.
+      do {
+        if (this.#failure !== undefined) throw this.#failure;
+        if (this.#contents.isIdle && this.#answered === this.#asked.length) break;
+        yield this.#contents.next(() => this.#nextAsked());
+      } while (isTold);
+      if (!isTold) continue;
+      if (this.#isFinished) break;
+      await this.#more();
+    }
+    yield [{ type: packetType.finish }];
+  }
+
+  #nextAsked(): number | undefined {
+    return this.#answered < this.#asked.length ? this.#asked[this.#answered++] : undefined;
+  }
+
+  /** Resolves when something was said. */
+  async #more(): Promise<void> {
+    this.#asked = this.#asked.slice(this.#answered);
+    this.#answered = 0;
+    if (this.#asked.length > 0 || this.#isFinished || this.#failure !== undefined) return;
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+
+  async #listen(incoming: Packets): Promise<void> {
+    for await (const packets of incoming) {
+      for (const { type, id, data } of packets) {
+        if (type === packetType.request) this.#asked.push(id);
+        else if (type === packetType.error) throw new Fault('invalid', `Cannot send files: ${data.toString()}`);
+        else if (type === packetType.finish) this.#isFinished = true;
+      }
+      this.#wake?.();
+    }
+    if (!this.#isFinished) throw new Fault('unavailable', 'Cannot send files: the other side stopped early');
+  }
+
+  [Symbol.dispose](): void {
+    this.#contents[Symbol.dispose]();
+  }
+}
+
+/** The content of the files asked for, one after the other, through one buffer. */
+class Contents implements Disposable {
+  readonly #folder: string;
+  readonly #walk: TreeWalk;
+  readonly #buffer = Buffer.allocUnsafeSlow(batchBytes);
+  /** The file that did not fit the last batch. */
+  #open: OpenFile | undefined;
+
+  constructor(folder: string, walk: TreeWalk) {
+    this.#folder = folder;
+    this.#walk = walk;
+  }
+
+  get isIdle(): boolean {
+    return this.#open === undefined;
+  }
+
+  /** @param ask gives the next entry that is asked for. @throws Fault */
+  next(ask: () => number | undefined): readonly PacketInit[] {
+    const packets: PacketInit[] = [];
+    let filled = 0;
+    while (filled < batchBytes) {
+      if (this.#open === undefined) {
+        const id = ask();
+        if (id === undefined) break;
+        this.#open = this.#openFile(id);
+      }
+      const file = this.#open;
+      const into = this.#buffer.subarray(filled);
+      const length = read(file.descriptor, into, file.path);
+      if (length > 0) packets.push({ type: packetType.data, id: file.id, data: into.subarray(0, length) });
+      filled += length;
+      file.left -= length;
+      // Its end is a read of nothing, or a short one where it was to be.
+      if (length > 0 && (length === into.length || file.left > 0)) continue;
+      packets.push({ type: packetType.data, id: file.id });
+      this[Symbol.dispose]();
+    }
+    return packets;
+  }
+
+  #openFile(id: number): OpenFile {
+    const file = this.#walk.file(id);
+    if (file === undefined) {
+      throw new Fault('invalid', `Cannot send files: the other side asked for entry ${id}, which is no file`);
+    }
+    const { path, size } = file;
+    try {
+      // It was a file when it was told; what took its place must not lead elsewhere or make us wait.
+      const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+      return { id, path, left: size, descriptor: openSync(join(this.#folder, path), flags) };
+    } catch (error) {
+      throw unreadable(path, error);
     }
   }
-  await told;
-}
 
-/** Each entry before what is below it, siblings by the bytes of their names; then an empty one. `files` are those with content. */
-async function tell(call: PacketCall, folder: string, files: Map<number, string>): Promise<void> {
-  let id = 0;
-  for await (const { path, stats } of walk(folder, '')) {
-    const stat = await describe(join(folder, path), path, stats);
-    if (stat === undefined) continue;
-    if (stats.isFile()) files.set(id, path);
-    id++;
-    await call.send({ type: packetType.stat, stat });
-  }
-  await call.send({ type: packetType.stat });
-}
-
-async function* walk(folder: string, below: string): AsyncGenerator<{ path: string; stats: BigIntStats }, void, void> {
-  const names = await readdir(join(folder, below));
-  for (const name of names.toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))) {
-    const path = below === '' ? name : `${below}/${name}`;
-    const stats = await lstat(join(folder, path), { bigint: true });
-    yield { path, stats };
-    if (stats.isDirectory()) yield* walk(folder, path);
+  [Symbol.dispose](): void {
+    if (this.#open !== undefined) closeSync(this.#open.descriptor);
+    this.#open = undefined;
   }
 }
 
-/** undefined: nothing that a client could keep (devices, pipes, sockets). */
-async function describe(
-  at: string,
-  path: string,
-  stats: BigIntStats,
-): Promise<MessageInit<typeof statTable> | undefined> {
-  const mode = goModeOf(stats);
-  if (mode === undefined) return undefined;
-  return {
-    path: checkPath(path),
-    mode,
-    uid: Number(stats.uid),
-    gid: Number(stats.gid),
-    size: stats.isFile() ? Number(stats.size) : 0,
-    modified: stats.mtimeNs,
-    linkName: stats.isSymbolicLink() ? await readlink(at) : '',
-  };
+interface OpenFile {
+  readonly id: number;
+  readonly path: string;
+  readonly descriptor: number;
+  /** Of what it was said to be. */
+  left: number;
 }
 
-async function sendContent(call: PacketCall, folder: string, id: number, files: Map<number, string>): Promise<void> {
-  const path = files.get(id);
-  if (path === undefined)
-    throw new Fault('invalid', `Cannot send output: the client asked for entry ${id}, which is no file`);
-  await using file = await open(join(folder, path), constants.O_RDONLY | constants.O_NOFOLLOW);
-  const buffer = Buffer.alloc(chunkBytes);
-  for (;;) {
-    const { bytesRead } = await file.read(buffer, 0, chunkBytes);
-    // An empty chunk is the end of the file, so the last send is the one of nothing.
-    await call.send({ type: packetType.data, id, data: buffer.subarray(0, bytesRead) });
-    if (bytesRead === 0) return;
+/** Fills the buffer as far as the file goes. */
+function read(descriptor: number, into: Buffer, path: string): number {
+  try {
+    return readSync(descriptor, into, 0, into.length, null);
+  } catch (error) {
+    throw unreadable(path, error);
   }
-}
-
-function refused({ data }: Message<typeof packet>): Fault {
-  return new Fault('invalid', `Cannot send output: ${Buffer.from(data).toString()}`);
 }

@@ -104,6 +104,7 @@ export class Session {
   uploaded(url: URL): LocalSource {
     let unpacked: Promise<{ path: string; transferred: number }> | undefined;
     return {
+      ignores: 'none',
       fetch: async (_, signal) => {
         const first = unpacked === undefined;
         unpacked ??= this.#unpack(url, signal);

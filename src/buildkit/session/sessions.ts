@@ -4,7 +4,7 @@ import { Fault } from '../../std/index.ts';
 import { Arrivals } from '../arrivals.ts';
 import { GrpcClient } from '../grpc/client.ts';
 import { GrpcFault, grpcCode } from '../grpc/status.ts';
-import { int, text } from '../protobuf/field.ts';
+import { healthRequest, healthResponse } from '../message/common.ts';
 import type { LocalTrees } from './local-trees.ts';
 import { Session } from './session.ts';
 
@@ -12,8 +12,7 @@ import { Session } from './session.ts';
 const patienceMs = 5_000;
 const healthMs = 5_000;
 
-/** grpc/health/v1/health.proto */
-const healthTables = { request: { service: text(1) }, response: { status: int(1) } };
+const healthTables = { request: healthRequest, response: healthResponse };
 
 export class Sessions {
   readonly #trees: LocalTrees;

@@ -1,4 +1,4 @@
-/** What a client says about a file (fsutil.types.Stat): Go's os.FileMode read, and paths that stay inside. */
+/** What the other side says about a file (fsutil.types.Stat): Go's os.FileMode read, and paths that stay inside. */
 import type { BigIntStats } from 'node:fs';
 import { Fault } from '../../std/index.ts';
 import type { stat } from '../message/session.ts';
@@ -18,6 +18,7 @@ const goMode = {
   link: 1 << 27,
   device: 1 << 26,
   pipe: 1 << 25,
+  characters: 1 << 21,
   socket: 1 << 24,
   setuid: 1 << 23,
   setgid: 1 << 22,
@@ -31,7 +32,15 @@ export function entryKind({ mode }: TreeStat): EntryKind {
   return (mode & (goMode.device | goMode.pipe)) !== 0 ? 'node' : 'file';
 }
 
-/** What Go would say of a file, folder or link; undefined for the rest. */
+export function isNamedPipe({ mode }: TreeStat): boolean {
+  return (mode & goMode.pipe) !== 0;
+}
+
+export function isCharacterDevice({ mode }: TreeStat): boolean {
+  return (mode & goMode.characters) !== 0;
+}
+
+/** What Go would say of it; undefined for a socket, which is nothing without who listens. */
 export function goModeOf(stats: BigIntStats): number | undefined {
   const unix = Number(stats.mode);
   const bit = (mask: number, go: number): number => ((unix & mask) === 0 ? 0 : go);
@@ -40,6 +49,9 @@ export function goModeOf(stats: BigIntStats): number | undefined {
     (unix & 0o777) + bit(0o4000, goMode.setuid) + bit(0o2000, goMode.setgid) + bit(0o1000, goMode.sticky);
   if (stats.isDirectory()) return permissions + 2 ** 31;
   if (stats.isSymbolicLink()) return permissions + goMode.link;
+  if (stats.isFIFO()) return permissions + goMode.pipe;
+  if (stats.isCharacterDevice()) return permissions + goMode.device + goMode.characters;
+  if (stats.isBlockDevice()) return permissions + goMode.device;
   return stats.isFile() ? permissions : undefined;
 }
 
@@ -52,17 +64,20 @@ export function unixMode({ mode }: TreeStat): number {
 /** A relative path without "." and ".."; so that `join` cannot leave the tree. @throws Fault invalid */
 export function checkPath(path: string): string {
   const bad =
+    /(?:^|\/)\.{0,2}(?:\/|$)/.test(path) ||
     path.includes('\0') ||
-    Buffer.byteLength(path) > maxPathBytes ||
-    path.split('/').some((name) => ['', '.', '..'].includes(name) || Buffer.byteLength(name) > maxNameBytes);
-  if (bad) throw new Fault('invalid', `Cannot receive build context: bad path ${JSON.stringify(path.slice(0, 200))}`);
+    // Three bytes are the most that a UTF-16 unit takes.
+    (path.length * 3 > maxNameBytes &&
+      (Buffer.byteLength(path) > maxPathBytes ||
+        path.split('/').some((name) => Buffer.byteLength(name) > maxNameBytes)));
+  if (bad) throw new Fault('invalid', `Cannot receive files: bad path ${JSON.stringify(path.slice(0, 200))}`);
   return path;
 }
 
 /** Where a symbolic link leads is its own affair, but it must lead somewhere. @throws Fault invalid */
 export function checkLinkTarget({ path, linkName }: TreeStat): string {
   if (linkName === '' || linkName.includes('\0') || Buffer.byteLength(linkName) > maxPathBytes) {
-    throw new Fault('invalid', `Cannot receive build context: bad target of link ${JSON.stringify(path)}`);
+    throw new Fault('invalid', `Cannot receive files: bad target of link ${JSON.stringify(path)}`);
   }
   return linkName;
 }

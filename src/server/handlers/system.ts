@@ -6,7 +6,7 @@ import type { Call } from '../call.ts';
 import { applyDeltas, diskUsageDeltas, showsEvent } from '../deltas.ts';
 import { goJson } from '../go-json.ts';
 import { ClientGone } from '../http/input.ts';
-import { empty, failure, json, type Reply, stream, type WholeReply } from '../http/reply.ts';
+import { failure, json, type Reply, stream, type WholeReply } from '../http/reply.ts';
 
 export async function ping(call: Call): Promise<Reply> {
   return pingReply(call, 'OK');
@@ -22,7 +22,7 @@ function pingReply(call: Call, body: string): WholeReply {
     kind: 'whole',
     status: 200,
     headers: {
-      'Builder-Version': call.builderVersion,
+      'Builder-Version': call.building === undefined ? '1' : '2',
       'Cache-Control': 'no-cache, no-store, must-revalidate',
       'Content-Type': 'text/plain; charset=utf-8',
       Pragma: 'no-cache',
@@ -118,27 +118,6 @@ export function eventLine(event: EventMessage): string {
 
 export async function pluginList(): Promise<Reply> {
   return json([]);
-}
-
-export async function build(): Promise<Reply> {
-  throw new Fault('not-implemented', 'Cannot build an image: this engine has no builder');
-}
-
-export async function session(): Promise<Reply> {
-  throw new Fault('not-implemented', 'Cannot open a build session: this engine has no builder');
-}
-
-export async function grpc(): Promise<Reply> {
-  throw new Fault('not-implemented', 'Cannot reach BuildKit: this engine has no builder');
-}
-
-/** Nothing is ever built here, so there is no build to cancel. */
-export async function buildCancel(): Promise<Reply> {
-  return empty(200);
-}
-
-export async function buildPrune(): Promise<Reply> {
-  return json({ CachesDeleted: null, SpaceReclaimed: 0 });
 }
 
 export async function checkpoint(): Promise<Reply> {

@@ -3,6 +3,7 @@ import type { EndpointKey } from '../../api/index.ts';
 import type { Call } from '../call.ts';
 import type { Reply } from '../http/reply.ts';
 import * as archive from './archive.ts';
+import * as build from './build.ts';
 import * as container from './container.ts';
 import * as stream from './container-stream.ts';
 import * as exec from './exec.ts';
@@ -76,11 +77,13 @@ export const handlers: Readonly<Record<EndpointKey, Handler>> = {
   imageLayers: image.layers,
   distribution: image.distribution,
 
-  build: system.build,
-  buildPrune: system.buildPrune,
-  buildCancel: system.buildCancel,
-  session: system.session,
-  grpc: system.grpc,
+  build: build.build,
+  buildPrune: build.prune,
+  buildCancel: build.cancel,
+  session: build.session,
+  grpc: build.grpc,
+  buildFailed: build.failed,
+  buildDebugImage: build.debugImage,
 
   networkList: network.list,
   networkListSlash: network.list,

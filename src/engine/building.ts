@@ -1,0 +1,50 @@
+/** What clients bring to a build, and the wire that BuildKit's clients bring it over. */
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Builds, Bytes, LocalSource } from '../api/index.ts';
+import { PostedContext } from '../build/index.ts';
+import { Buildkit, type WorkerFacts } from '../buildkit/index.ts';
+import { hostPlatform } from '../oci/index.ts';
+import { randomId } from '../std/index.ts';
+import { treeVerbs } from './tree-verbs.ts';
+
+/** BuildKit's version whose features there are here: clients decide by it. */
+const buildkitVersion = 'v0.20.0';
+
+export interface Building extends AsyncDisposable {
+  readonly buildkit: Buildkit;
+  /** A tar that a client posts, plain or compressed, as the classic builder has it. Disposed by its build. */
+  readonly posted: (tar: Bytes, signal: AbortSignal) => LocalSource & AsyncDisposable;
+}
+
+export interface BuildingOptions {
+  builds: Builds;
+  dataRoot: string;
+  execRoot: string;
+  /** The engine's. */
+  id: string;
+  hostGateway: string | undefined;
+}
+
+export function openBuilding({ builds, dataRoot, execRoot, id, hostGateway }: BuildingOptions): Building {
+  const posted = join(dataRoot, 'buildkit', 'posted');
+  rmSync(posted, { recursive: true, force: true });
+  mkdirSync(posted, { recursive: true, mode: 0o700 });
+  const { os, architecture, variant = '' } = hostPlatform();
+  const worker: WorkerFacts = { id, version: buildkitVersion, platforms: [{ os, architecture, variant }], hostGateway };
+  const buildkit = new Buildkit({
+    builds,
+    worker,
+    folder: join(dataRoot, 'buildkit', 'trees'),
+    socketFolder: join(execRoot, 'buildkit'),
+    verbs: treeVerbs,
+  });
+  return {
+    buildkit,
+    posted: (tar, signal) =>
+      Object.assign(new PostedContext({ tar, folder: join(posted, randomId()), signal }), {
+        ignores: 'own-files' as const,
+      }),
+    [Symbol.asyncDispose]: () => buildkit[Symbol.asyncDispose](),
+  };
+}
