@@ -86,6 +86,7 @@ class BuildRunner {
   }
 
   async #run(signal: AbortSignal): Promise<BuildResult> {
+    for (const output of this.#request.outputs) this.#context.exporter.check(output);
     const platform = wantedPlatform(this.#request.platform);
     this.#remote = await remoteContext(this.#context, this.#request, this.#progress, this.#loans, signal);
     const files = await readBuildFiles(this.#remote?.request ?? this.#request, this.#source(), this.#progress, signal);
@@ -242,6 +243,7 @@ class BuildRunner {
       epoch: epochOf(plan.sourceDateEpoch),
       hold: this.#hold,
       baseLayers: baseLayers(root, plan, roots),
+      baseHistory: plan.image.history.filter(({ entry }) => entry.created !== undefined).length,
     };
     let result: Exported = { image: undefined, manifest: undefined };
     for (const output of this.#request.outputs) {
