@@ -289,10 +289,11 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
       builds: builder,
       events,
       warnings,
-      space: { dataRoot: config.dataRoot, content, snapshots, images, room: containers, volumes, mirror },
+      space: { dataRoot: config.dataRoot, content, snapshots, images, builder, room: containers, volumes, mirror },
       verification: new Verification({
         dataRoot: config.dataRoot,
         images,
+        builder,
         room: containers,
         volumes,
         networking,
