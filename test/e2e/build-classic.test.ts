@@ -1,6 +1,6 @@
 /** Clients that post a context to the classic builder: the docker CLI without buildx, docker-compose 1.29, docker-py, dockerode, Testcontainers. */
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Dockerode from 'dockerode';
 import { BuildClient, put, type RunBuildOptions } from '../support/build-clients.ts';
@@ -536,3 +536,29 @@ scenario('Testcontainers: GenericContainer.fromDockerfile', async () => {
   await assert.rejects(GenericContainer.fromDockerfile(folder, 'nosuch').build('tc:never', { deleteOnExit: false }));
   await host.docker.ok('rmi', 'tc:built');
 });
+
+scenario(
+  'a daemon that is killed within a build: its step, its context and its layer are gone with the next',
+  async () => {
+    const before = await imageIds();
+    const folder = client!.folder({ Dockerfile: 'FROM busybox\nCOPY . /c\nRUN echo x > /x; sleep 985\n', file: 'x' });
+    const sleeping = async (): Promise<boolean> => (await execute('pgrep', ['-f', '^sleep 985'])).code === 0;
+    const posted = join(host.daemon.dataRoot, 'buildkit/posted');
+    await using going = client!.start(['build', '-t', 'killed', folder]);
+    await until(sleeping, { what: 'the step to begin' });
+    assert.equal(readdirSync(posted).length, 1);
+    await host.daemon.restart('SIGKILL');
+    assert.notEqual(await going.ended(), 0);
+    await until(async () => !(await sleeping()), { what: 'the step to end' });
+    assert.deepEqual(readdirSync(posted), []);
+    assert.deepEqual(await imageIds(), before);
+    assert.deepEqual(await host.daemon.verify(), []);
+    // What was done before is known still.
+    const again = client!.folder({ Dockerfile: 'FROM busybox\nCOPY . /c\nRUN echo y > /y\n', file: 'x' });
+    put(again, { Dockerfile: readFileSync(join(folder, 'Dockerfile'), 'utf8').replace('sleep 985', 'true') });
+    await built(['-t', 'killed', again]);
+    assert.equal(await run('killed', 'cat', '/x'), 'x');
+    await host.docker.ok('rmi', 'killed');
+  },
+  { skip: noClient },
+);
