@@ -4,7 +4,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync,
 import { cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { Engine } from '../api/index.ts';
-import { openSources, storeExporter } from '../build/index.ts';
+import { openExporter, openSources } from '../build/index.ts';
 import {
   type ContainerRoom,
   hasBlockWeight,
@@ -206,7 +206,13 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
         log,
         now: nowNanos,
       }),
-      exporter: storeExporter(images),
+      exporter: openExporter({
+        folder: join(config.dataRoot, 'build/exports'),
+        content,
+        snapshots,
+        images,
+        now: nowNanos,
+      }),
       log,
     }),
   );

@@ -10,10 +10,10 @@ import { runStep } from '../../container/index.ts';
 import { type Content, openContent } from '../../content/index.ts';
 import type { ImageStore } from '../../image/index.ts';
 import { openSnapshots, type Snapshots } from '../../snapshot/index.ts';
-import { Fault, silentLogger } from '../../std/index.ts';
+import { Fault, nowNanos, silentLogger } from '../../std/index.ts';
 import { Builder } from './builder.ts';
+import { openExporter } from '../export/exporter.ts';
 import { SourcesFixture } from '../fetch/fixture.ts';
-import { storeExporter } from './store-exporter.ts';
 
 const runtime = unusable('runc') === false ? 'runc' : 'crun';
 const busybox = ['/bin/busybox', '/usr/bin/busybox'].find((path) => existsSync(path));
@@ -57,7 +57,7 @@ describe('builds', { skip }, () => {
       images,
       runStep: (request, signal) => runStep(steps.context, request, signal),
       sources: sources.sources,
-      exporter: storeExporter(images),
+      exporter: openExporter({ folder: join(root, 'exports'), content, snapshots, images, now: nowNanos }),
       keepBytes: undefined,
       log: silentLogger,
     });
