@@ -362,6 +362,23 @@ RUN --mount=type=cache,target=/kept echo more >> /kept/file && wc -l < /kept/fil
 );
 
 scenario(
+  'another platform: built where nothing of it runs, else refused with what to do',
+  async () => {
+    const other = process.arch === 'arm64' ? 's390x' : 'ppc64le';
+    const platform = ['--platform', `linux/${other}`];
+    const files = client!.folder({ Dockerfile: 'FROM scratch\nCOPY Dockerfile /\n' });
+    await built([...platform, '-t', 'foreign', files]);
+    assert.equal(await host.docker.inspect('foreign', '.Architecture'), other);
+    await host.docker.ok('rmi', 'foreign');
+    const running = client!.folder({ Dockerfile: 'FROM scratch\nCOPY Dockerfile /\nRUN ["/x"]\n' });
+    const many = await build(['--platform', 'linux/amd64,linux/arm64', running]);
+    assert.equal(many.code, 1);
+    assert.match(many.stderr, /multi-?platform|several platforms/i);
+  },
+  { skip: noClient },
+);
+
+scenario(
   '--push, --pull, and a build on what was pushed',
   async () => {
     await using registry = await RegistryService.open();
