@@ -1,12 +1,13 @@
 /**
  * `npm run bench`: Wherry beside dockerd and podman in one run, commands interleaved. Prints medians and ratios and writes
- * bench/results.json. `npm run bench -- 5 engine` sets the rounds and the suites (engine, archives, registry; default all).
+ * bench/results.json. `npm run bench -- 5 engine` sets the rounds and the suites (engine, archives, registry, builds; default all).
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join, resolve } from 'node:path';
 import { busyboxImage } from '../test/support/images.ts';
 import { dockerCli } from '../test/support/peers.ts';
+import { benchBuilds } from './build-bench.ts';
 import { benchEngine } from './engine-bench.ts';
 import { type Engine, openDockerd, openPodman, openWherry } from './engines.ts';
 import { benchArchives, benchRegistry } from './image-bench.ts';
@@ -20,6 +21,7 @@ const suites: Readonly<Record<string, Suite>> = {
   // A round of these takes a minute and more.
   archives: (report, engines, rounds) => benchArchives(report, engines, Math.max(2, Math.ceil(rounds / 3))),
   registry: (report, engines, rounds) => benchRegistry(report, engines, Math.max(2, Math.ceil(rounds / 3))),
+  builds: benchBuilds,
 };
 const words = process.argv.slice(2);
 const rounds = Number(words.find((word) => /^\d+$/.test(word)) ?? 15);

@@ -74,6 +74,7 @@ const buildkit = new Buildkit({
   worker: { id: 'warm', version: 'v0.20.0', platforms: [], hostGateway: undefined },
   folder: join(folder, 'trees'),
   socketFolder: join(folder, 'sockets'),
+  freeBytes: () => 0,
   verbs: { setModified() {}, setXattrs() {}, makeNode() {}, unpackArchive: () => Promise.resolve() },
 });
 const context = join(folder, 'context');

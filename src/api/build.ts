@@ -31,6 +31,8 @@ export interface LocalTree extends AsyncDisposable {
   readonly path: string;
   /** Bytes that came over the wire for it. */
   readonly transferred: number;
+  /** Where it is said: the same version is the same files, times aside. */
+  readonly version?: string;
 }
 
 export interface BuildSecrets {
@@ -86,7 +88,10 @@ export interface BuildCacheLocation {
   attributes: Readonly<Record<string, string>>;
 }
 
-/** `write` takes the bytes of a file that the client keeps (tar, oci, docker); `writeTree`, for `local`, the path of a folder with the tree. */
+/**
+ * `write` takes the bytes of a file that the client keeps (tar, oci, docker); `writeTree`, for `local` and archives that are to be folders,
+ * the path of a folder with the tree. Every time in it is told as `modified`, nanoseconds since 1970, where that is given.
+ */
 export interface BuildOutput {
   type: 'image' | 'docker' | 'oci' | 'tar' | 'local' | 'cacheonly';
   /** Names, for `image`. */
@@ -94,7 +99,7 @@ export interface BuildOutput {
   push: boolean;
   attributes: Readonly<Record<string, string>>;
   write: ((bytes: AsyncIterable<Uint8Array>) => Promise<void>) | undefined;
-  writeTree?: (folder: string) => Promise<void>;
+  writeTree?: (folder: string, times?: { modified: bigint | undefined }) => Promise<void>;
 }
 
 /** A range in a file of the request; lines and columns from 1. */

@@ -2,10 +2,11 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Builds, Bytes, LocalSource } from '../api/index.ts';
-import { PostedContext } from '../build/index.ts';
+import { isRunnable, PostedContext } from '../build/index.ts';
 import { Buildkit, type WorkerFacts } from '../buildkit/index.ts';
-import { hostPlatform } from '../oci/index.ts';
-import { randomId } from '../std/index.ts';
+import { formatPlatform, hostPlatform, parsePlatform } from '../oci/index.ts';
+import { freeSpace, randomId } from '../std/index.ts';
+import type { Events } from './events.ts';
 import { treeVerbs } from './tree-verbs.ts';
 
 /** BuildKit's version whose features there are here: clients decide by it. */
@@ -13,6 +14,8 @@ const buildkitVersion = 'v0.20.0';
 
 export interface Building extends AsyncDisposable {
   readonly buildkit: Buildkit;
+  /** Of the disk that the build cache is on. */
+  readonly freeBytes: () => number;
   /** A tar that a client posts, plain or compressed, as the classic builder has it. Disposed by its build. */
   readonly posted: (tar: Bytes, signal: AbortSignal) => LocalSource & AsyncDisposable;
 }
@@ -26,25 +29,53 @@ export interface BuildingOptions {
   hostGateway: string | undefined;
 }
 
+/** The same builds, whose prunes are told (moby, api/server/backend/build). */
+export function tellPrunes(builds: Builds, emit: Events['emit']): Builds {
+  return {
+    run: (request, signal) => builds.run(request, signal),
+    failed: () => builds.failed(),
+    debugImage: (id) => builds.debugImage(id),
+    cache: () => builds.cache(),
+    prune: async (options) => {
+      const pruned = await builds.prune(options);
+      const Attributes = { reclaimed: String(pruned.reclaimed) };
+      emit({ Type: 'builder', Action: 'prune', Actor: { ID: '', Attributes } });
+      return pruned;
+    },
+  };
+}
+
 export function openBuilding({ builds, dataRoot, execRoot, id, hostGateway }: BuildingOptions): Building {
   const posted = join(dataRoot, 'buildkit', 'posted');
   rmSync(posted, { recursive: true, force: true });
   mkdirSync(posted, { recursive: true, mode: 0o700 });
-  const { os, architecture, variant = '' } = hostPlatform();
-  const worker: WorkerFacts = { id, version: buildkitVersion, platforms: [{ os, architecture, variant }], hostGateway };
+  const worker: WorkerFacts = { id, version: buildkitVersion, platforms: runnablePlatforms(), hostGateway };
+  const freeBytes = (): number => freeSpace(dataRoot).available;
   const buildkit = new Buildkit({
     builds,
     worker,
     folder: join(dataRoot, 'buildkit', 'trees'),
     socketFolder: join(execRoot, 'buildkit'),
     verbs: treeVerbs,
+    freeBytes,
   });
   return {
     buildkit,
+    freeBytes,
     posted: (tar, signal) =>
       Object.assign(new PostedContext({ tar, folder: join(posted, randomId()), signal }), {
         ignores: 'own-files' as const,
       }),
     [Symbol.asyncDispose]: () => buildkit[Symbol.asyncDispose](),
   };
+}
+
+const known = ['amd64', '386', 'arm64', 'arm/v7', 'arm/v6', 'ppc64le', 's390x', 'riscv64', 'loong64'];
+
+/** Those whose programs this machine runs; its own is the first. */
+function runnablePlatforms(): WorkerFacts['platforms'] {
+  const own = hostPlatform();
+  const others = known.map((name) => parsePlatform(`linux/${name}`));
+  const foreign = others.filter((each) => formatPlatform(each) !== formatPlatform(own) && isRunnable(each));
+  return [own, ...foreign].map(({ os, architecture, variant = '' }) => ({ os, architecture, variant }));
 }

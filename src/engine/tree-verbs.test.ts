@@ -31,8 +31,20 @@ class Folder implements Disposable {
   }
 }
 
-const stat = { size: 0, modified: 0n, linkName: '', path: '', uid: 0, gid: 0, xattrs: new Map<string, Buffer>() };
 type Stat = Parameters<typeof treeVerbs.makeNode>[1];
+
+const stat: Stat = {
+  mode: 0,
+  deviceMajor: 0,
+  deviceMinor: 0,
+  size: 0,
+  modified: 0n,
+  linkName: '',
+  path: '',
+  uid: 0,
+  gid: 0,
+  xattrs: new Map<string, Buffer>(),
+};
 
 describe('what BuildKit’s wire does to trees', { skip }, () => {
   test('times, to the nanosecond, of links themselves', () => {
@@ -81,9 +93,9 @@ describe('what BuildKit’s wire does to trees', { skip }, () => {
     using folder = new Folder();
     const goPipe = 1 << 25;
     const goCharacterDevice = (1 << 26) | (1 << 21);
-    treeVerbs.makeNode(folder.at('pipe'), { ...stat, mode: goPipe | 0o640, deviceMajor: 0, deviceMinor: 0 });
+    treeVerbs.makeNode(folder.at('pipe'), { ...stat, mode: goPipe | 0o640 });
     assert.ok(lstatSync(folder.at('pipe')).isFIFO());
-    const device = { ...stat, mode: goCharacterDevice | 0o600, deviceMajor: 1, deviceMinor: 3 } as Stat;
+    const device = { ...stat, mode: goCharacterDevice | 0o600, deviceMajor: 1, deviceMinor: 3 };
     treeVerbs.makeNode(folder.at('null'), device);
     const made = lstatSync(folder.at('null'));
     assert.ok(made.isCharacterDevice());

@@ -4,10 +4,10 @@ import {
   chainIds,
   type Descriptor,
   type Digest,
+  encodeManifest,
   hostPlatform,
   type ImageConfig,
-  type Manifest,
-  mediaTypes,
+  type ManifestDetails,
   parseImageConfig,
   type Platform,
 } from '../oci/index.ts';
@@ -46,19 +46,9 @@ export function putManifest(
   hold: ImageHold,
   config: { id: Digest; size: number },
   layers: readonly Descriptor[],
+  details: ManifestDetails = {},
 ): Promise<Digest> {
-  return shelf.content.put(manifestFor(config, layers), hold.blobs);
-}
-
-/** The manifest of an image that came without one: equal parts make equal bytes. */
-export function manifestFor(config: { id: Digest; size: number }, layers: readonly Descriptor[]): Buffer {
-  const manifest: Manifest = {
-    schemaVersion: 2,
-    mediaType: mediaTypes.ociManifest,
-    config: { mediaType: mediaTypes.ociConfig, digest: config.id, size: config.size },
-    layers: layers.map(({ mediaType, digest, size }) => ({ mediaType, digest, size })),
-  };
-  return Buffer.from(JSON.stringify(manifest));
+  return shelf.content.put(encodeManifest({ digest: config.id, size: config.size }, layers, details), hold.blobs);
 }
 
 /** A config file for an image made here. `platform` undefined is this machine's. */

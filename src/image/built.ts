@@ -1,14 +1,15 @@
 /** The end of a build: its config and layers as an image with names. */
-import { chainIds, type Descriptor, type Digest, parseImageConfig, type Reference } from '../oci/index.ts';
+import { chainIds, type Digest, parseImageConfig } from '../oci/index.ts';
 import { addImage } from './add.ts';
 import { isPlainLayer } from './compress-layers.ts';
+import type { ImageStore } from './door.ts';
 import type { Shelf } from './shelf.ts';
 import { tagImage } from './tag.ts';
 
 /** Nothing is named before the image is there whole. @throws Fault invalid for a config that cannot be read */
 export async function addBuiltImage(
   shelf: Shelf,
-  options: { config: Uint8Array; layers: readonly Descriptor[]; names: readonly Reference[] },
+  options: Parameters<ImageStore['addBuilt']>[0],
   signal?: AbortSignal,
 ): Promise<Digest> {
   const { config, names } = options;
@@ -23,7 +24,8 @@ export async function addBuiltImage(
     if (isMadeHere && !shelf.content.has(digest) && !shelf.freed.has(digest))
       await shelf.freed.add(layer, undefined, Date.now());
   }
-  const image = await addImage(shelf, hold, { config, layers, origin: 'build' }, signal);
+  const manifest = options.manifest === undefined ? undefined : await shelf.content.put(options.manifest, hold.blobs);
+  const image = await addImage(shelf, hold, { config, layers, manifest, origin: 'build' }, signal);
   shelf.event('create', image.id, image.id, image.config);
   for (const name of names) await tagImage(shelf, image, name);
   return image.id;

@@ -2,7 +2,14 @@
  * Layers made here or loaded plain are compressed before they leave, once: the image then has the compressed ones, and the plain
  * blobs go when no other image has them. Equal layers get equal bytes, so that registries keep them once.
  */
-import { type Descriptor, type Digest, mediaTypes } from '../oci/index.ts';
+import {
+  type Descriptor,
+  type Digest,
+  layerTypeAs,
+  type ManifestDetails,
+  mediaTypes,
+  parseManifest,
+} from '../oci/index.ts';
 import { parallelGzip } from '../std/index.ts';
 import { putManifest } from './add.ts';
 import { layerWithDiffId } from './local-layer.ts';
@@ -11,7 +18,8 @@ import type { ImageHold, Shelf } from './shelf.ts';
 
 /** Two per cent larger than zlib's own level 6, in two thirds of its time. */
 const level = 4;
-const isPacked = ({ mediaType }: Descriptor): boolean => mediaType === mediaTypes.ociLayerGzip;
+const packed: ReadonlySet<string> = new Set([mediaTypes.ociLayerGzip, mediaTypes.dockerLayerGzip]);
+const isPacked = ({ mediaType }: Descriptor): boolean => packed.has(mediaType);
 const plain: ReadonlySet<string> = new Set([mediaTypes.ociLayer, mediaTypes.dockerLayer]);
 
 export function isPlainLayer({ mediaType }: Descriptor): boolean {
@@ -40,15 +48,15 @@ export async function compressLayers(
       const onRead = (current: number): void => report(index, current, layer.size);
       layers.push(found ?? (await compress(shelf, hold, layer, onRead, signal)));
     }
-    const packed = new Map(known.layers.map(({ digest }, index) => [digest, layers[index]!]));
-    const stored = await replaceLayers(shelf, hold, known, packed);
+    const forms = new Map(known.layers.map(({ digest }, index) => [digest, layers[index]!]));
+    const stored = await replaceLayers(shelf, hold, known, forms);
     // Its parents and children have the same layers: they share the compressed ones, too.
     for (const other of shelf.records.all()) {
       if (
-        other.layers.some(({ digest, mediaType }) => plain.has(mediaType) && packed.has(digest)) &&
+        other.layers.some(({ digest, mediaType }) => plain.has(mediaType) && forms.has(digest)) &&
         !isPublished(shelf, other)
       )
-        await replaceLayers(shelf, hold, other, packed);
+        await replaceLayers(shelf, hold, other, forms);
     }
     return stored;
   });
@@ -62,8 +70,11 @@ async function replaceLayers(
   forms: ReadonlyMap<Digest, Descriptor>,
 ): Promise<StoredImage> {
   const { id, parent, config } = image;
-  const layers = image.layers.map((layer) => forms.get(layer.digest) ?? layer);
-  const manifest = await putManifest(shelf, hold, { id, size: shelf.content.size(id)! }, layers);
+  const layers = image.layers.map((layer) => ({ ...(forms.get(layer.digest) ?? layer) }));
+  const details = await detailsOf(shelf, image);
+  const words = details.docker === true ? 'docker' : 'oci';
+  for (const layer of layers) layer.mediaType = layerTypeAs(layer.mediaType, words);
+  const manifest = await putManifest(shelf, hold, { id, size: shelf.content.size(id)! }, layers, details);
   const stored = await shelf.exclusive(async () => {
     // Removed meanwhile: what is pushed is pushed, but nothing is recorded of it.
     if (shelf.records.get(id) === undefined) return { ...image, manifest, layers };
@@ -71,6 +82,14 @@ async function replaceLayers(
   });
   await shelf.content.collect([image.manifest, ...image.layers.map(({ digest }) => digest)]);
   return stored;
+}
+
+/** What the image's manifest says beside its parts. */
+async function detailsOf(shelf: Shelf, image: StoredImage): Promise<ManifestDetails> {
+  const parsed = parseManifest(await shelf.content.read(image.manifest), '');
+  if (parsed.kind !== 'manifest') return {};
+  const { mediaType, annotations } = parsed.manifest;
+  return { docker: mediaType === mediaTypes.dockerManifest, annotations };
 }
 
 /** A registry knows the manifest with these very layers: it must stay what it is. */

@@ -1,6 +1,14 @@
 /** What the engine and the container room may ask of images, beyond the API's own verbs. */
-import type { ContainerConfig, ImageDeleteEntry, ImageSummary, Images, Problem, RegistryAuth } from '../api/index.ts';
-import type { Content } from '../content/index.ts';
+import type {
+  ContainerConfig,
+  ImageDeleteEntry,
+  ImageSummary,
+  Images,
+  Problem,
+  ProgressMessage,
+  RegistryAuth,
+} from '../api/index.ts';
+import type { Content, Hold } from '../content/index.ts';
 import type { Descriptor, Digest, ImageConfig, Reference } from '../oci/index.ts';
 import type { Registry } from '../registry/index.ts';
 import type { Snapshots } from '../snapshot/index.ts';
@@ -76,12 +84,32 @@ export interface ImageStore extends Images, AsyncDisposable {
   base(id: string): BuildBase | undefined;
   /**
    * A built image. The blobs of its layers must be there, and held by the caller until this returns, or fetched again as a pulled
-   * image's are. Names it gets move from other images at once when it is there whole. Returns its id.
+   * image's are. Names it gets move from other images at once when it is there whole. `manifest` names config and layers; one is made
+   * where it is absent. Returns its id.
    */
   addBuilt(
-    options: { config: Uint8Array; layers: readonly Descriptor[]; names: readonly Reference[] },
+    options: {
+      config: Uint8Array;
+      layers: readonly Descriptor[];
+      names: readonly Reference[];
+      manifest?: Uint8Array | undefined;
+    },
     signal?: AbortSignal,
   ): Promise<Digest>;
+  /**
+   * Sends a manifest with what it names to its repository, under the reference's tag, or by its digest alone. All of it must be in the store,
+   * held by the caller. An image here that has that manifest is known by the digest from then on.
+   */
+  pushBuilt(
+    options: { manifest: Digest; reference: Reference; auth: RegistryAuth | undefined },
+    signal: AbortSignal,
+  ): AsyncIterable<ProgressMessage>;
+  /** A layer that an image here has is in the store and held, fetched again where it was deleted to make room. @throws Fault not-found */
+  ensureLayer(
+    layer: Descriptor,
+    options: { hold: Hold; credentials?: (domain: string) => RegistryAuth | undefined },
+    signal: AbortSignal,
+  ): Promise<void>;
   /** Bytes of all unpacked layers of images, each counted once (system df LayersSize). */
   layersSize(): Promise<number>;
   /** Images for `system df`: SharedSize and Containers filled in. */

@@ -18,7 +18,7 @@ import { loadImages } from './load.ts';
 import { imagePlatforms } from './platforms.ts';
 import { pruneImages } from './prune.ts';
 import { pullImage } from './pull.ts';
-import { pushImage } from './push.ts';
+import { ensureAnyLayer, pushBuilt, pushImage } from './push.ts';
 import { ImageRecords } from './records.ts';
 import { inspectDistribution, searchImages } from './remote.ts';
 import { removeImage } from './remove.ts';
@@ -81,6 +81,12 @@ export async function openImages(options: ImageStoreOptions): Promise<ImageStore
       return image === undefined ? undefined : { config: image.config, layers: image.layers };
     },
     addBuilt: (request, signal) => addBuiltImage(shelf, request, signal),
+    pushBuilt: (request, signal) => pushBuilt(pusher, request, signal),
+    ensureLayer: async (layer, { hold: blobs, credentials }, signal) => {
+      using hold = shelf.hold();
+      blobs.add(layer.digest);
+      await ensureAnyLayer(puller, layer, { hold, ...(credentials === undefined ? {} : { credentials }) }, signal);
+    },
     layersSize: async () => {
       const chains = new Set(records.all().flatMap((image) => image.chain));
       return [...chains].reduce((sum, id) => sum + (snapshots.has(id) ? snapshots.layerSize(id) : 0), 0);

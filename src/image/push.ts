@@ -1,11 +1,14 @@
 /** `docker push`: blobs the repository lacks, then the manifest, for one tag or all. */
-import type { ProgressMessage } from '../api/index.ts';
+import type { ProgressMessage, RegistryAuth } from '../api/index.ts';
 import {
   type Descriptor,
+  type Digest,
   digestHex,
   familiarName,
   familiarReference,
   isDigest,
+  isImageConfigType,
+  parseImageConfig,
   parseManifest,
   parseReference,
   type Reference,
@@ -18,8 +21,7 @@ import { compressLayers, isPlainLayer } from './compress-layers.ts';
 import type { ImageStore } from './door.ts';
 import { Meter, progressMessage, progressStream } from './progress.ts';
 import type { Puller } from './pull.ts';
-import type { StoredImage } from './records.ts';
-import { ensureLayer } from './restore-blob.ts';
+import { ensureLayer, type RestoreOptions } from './restore-blob.ts';
 import type { ImageHold, Shelf } from './shelf.ts';
 
 export interface Pusher extends Puller {
@@ -66,7 +68,7 @@ async function pushOne(
   output: Channel<ProgressMessage>,
   signal: AbortSignal,
 ): Promise<void> {
-  const { shelf, registry, parallelUploads } = pusher;
+  const { shelf } = pusher;
   const found = shelf.records.get(shelf.records.lookup(reference)!)!;
   using hold = shelf.hold();
   const ids = found.config.rootfs.diff_ids.map((diffId) => digestHex(diffId).slice(0, 12));
@@ -80,48 +82,104 @@ async function pushOne(
   for (const layer of found.layers) if (isPlainLayer(layer)) await restore(layer);
   shelf.records.usage.markUsed(found.id);
   const image = await compressLayers(shelf, hold, found, onRead, signal);
-  const bytes = await shelf.content.read(image.manifest);
+  await send({ pusher, output, hold, auth: options.auth, restore }, image.manifest, reference, signal);
+}
+
+interface Sending {
+  pusher: Pusher;
+  output: Channel<ProgressMessage>;
+  hold: ImageHold;
+  auth: RegistryAuth | undefined;
+  /** Brings back a layer that is not here. */
+  restore: (layer: Descriptor) => Promise<void>;
+}
+
+/** A manifest of the store and what it names, to the reference's tag or its digest. */
+async function send(sending: Sending, manifest: Digest, reference: Reference, signal: AbortSignal): Promise<void> {
+  const { pusher, output, hold, auth } = sending;
+  const { shelf, registry, parallelUploads } = pusher;
+  const bytes = await shelf.content.read(manifest);
   const parsed = parseManifest(bytes, '');
   if (parsed.kind !== 'manifest')
     throw new Fault('internal', `Cannot push ${familiarReference(reference)}: its manifest is an index`);
-  holdImage(hold, image, parsed.manifest.config);
+  const { config, layers, mediaType } = parsed.manifest;
+  for (const { digest } of [{ digest: manifest }, config, ...layers]) hold.blobs.add(digest);
+  const ids = await shownIds(shelf, config, layers);
   for (const id of ids.slice(parallelUploads)) output.push(progressMessage(id, 'Waiting'));
   await gather(
-    image.layers.map(
-      (layer, index) => (inner: AbortSignal) =>
-        pushLayer({ ...pusher, restore }, reference, layer, ids[index]!, options, output, inner),
-    ),
+    layers.map((layer, index) => (inner: AbortSignal) => pushLayer(sending, reference, layer, ids[index]!, inner)),
     { limit: parallelUploads, signal },
   );
-  const config = parsed.manifest.config;
-  if (!(await registry.hasBlob(reference, config.digest, options.auth, signal))) {
+  if (!(await registry.hasBlob(reference, config.digest, auth, signal))) {
     const open = (start: number): AsyncIterable<Uint8Array> => shelf.content.open(config.digest, { start, signal });
     const blob = { digest: config.digest, size: config.size, open, mountFrom: [] };
-    await registry.upload(reference, blob, options.auth, signal);
+    await registry.upload(reference, blob, auth, signal);
   }
-  const digest = await registry.putManifest(reference, bytes, parsed.manifest.mediaType, options.auth, signal);
+  const target = reference.tag === undefined ? withDigest(reference, manifest) : reference;
+  const digest = await registry.putManifest(target, bytes, mediaType, auth, signal);
+  const id = config.digest;
   await shelf.exclusive(async () => {
-    if (shelf.records.get(image.id) !== undefined) await shelf.records.point(withDigest(reference, digest), image.id);
+    if (shelf.records.get(id)?.manifest === manifest) await shelf.records.point(withDigest(reference, digest), id);
   });
-  output.push({ status: `${reference.tag}: digest: ${digest} size: ${bytes.length}` });
-  output.push({ progressDetail: {}, aux: { Tag: reference.tag, Digest: digest, Size: bytes.length } });
+  const shown = reference.tag ?? digest;
+  output.push({ status: `${shown}: digest: ${digest} size: ${bytes.length}` });
+  output.push({ progressDetail: {}, aux: { Tag: reference.tag ?? '', Digest: digest, Size: bytes.length } });
 }
 
-function holdImage(hold: ImageHold, image: StoredImage, config: Descriptor): void {
-  for (const digest of [image.manifest, config.digest, ...image.layers.map((layer) => layer.digest)])
-    hold.blobs.add(digest);
+/** Layers are called by what they hold, where a config tells it. */
+async function shownIds(shelf: Shelf, config: Descriptor, layers: readonly Descriptor[]): Promise<string[]> {
+  const known = isImageConfigType(config.mediaType)
+    ? parseImageConfig(await shelf.content.read(config.digest)).rootfs.diff_ids
+    : [];
+  return layers.map(({ digest }, index) => digestHex(known[index] ?? digest).slice(0, 12));
+}
+
+/** The end of a build that goes to a registry, whether or not an image of it is here. */
+export function pushBuilt(
+  pusher: Pusher,
+  { manifest, reference, auth }: Parameters<ImageStore['pushBuilt']>[0],
+  signal: AbortSignal,
+): AsyncIterable<ProgressMessage> {
+  const output = new Channel<ProgressMessage>();
+  const work = async (inner: AbortSignal): Promise<void> => {
+    using hold = pusher.shelf.hold();
+    output.push({ status: `The push refers to repository [${referenceName(reference)}]` });
+    const restore = (layer: Descriptor): Promise<void> => ensureAnyLayer(pusher, layer, { hold }, inner);
+    await send({ pusher, output, hold, auth, restore }, manifest, reference, inner);
+    const id = (await configOf(pusher.shelf, manifest)) ?? manifest;
+    if (pusher.shelf.records.get(id) !== undefined)
+      pusher.shelf.event('push', familiarReference(reference), familiarName(reference));
+  };
+  return progressStream(output, work, signal);
+}
+
+async function configOf(shelf: Shelf, manifest: Digest): Promise<Digest | undefined> {
+  const parsed = parseManifest(await shelf.content.read(manifest), '');
+  return parsed.kind === 'manifest' ? parsed.manifest.config.digest : undefined;
+}
+
+/** A layer of whichever image has it. @throws Fault not-found */
+export async function ensureAnyLayer(
+  puller: Puller,
+  layer: Descriptor,
+  options: RestoreOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  options.hold.blobs.add(layer.digest);
+  if (puller.shelf.content.has(layer.digest)) return;
+  const image = puller.shelf.records.all().find(({ layers }) => layers.some(({ digest }) => digest === layer.digest));
+  if (image === undefined) throw new Fault('not-found', `blob ${layer.digest} is not here, and no image has it`);
+  await ensureLayer(puller, image, layer, options, signal);
 }
 
 async function pushLayer(
-  { shelf, registry, restore }: Pusher & { restore: (layer: Descriptor) => Promise<void> },
+  { pusher: { shelf, registry }, output, auth, restore }: Sending,
   reference: Reference,
   layer: Descriptor,
   id: string,
-  options: Parameters<ImageStore['push']>[0],
-  output: Channel<ProgressMessage>,
   signal: AbortSignal,
 ): Promise<void> {
-  if (await registry.hasBlob(reference, layer.digest, options.auth, signal)) {
+  if (await registry.hasBlob(reference, layer.digest, auth, signal)) {
     output.push(progressMessage(id, 'Layer already exists'));
     return;
   }
@@ -137,7 +195,7 @@ async function pushLayer(
   }
   const mountFrom = sourceRepositories(shelf, reference, layer);
   const { digest, size } = layer;
-  const outcome = await registry.upload(reference, { digest, size, open, mountFrom }, options.auth, signal);
+  const outcome = await registry.upload(reference, { digest, size, open, mountFrom }, auth, signal);
   output.push(progressMessage(id, outcome.how === 'mounted' ? `Mounted from ${outcome.from}` : 'Pushed'));
 }
 

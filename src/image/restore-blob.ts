@@ -2,6 +2,7 @@
 import {
   type Descriptor,
   type Digest,
+  encodeManifest,
   familiarReference,
   mediaTypes,
   parseManifest,
@@ -12,7 +13,6 @@ import {
 } from '../oci/index.ts';
 import type { Credentials } from '../registry/index.ts';
 import { Fault, isDiskFull, messageOf, shortId } from '../std/index.ts';
-import { manifestFor } from './add.ts';
 import type { Puller } from './pull.ts';
 import type { ImageRecord, StoredImage } from './records.ts';
 import type { ImageHold, Shelf } from './shelf.ts';
@@ -66,7 +66,7 @@ export async function restoreManifest(
   const stored = records.get(image.id);
   const configSize = stored === undefined ? undefined : content.size(image.id);
   if (configSize !== undefined) {
-    const bytes = manifestFor({ id: image.id, size: configSize }, image.layers);
+    const bytes = encodeManifest({ digest: image.id, size: configSize }, image.layers);
     if (sha256(bytes) === digest) {
       await content.put(bytes, hold.blobs);
       return 'made again';

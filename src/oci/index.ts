@@ -5,15 +5,17 @@ export { goFileMode, statFileMode } from './file-mode.ts';
 export { type HistoryEntry, type ImageConfig, parseImageConfig } from './image-config.ts';
 export {
   type Descriptor,
+  encodeManifest,
   type Index,
   type Manifest,
+  type ManifestDetails,
   manifestLimit,
   type ManifestOrIndex,
   parseDescriptor,
   parseManifest,
   parseObject,
 } from './manifest.ts';
-export { isImageConfigType, isIndexType, isManifestType, mediaTypes } from './media-type.ts';
+export { isImageConfigType, isIndexType, isManifestType, layerTypeAs, mediaTypes } from './media-type.ts';
 export {
   choosePlatform,
   formatPlatform,

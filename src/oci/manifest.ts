@@ -31,6 +31,34 @@ export interface Index {
 
 export type ManifestOrIndex = { kind: 'manifest'; manifest: Manifest } | { kind: 'index'; index: Index };
 
+/** What is said of an image beside its parts. */
+export interface ManifestDetails {
+  annotations?: Readonly<Record<string, string>> | undefined;
+  /** Docker's media types (schema 2) and not OCI's; it knows no annotations. */
+  docker?: boolean | undefined;
+}
+
+/** The manifest of an image of our making: equal parts make equal bytes. `layers` carry the media types that are asked for. */
+export function encodeManifest(
+  config: { digest: Digest; size: number },
+  layers: readonly Descriptor[],
+  { annotations = {}, docker = false }: ManifestDetails = {},
+): Buffer {
+  const sorted = Object.entries(annotations).sort(([a], [b]) => (a < b ? -1 : 1));
+  const manifest: Manifest = {
+    schemaVersion: 2,
+    mediaType: docker ? mediaTypes.dockerManifest : mediaTypes.ociManifest,
+    config: {
+      mediaType: docker ? mediaTypes.dockerConfig : mediaTypes.ociConfig,
+      digest: config.digest,
+      size: config.size,
+    },
+    layers: layers.map(({ mediaType, digest, size }) => ({ mediaType, digest, size })),
+    ...(sorted.length === 0 ? {} : { annotations: Object.fromEntries(sorted) }),
+  };
+  return Buffer.from(JSON.stringify(manifest));
+}
+
 /** No manifest of an honest image is larger; registries refuse beyond it too. */
 export const manifestLimit = 4 << 20;
 

@@ -33,3 +33,15 @@ export function isImageConfigType(mediaType: string): boolean {
     mediaType === 'application/octet-stream'
   );
 }
+
+const layerForms: readonly (readonly [oci: string, docker: string])[] = [
+  [mediaTypes.ociLayer, mediaTypes.dockerLayer],
+  [mediaTypes.ociLayerGzip, mediaTypes.dockerLayerGzip],
+  [mediaTypes.ociLayerZstd, mediaTypes.dockerLayerZstd],
+];
+
+/** A layer's media type in the other's words; one that is in neither's stays. */
+export function layerTypeAs(mediaType: string, words: 'oci' | 'docker'): string {
+  const form = layerForms.find((each) => each.includes(mediaType));
+  return form?.[words === 'oci' ? 0 : 1] ?? mediaType;
+}

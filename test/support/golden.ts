@@ -3,13 +3,14 @@
  * is data (test/fixtures/golden/*.json): requests as the client sent them, and what it must get: status, headers, shape.
  *
  * A shape is JSON in which strings starting with `$` are types ($string $number $boolean $any $hex64 $digest $time, `?` behind
- * them allows null), an array of one is "each element", `{"…": …}` lists keys that must be there (more may be; a key that ends in
+ * them allows null), `$/…/` is text that the expression matches, an array of one is "each element", `{"…": …}` lists keys that must be there (more may be; a key that ends in
  * `?` may be missing), and anything else stands for itself. `${name}` in a path, body or shape is a value saved earlier.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { Agent, type IncomingMessage, request } from 'node:http';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
+import { entry, tar } from './images.ts';
 import { tarOf } from './tar.ts';
 
 export interface Exchange {
@@ -20,6 +21,8 @@ export interface Exchange {
   readonly body?: unknown;
   /** Sends a tar of this one file instead of a body. */
   readonly tarBody?: string;
+  /** Sends a tar of these files instead of a body: names to contents. */
+  readonly tarFiles?: Readonly<Record<string, string>>;
   readonly status: number;
   readonly reason?: string;
   /** Exact values; "$any" means present, null means absent. */
@@ -28,6 +31,8 @@ export interface Exchange {
   readonly text?: string;
   /** Every line must have this shape. */
   readonly lines?: unknown;
+  /** The lines, each of its shape: no more, no fewer. */
+  readonly sequence?: readonly unknown[];
   /** Saves top-level fields of the answer as variables. */
   readonly save?: Readonly<Record<string, string>>;
   /** Only the head is awaited; `finish` in a later step checks the rest. */
@@ -94,14 +99,17 @@ interface Answer {
   readonly body: Promise<Buffer>;
 }
 
-function ask(socketPath: string, agent: Agent, exchange: Exchange): Promise<Answer> {
+async function payloadOf({ tarBody, tarFiles, body }: Exchange): Promise<Buffer | undefined> {
+  if (tarBody !== undefined) return tarOf(tarBody, Buffer.from('x\n'));
+  if (tarFiles !== undefined) {
+    return tar(Object.entries(tarFiles).map(([name, content]) => entry(name, 'file', { body: content })));
+  }
+  return body === undefined ? undefined : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
+}
+
+async function ask(socketPath: string, agent: Agent, exchange: Exchange): Promise<Answer> {
+  const payload = await payloadOf(exchange);
   return new Promise((resolve, reject) => {
-    const payload =
-      exchange.tarBody !== undefined
-        ? tarOf(exchange.tarBody, Buffer.from('x\n'))
-        : exchange.body === undefined
-          ? undefined
-          : Buffer.from(typeof exchange.body === 'string' ? exchange.body : JSON.stringify(exchange.body));
     const headers: Record<string, string | number> = { Host: 'api.moby.localhost', ...exchange.headers };
     if (payload !== undefined) headers['Content-Length'] = payload.length;
     else if (exchange.method !== 'GET' && exchange.method !== 'HEAD') headers['Content-Length'] = 0;
@@ -170,6 +178,15 @@ async function checkBody(answer: Answer, variables: Map<string, string>): Promis
       differences.push(...mismatches(JSON.parse(line), exchange.lines, where));
     }
   }
+  if (exchange.sequence !== undefined) {
+    const lines = text.split(/\r?\n/).filter((each) => each !== '');
+    const shown = (line: string | undefined, index: number): string[] =>
+      line === undefined
+        ? [`${where}: line ${index + 1} is missing, want ${JSON.stringify(exchange.sequence![index])}`]
+        : mismatches(JSON.parse(line), exchange.sequence![index], `${where}: line ${index + 1}`);
+    differences.push(...exchange.sequence.flatMap((_, index) => shown(lines[index], index)));
+    differences.push(...lines.slice(exchange.sequence.length).map((line) => `${where}: a line too many: ${line}`));
+  }
   if (exchange.shape !== undefined || exchange.save !== undefined) {
     let value: unknown;
     try {
@@ -221,6 +238,8 @@ function mismatches(value: unknown, shape: unknown, where: string): string[] {
   const wrong = [`${where}: ${JSON.stringify(value)?.slice(0, 120)}, want ${JSON.stringify(shape)}`];
   if (typeof shape === 'string' && shape.startsWith('$')) {
     if (shape.endsWith('?') && value === null) return [];
+    const expression = /^\$\/(.*)\/$/s.exec(shape)?.[1];
+    if (expression !== undefined) return typeof value === 'string' && new RegExp(expression).test(value) ? [] : wrong;
     const type = types[shape.replace(/\?$/, '')];
     return type?.(value) === true ? [] : wrong;
   }

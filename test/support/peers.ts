@@ -218,6 +218,11 @@ export class Service {
   }
 }
 
+interface DaemonSettings {
+  readonly features?: Readonly<Record<string, boolean>>;
+  readonly [setting: string]: unknown;
+}
+
 /** A current dockerd from Debian's newer suite with a containerd of its own, and nothing shared with any other. */
 export class ReferenceEngine implements AsyncDisposable {
   readonly root = mkdtempSync(join(tmpdir(), 'wherry-peer-'));
@@ -232,8 +237,8 @@ export class ReferenceEngine implements AsyncDisposable {
     this.docker = new Docker(cli, this.host, join(this.root, 'docker-config'));
   }
 
-  /** @param settings more of its daemon.json */
-  static async open(settings: object = {}): Promise<ReferenceEngine> {
+  /** @param settings more of its daemon.json; with the containerd image store its BuildKit has all outputs and caches */
+  static async open(settings: DaemonSettings = {}): Promise<ReferenceEngine> {
     const [newer, folder, cli] = [await packages('newer'), await packages('engine'), await dockerCli()];
     const engine = new ReferenceEngine(cli);
     try {
@@ -245,7 +250,7 @@ export class ReferenceEngine implements AsyncDisposable {
     return engine;
   }
 
-  async #start(newer: string, folder: string, settings: object): Promise<void> {
+  async #start(newer: string, folder: string, settings: DaemonSettings): Promise<void> {
     const at = (name: string): string => join(this.root, name);
     const programs = [newer, folder]
       .flatMap((packed) => ['usr/bin', 'usr/sbin', 'sbin'].map((name) => join(packed, name)))
@@ -298,7 +303,7 @@ export class ReferenceEngine implements AsyncDisposable {
         '--ip6tables=false',
         '--ip-masq=false',
         '--storage-driver',
-        'overlay2',
+        settings.features?.['containerd-snapshotter'] === true ? 'overlayfs' : 'overlay2',
         '--default-address-pool',
         `base=10.214.${octet}.0/24,size=28`,
       ],

@@ -82,4 +82,11 @@ export const usageRecord = {
 };
 export const diskUsageRequest = { filter: texts(1) };
 export const diskUsageResponse = { record: messages(1, usageRecord) };
-export const pruneRequest = { filter: texts(1), all: flag(2), keepDuration: int(3), reservedSpace: int(4) };
+export const pruneRequest = {
+  filter: texts(1),
+  all: flag(2),
+  keepDuration: int(3),
+  reservedSpace: int(4),
+  maxUsedSpace: int(5),
+  minFreeSpace: int(6),
+};

@@ -53,22 +53,31 @@ const maxAsked = 4096;
 /** Of those, files whose content has begun to come: each holds a descriptor. fsutil sends four at a time. */
 const maxOpenFiles = 64;
 
-/** Brings `folder`, which holds what `index` says, to what the client has. @returns bytes of content received @throws Fault */
+export interface Received {
+  /** Bytes of content. */
+  transferred: number;
+  /** Whether the folder is another than before, times of folders aside. */
+  changed: boolean;
+}
+
+/** Brings `folder`, which holds what `index` says, to what the other side has. @throws Fault */
 export async function receiveTree(
   call: PacketCall,
   { folder, index, verbs }: { folder: string; index: TreeIndex; verbs: TreeVerbs },
-): Promise<number> {
+): Promise<Received> {
   using receiver = new Receiver(call, folder, index, verbs);
   for await (const packets of call.batches) {
     for (const each of packets) receiver.take(each);
     await receiver.ask();
   }
   if (!receiver.finished) throw new Fault('unavailable', 'Cannot receive files: the other side stopped early');
-  return receiver.transferred;
+  const { transferred, changed } = receiver;
+  return { transferred, changed };
 }
 
 class Receiver implements Disposable {
   transferred = 0;
+  changed = false;
   finished = false;
   readonly #call: PacketCall;
   readonly #folder: string;
@@ -157,6 +166,7 @@ class Receiver implements Disposable {
       return;
     }
     const isFolderStill = kind === 'folder' && known?.kind === 'folder';
+    if (!isFolderStill || known.mode !== stat.mode || known.rest !== rest) this.changed = true;
     if (known !== undefined && !isFolderStill) this.#remove(path, known.kind);
     const { mode, size, modified } = stat;
     this.#entries.set(path, { pass: this.#pass, kind, isWhole: false, mode, size, modified, rest });
@@ -191,6 +201,7 @@ class Receiver implements Disposable {
   }
 
   #remove(path: string, kind: EntryKind): void {
+    this.changed = true;
     rmSync(join(this.#folder, path), { recursive: true, force: true });
     this.#entries.delete(path);
     if (kind !== 'folder') return;

@@ -167,6 +167,22 @@ test('an entry left unread is skipped, and bytes behind the end are read', async
   assert.equal(read, tar.length);
 });
 
+test('an archive may end with the content of its last entry, but not within', async () => {
+  const header = encodeTarHeader(tarHeader('f', 'file', { size: 3 }));
+  for (const padding of [0, 1, 508, 509]) {
+    for (const size of [1, 1000]) {
+      const found = await readAll(Buffer.concat([header, Buffer.from('abc'), Buffer.alloc(padding)]), size);
+      assert.equal(found.get('f')?.body.toString(), 'abc', `${padding} bytes of padding, ${size} at once`);
+    }
+  }
+  const cut = Buffer.concat([header, Buffer.from('ab')]);
+  await assert.rejects(readAll(cut), { kind: 'invalid', message: 'Cannot read archive: unexpected EOF' });
+  const unread = async (): Promise<void> => {
+    for await (const entry of readTar(pieces(cut))) assert.equal(entry.name.toString(), 'f');
+  };
+  await assert.rejects(unread(), { message: 'Cannot read archive: unexpected EOF' });
+});
+
 test('what goes on behind its end without end is refused', async () => {
   async function* endless(): AsyncGenerator<Uint8Array> {
     yield Buffer.alloc(1024);

@@ -55,6 +55,12 @@ export class ByteSource {
     for (let left = count; left > 0; ) left -= (await this.some(left)).length;
   }
 
+  /** As many of a few bytes as there are. */
+  async skipUpTo(count: number): Promise<void> {
+    await this.fill(count);
+    this.take(Math.min(count, this.buffered));
+  }
+
   /** Reads to the end of the stream, so that whoever hashes it sees every byte. @throws Fault invalid beyond `limit` bytes */
   async drain(limit: number): Promise<void> {
     this.#chunk = empty;

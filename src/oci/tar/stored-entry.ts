@@ -85,12 +85,16 @@ export class StoredEntry implements TarEntry {
     yield* hole(this.size - at);
   }
 
-  /** Skips what was not read, and the padding. */
+  /** Skips what was not read, and the padding, of which an archive that ends here may have none (`docker build -f -` sends such). */
   async finish(): Promise<void> {
-    const rest = this.#left + paddingOf(this.storedSize);
+    const left = this.#left;
+    const padding = paddingOf(this.storedSize);
     this.#left = 0;
-    if (this.#source.buffered >= rest) this.#source.take(rest);
-    else await this.#source.skip(rest);
+    if (this.#source.buffered >= left + padding) this.#source.take(left + padding);
+    else {
+      await this.#source.skip(left);
+      await this.#source.skipUpTo(padding);
+    }
   }
 }
 
