@@ -17,6 +17,7 @@ import { test } from 'node:test';
 import type { BuildRequest } from '../../api/index.ts';
 import { Fault } from '../../std/index.ts';
 import { until } from '../../../test/support/docker.ts';
+import { tarOf } from '../../../test/support/tar.ts';
 import { Door, folderOf, imageId, oddTree, outputBytes, ScriptedBuilds } from '../fixture.ts';
 import { askUsage, askWorker } from './asks.ts';
 import { askBuild, type BuildAnswer, type BuildAsk, type Connect } from './build.ts';
@@ -107,7 +108,7 @@ test('a build: the context, a secret, credentials, progress, the image', async (
   const credentials = async (host: string) => ({ username: host, password: 'word' });
   const { answer, told } = await build(door, { loans: loansOf(folder, { secrets, credentials }) });
   assert.equal(answer.exported.get('containerimage.config.digest'), imageId);
-  assert.equal(answer.exported.get('image.name'), 'x:1');
+  assert.equal(answer.exported.get('image.name'), 'docker.io/library/x:1');
   const [seen] = door.builds.seen;
   assert.deepEqual([...seen!.files.keys()].sort(), ['Dockerfile', 'big', 'deep/er/file.txt', 'empty', 'ünïcode, name']);
   assert.ok(seen!.files.get('big')!.equals(outputBytes));
@@ -186,7 +187,7 @@ test('an upload is the context', async () => {
     return { image: imageId, manifest: undefined, unusedArgs: [], answer: undefined };
   });
   await using door = await Door.open(builds);
-  const tar = tarOf('inside', 'content');
+  const tar = tarOf('inside', Buffer.from('content'));
   const upload = (async function* () {
     yield tar.subarray(0, 700);
     yield tar.subarray(700);
@@ -194,29 +195,6 @@ test('an upload is the context', async () => {
   await build(door, { options: { context: uploadUrl }, loans: loansOf('', { folders: new Map(), upload }) });
   assert.deepEqual(files, ['inside']);
 });
-
-/** A tar of one file (POSIX ustar). */
-function tarOf(name: string, content: string): Buffer {
-  const head = Buffer.alloc(512);
-  head.write(name);
-  head.write('0000644\0', 100);
-  head.write('0000000\0', 108);
-  head.write('0000000\0', 116);
-  head.write(`${content.length.toString(8).padStart(11, '0')}\0`, 124);
-  head.write('00000000000\0', 136);
-  head.write('        0', 148);
-  head.write('ustar\u000000', 257, 'latin1');
-  head.write(
-    `${head
-      .reduce((sum, byte) => sum + byte, 0)
-      .toString(8)
-      .padStart(6, '0')}\0 `,
-    148,
-  );
-  const body = Buffer.alloc(512);
-  body.write(content);
-  return Buffer.concat([head, body, Buffer.alloc(1024)]);
-}
 
 test("an SSH agent's socket: asked and answered, but not to be changed", async () => {
   const answers: string[] = [];

@@ -34,7 +34,11 @@ export class LocalTrees implements AsyncDisposable {
     key: string | undefined,
     call: PacketCall,
   ): Promise<{ path: string; transferred: number; version: string } & AsyncDisposable> {
-    const copy = this.#idle.get(key ?? '') ?? { path: join(this.#root, randomId()), index: new TreeIndex(), generation: 0 };
+    const copy = this.#idle.get(key ?? '') ?? {
+      path: join(this.#root, randomId()),
+      index: new TreeIndex(),
+      generation: 0,
+    };
     if (key !== undefined) this.#idle.delete(key);
     try {
       mkdirSync(copy.path, { recursive: true, mode: 0o700 });
