@@ -113,7 +113,8 @@ async function solve(
   };
   using status = client.call(`${control}/Status`, { request: statusRequest, response: statusResponse });
   const solved = client.unary(`${control}/Solve`, { request: solveTable, response: solvedTable }, request, { signal });
-  const told = follow(status, ref, onStatus);
+  // The outcome is what counts: progress that breaks off does not fail a build.
+  const told = follow(status, ref, onStatus).catch(() => {});
   const answered = isBridged ? frontend(client, ref, ask, signal) : Promise.resolve(new Map<string, string>());
   const [outcome, metadata] = await Promise.allSettled([solved, answered]);
   await parting(told);
@@ -132,11 +133,11 @@ async function follow(
   for await (const message of status.messages) onStatus(solveStatus(message));
 }
 
-/** The outcome is what counts: progress that breaks off, or never ends, does not fail a build. */
+/** Nor does progress that never ends. */
 async function parting(told: Promise<void>): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const patience = setTimeout(resolve, partingMs);
-  await Promise.race([told.catch(() => {}), promise]);
+  await Promise.race([told, promise]);
   clearTimeout(patience);
 }
 

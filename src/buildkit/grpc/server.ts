@@ -1,5 +1,5 @@
 /** A gRPC server on connections that somebody else accepted (grpc/doc/PROTOCOL-HTTP2.md). */
-import { createServer, type Http2Server, type ServerHttp2Stream } from 'node:http2';
+import { performServerHandshake, type ServerHttp2Stream } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import { messageOf } from '../../std/index.ts';
 import { decode } from '../protobuf/codec.ts';
@@ -14,21 +14,18 @@ import { writeBytes } from './write.ts';
 
 /** Serves until the connection closes. Its calls are cancelled with it. */
 export async function serveGrpc(connection: Duplex, methods: Methods): Promise<void> {
-  const server: Http2Server = createServer({ settings, maxSessionMemory: 64 });
   const closed = new Promise<void>((resolve) => {
     connection.once('close', resolve);
   });
   endWhole(connection);
-  server.on('session', (session) => {
-    session.on('error', () => {});
-    session.setLocalWindowSize(connectionWindowBytes);
-  });
-  server.on('sessionError', () => connection.destroy());
-  server.on('stream', (stream, headers, _, raw) => {
+  // Not a server of Node's: that would turn a TLS connection away whose handshake agreed on no protocol.
+  const session = performServerHandshake(connection, { settings, maxSessionMemory: 64 });
+  session.setLocalWindowSize(connectionWindowBytes);
+  session.on('error', () => connection.destroy());
+  session.on('stream', (stream, headers, _, raw) => {
     stream.on('error', () => {});
     void serveCall(stream, headers[':path'] ?? '', raw, methods);
   });
-  server.emit('connection', connection);
   await closed;
 }
 

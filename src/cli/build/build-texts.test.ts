@@ -37,7 +37,7 @@ test('a place with what is around it', () => {
     [9, 9],
     [8, 12],
   ])
-    assert.equal(excerpt({ filename: 'D', text }, lines(start!, end!)), '');
+    assert.equal(excerpt({ filename: 'D', text }, lines(start!, end)), '');
 });
 
 test('warnings, each with its line', () => {

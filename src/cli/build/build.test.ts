@@ -59,29 +59,16 @@ describe('what is asked', () => {
   scenario('every flag as the builder gets it', async (place) => {
     const { context } = place;
     const other = dirname(place.file('other/file'));
-    const { code, err } = await place.build(
-      ...['-t', 'a:1', '--tag', 'b', '--build-arg', 'A=1', '--build-arg', 'FOO', '--build-arg', 'NOT_THERE'],
-      ...['--label', 'l=v', '--label', 'bare', '--annotation', 'k=v', '--annotation', 'manifest:m=w', '--target', 't'],
-      ...['--no-cache-filter', 'x', '--no-cache-filter', 'y', '--pull', '--network', 'none', '--add-host', 'h:1.2.3.4'],
-      ...['--add-host', 'g=host-gateway', '--ulimit', 'nofile=5:6', '--shm-size', '64m', '--cgroup-parent', '/p'],
-      ...[
-        '-m',
-        '1g',
-        '--memory-swap',
-        '-1',
-        '-c',
-        '5',
-        '--cpu-period',
-        '10',
-        '--cpu-quota',
-        '20',
-        '--cpuset-cpus',
-        '0',
-      ],
-      ...['--platform', 'linux/x86_64', '--cache-from', 'user/app:cache', '--cache-from', 'type=local,src=/c'],
-      ...['--cache-to', 'type=inline', '--build-context', `other=${other}`, '--build-context', 'base=docker-image://x'],
-      ...['--build-context', 'git=https://h.example/r.git', '--allow', 'security.insecure', context],
-    );
+    const words = [
+      '-t a:1 --tag b --build-arg A=1 --build-arg FOO --build-arg NOT_THERE --label l=v --label bare --annotation k=v',
+      '--annotation manifest:m=w --target t --no-cache-filter x --no-cache-filter y --pull --network none',
+      '--add-host h:1.2.3.4 --add-host g=host-gateway --ulimit nofile=5:6 --shm-size 64m --cgroup-parent /p -m 1g',
+      '--memory-swap -1 -c 5 --cpu-period 10 --cpu-quota 20 --cpuset-cpus 0 --platform linux/x86_64',
+      '--cache-from user/app:cache --cache-from type=local,src=/c --cache-to type=inline --allow security.insecure',
+      `--build-context other=${other} --build-context base=docker-image://x`,
+      `--build-context git=https://h.example/r.git ${context}`,
+    ];
+    const { code, err } = await place.build(...words.join(' ').split(' '));
     assert.equal(code, 0, err);
     const { request } = place;
     assert.deepEqual(
@@ -185,10 +172,8 @@ describe('what is asked', () => {
     const proxies = { default: { httpProxy: 'http://p.example' } };
     place.file('config.json', JSON.stringify({ proxies, auths: { 'r.example': { auth } } }));
     assert.equal((await place.build('--build-arg', 'http_proxy=mine', place.context)).code, 0);
-    assert.deepEqual([...place.request.buildArgs].sort(), [
-      ['HTTP_PROXY', 'http://p.example'],
-      ['http_proxy', 'mine'],
-    ]);
+    const { buildArgs } = place.request;
+    assert.deepEqual([buildArgs.get('HTTP_PROXY'), buildArgs.get('http_proxy')], ['http://p.example', 'mine']);
   });
 });
 
@@ -261,9 +246,8 @@ describe('secrets', () => {
   scenario('from a file, from the environment, missing', async (place) => {
     place.dockerfile('FROM busybox\nRUN secret file\nRUN secret env\nRUN secret FOO\nRUN secret none\n');
     const file = place.file('secret', 'of the file');
-    const { err } = await place.build(
-      ...['--secret', `id=file,src=${file}`, '--secret', 'id=env,env=FOO', '--secret', 'id=FOO', place.context],
-    );
+    const flags = `--secret id=file,src=${file} --secret id=env,env=FOO --secret id=FOO`;
+    const { err } = await place.build(...flags.split(' '), place.context);
     assert.match(err, /of the file\n[^]*foo\n[^]*foo\n[^]*no none\n/);
   });
 });
