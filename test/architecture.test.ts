@@ -42,7 +42,7 @@ const arrows: Record<string, readonly string[]> = {
   ],
   server: ['std', 'oci', 'api', 'buildkit', 'engine'],
   client: ['std', 'api'],
-  cli: ['std', 'api', 'client'],
+  cli: ['std', 'api', 'buildkit', 'client'],
 };
 
 const source = resolve(import.meta.dirname, '../src');
