@@ -4,7 +4,15 @@ export { uploadUrl } from './client/lend.ts';
 export type { AgentSource, Loans, OutputTarget, SecretSource } from './client/loans.ts';
 export { type FailedSource, SolveFault } from './client/solve-fault.ts';
 export { parsePrivateKey, type SshKey } from './client/ssh/private-key.ts';
-export type { SolveStatus, SolveVertex, SourceRange, SourceText, VertexLog, VertexStatus, VertexWarning } from './client/status.ts';
+export type {
+  SolveStatus,
+  SolveVertex,
+  SourceRange,
+  SourceText,
+  VertexLog,
+  VertexStatus,
+  VertexWarning,
+} from './client/status.ts';
 export { askPrune, askUsage, type PruneAsk, type UsageRecord } from './client/usage.ts';
 export type { WorkerFacts } from './control/control.ts';
 export type { BuildLine } from './control/session-build.ts';

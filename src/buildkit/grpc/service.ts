@@ -15,7 +15,10 @@ export interface Method {
   readonly request: Table;
   readonly response: Table;
   /** Messages come and go as many at a time as there are: a context is hundreds of thousands. */
-  handle(requests: AsyncIterable<readonly Message<Table>[]>, call: CallContext): AsyncIterable<readonly MessageInit<Table>[]>;
+  handle(
+    requests: AsyncIterable<readonly Message<Table>[]>,
+    call: CallContext,
+  ): AsyncIterable<readonly MessageInit<Table>[]>;
 }
 
 /** By path, "/package.Service/Method". A map, or where a method's messages depend on the call, what chooses. */

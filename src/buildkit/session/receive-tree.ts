@@ -117,14 +117,10 @@ class Receiver implements Disposable {
   #entry(stat: TreeStat): void {
     const id = this.#entries++;
     if (this.#walked) throw protocol('an entry after the last');
-    if (this.#entries > maxEntries)
-      throw new Fault('invalid', `Cannot receive files: over ${maxEntries} files`);
+    if (this.#entries > maxEntries) throw new Fault('invalid', `Cannot receive files: over ${maxEntries} files`);
     this.#described += descriptionBytes(stat);
     if (this.#described > maxDescriptionBytes) {
-      throw new Fault(
-        'invalid',
-        `Cannot receive files: over ${maxDescriptionBytes} bytes of names and attributes`,
-      );
+      throw new Fault('invalid', `Cannot receive files: over ${maxDescriptionBytes} bytes of names and attributes`);
     }
     const path = checkPath(stat.path);
     if (this.#seen.has(path)) throw protocol(`${JSON.stringify(path)} twice`);

@@ -25,6 +25,8 @@ export interface TreeOptions {
   selection?: TreeSelection<unknown> | undefined;
   /** Whose all entries are said to be; their own owners if not said. */
   owner?: { uid: number; gid: number } | undefined;
+  /** When all entries are said to have changed, nanoseconds since 1970; their own times if not said. */
+  modified?: bigint | undefined;
   /** Devices and named pipes are told too. */
   withNodes?: boolean;
   xattrs?: ((path: string) => ReadonlyMap<string, Uint8Array>) | undefined;
@@ -120,7 +122,10 @@ export class TreeWalk {
     const stats = lstatSync(at, { bigint: true, throwIfNoEntry: false });
     if (stats === undefined) {
       if (path.includes('\ufffd')) {
-        throw new Fault('invalid', `Cannot send ${JSON.stringify(path)}: its name is not UTF-8. Rename it or leave it out`);
+        throw new Fault(
+          'invalid',
+          `Cannot send ${JSON.stringify(path)}: its name is not UTF-8. Rename it or leave it out`,
+        );
       }
       return false;
     }
@@ -146,7 +151,7 @@ export class TreeWalk {
       uid: owner?.uid ?? Number(stats.uid),
       gid: owner?.gid ?? Number(stats.gid),
       size: stats.isFile() && linkName === '' ? Number(stats.size) : 0,
-      modified: stats.mtimeNs,
+      modified: this.#options.modified ?? stats.mtimeNs,
       linkName,
       ...(isNode ? deviceOf(stats.rdev) : {}),
       ...(found === undefined || found.size === 0 ? {} : { xattrs: found }),
