@@ -15,7 +15,7 @@ const arrows: Record<string, readonly string[]> = {
   snapshot: ['std', 'oci', 'api', 'linux'],
   monitor: ['std', 'linux'],
   runtime: ['std', 'oci', 'linux', 'monitor'],
-  buildkit: ['std', 'api'],
+  buildkit: ['std', 'api', 'dockerfile'],
   network: ['std', 'api', 'linux'],
   volume: ['std', 'api', 'linux'],
   image: ['std', 'oci', 'api', 'content', 'registry', 'snapshot'],

@@ -31,6 +31,8 @@ export interface LocalTree extends AsyncDisposable {
   readonly path: string;
   /** Bytes that came over the wire for it. */
   readonly transferred: number;
+  /** Where it is said: the same version is the same files, times aside. */
+  readonly version?: string;
 }
 
 export interface BuildSecrets {

@@ -23,4 +23,5 @@ export {
   type VerifyMessage,
   type VerifySummary,
 } from './verify.ts';
+export { keptBytes, type PruneSpace } from './prune-space.ts';
 export { latestVersion, minimumVersion, parseVersion, versionText } from './versions.ts';

@@ -184,6 +184,17 @@ test('du and prune', { skip }, async () => {
   assert.equal(pruned.code, 0, pruned.stderr);
   assert.match(pruned.stdout, /4\.096kB/);
   assert.deepEqual(door.builds.pruned, { all: true, keepBytes: undefined, filters: new Map() });
+  const space = ['--reserved-space', '1000', '--max-used-space', '3000', '--min-free-space', '1002000'];
+  const filtered = await buildx(door, ['prune', '-f', ...space, '--filter', 'until=1h', '--filter', 'type=regular']);
+  assert.equal(filtered.code, 0, filtered.stderr);
+  assert.deepEqual(door.builds.pruned, {
+    all: false,
+    keepBytes: 2096,
+    filters: new Map([
+      ['type', new Set(['regular'])],
+      ['until', new Set(['3600s'])],
+    ]),
+  });
 });
 
 test('bake: two targets', { skip }, async () => {

@@ -20,6 +20,8 @@ export interface BuildkitOptions {
   /** For sockets: their names are short (unix(7)). */
   socketFolder: string;
   verbs: TreeVerbs;
+  /** Of the disk that the build cache is on. */
+  freeBytes: () => number;
 }
 
 /** The head that answers an upgrade to h2c before the connection is handed over, without the empty line that ends it. */
@@ -31,14 +33,14 @@ export class Buildkit implements AsyncDisposable {
   readonly #around: Surroundings;
   readonly #methods: Methods;
 
-  constructor({ builds, worker, folder, socketFolder, verbs }: BuildkitOptions) {
+  constructor({ builds, worker, folder, socketFolder, verbs, freeBytes }: BuildkitOptions) {
     for (const each of [folder, socketFolder]) {
       rmSync(each, { recursive: true, force: true });
       mkdirSync(each, { recursive: true, mode: 0o700 });
     }
     this.#trees = new LocalTrees(folder, verbs);
     this.sessions = new Sessions({ trees: this.#trees, socketFolder });
-    this.#around = { builds, sessions: this.sessions, jobs: new Jobs(), worker };
+    this.#around = { builds, sessions: this.sessions, jobs: new Jobs(), worker, freeBytes };
     this.#methods = new Map([...controlMethods(this.#around), ...bridgeMethods(this.#around)]);
   }
 

@@ -246,6 +246,7 @@ export class Door implements AsyncDisposable {
       folder: join(this.folder, 'trees'),
       socketFolder: join(this.folder, 'sockets'),
       verbs,
+      freeBytes: () => 1_000_000,
       worker: {
         id: 'wherry',
         version: 'v0.20.0',

@@ -5,7 +5,7 @@ import type { Builds, Bytes, LocalSource } from '../api/index.ts';
 import { PostedContext } from '../build/index.ts';
 import { Buildkit, type WorkerFacts } from '../buildkit/index.ts';
 import { hostPlatform } from '../oci/index.ts';
-import { randomId } from '../std/index.ts';
+import { freeSpace, randomId } from '../std/index.ts';
 import { treeVerbs } from './tree-verbs.ts';
 
 /** BuildKit's version whose features there are here: clients decide by it. */
@@ -13,6 +13,8 @@ const buildkitVersion = 'v0.20.0';
 
 export interface Building extends AsyncDisposable {
   readonly buildkit: Buildkit;
+  /** Of the disk that the build cache is on. */
+  readonly freeBytes: () => number;
   /** A tar that a client posts, plain or compressed, as the classic builder has it. Disposed by its build. */
   readonly posted: (tar: Bytes, signal: AbortSignal) => LocalSource & AsyncDisposable;
 }
@@ -32,15 +34,18 @@ export function openBuilding({ builds, dataRoot, execRoot, id, hostGateway }: Bu
   mkdirSync(posted, { recursive: true, mode: 0o700 });
   const { os, architecture, variant = '' } = hostPlatform();
   const worker: WorkerFacts = { id, version: buildkitVersion, platforms: [{ os, architecture, variant }], hostGateway };
+  const freeBytes = (): number => freeSpace(dataRoot).available;
   const buildkit = new Buildkit({
     builds,
     worker,
     folder: join(dataRoot, 'buildkit', 'trees'),
     socketFolder: join(execRoot, 'buildkit'),
     verbs: treeVerbs,
+    freeBytes,
   });
   return {
     buildkit,
+    freeBytes,
     posted: (tar, signal) =>
       Object.assign(new PostedContext({ tar, folder: join(posted, randomId()), signal }), {
         ignores: 'own-files' as const,

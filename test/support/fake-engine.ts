@@ -509,7 +509,6 @@ export function createFakeEngine(): FakeEngine {
         Containers: containersById.size,
         Name: 'fake',
         ServerVersion: '28.5.2',
-        DockerRootDir: '/',
       }),
       diskUsage: async () => ({
         LayersSize: 0,

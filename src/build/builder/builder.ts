@@ -14,6 +14,7 @@ import { Results } from '../result/results.ts';
 import type { Exporter } from '../export/door.ts';
 import type { Sources } from '../fetch/door.ts';
 import { CacheMounts } from '../solve/cache-mounts.ts';
+import { KnownDigests } from '../solve/known-digests.ts';
 import { clearUnfinished, newStepId } from '../solve/step-id.ts';
 import type { BuilderContext } from './builder-context.ts';
 import { cacheEntries, pruneCache } from './cache-records.ts';
@@ -68,6 +69,7 @@ export class Builder implements Builds, AsyncDisposable {
       slots: new Slots(options.parallelSteps ?? Math.max(4, cpus().length)),
       sources,
       cacheMounts: await CacheMounts.open(join(root, 'cache-mounts'), { log, now }),
+      digests: new KnownDigests(),
       run: runStep,
       newId: newStepId,
       now,

@@ -213,14 +213,14 @@ class BuildRunner {
   }
 
   async #build(plan: Plan, signal: AbortSignal): Promise<BuildResult> {
-    const { solving, now } = this.#context;
+    const { solving } = this.#context;
     const { network } = this.#request;
     const isNamed = !['default', 'none', 'host', ''].includes(network);
     const run: typeof solving.run = (step, inner) =>
       solving.run(isNamed && step.network === 'default' ? { ...step, network } : step, inner);
     const roots = await solve({ ...solving, run }, plan, this.#inputs(plan), signal);
     const root = roots.get(plan.root)!;
-    const config = builtConfig(plan.image, root, roots, formatNanos(now()));
+    const config = builtConfig(plan.image, root, roots);
     const exported = await this.#export(plan, { root, roots, config }, signal);
     return {
       image: exported.image,
@@ -313,7 +313,8 @@ class BuildRunner {
       started: timestamp,
       completed: timestamp,
     });
-    return { path: tree.path, ignore: excludes.length === 0 ? undefined : new PatternMatcher(excludes) };
+    const version = tree.version === undefined ? undefined : JSON.stringify([tree.version, excludes]);
+    return { path: tree.path, ignore: excludes.length === 0 ? undefined : new PatternMatcher(excludes), version };
   }
 }
 

@@ -11,6 +11,7 @@ import type { ResultHold } from '../result/commit-layer.ts';
 import type { Results } from '../result/results.ts';
 import type { BuiltRoot } from '../result/root.ts';
 import type { CacheMounts } from './cache-mounts.ts';
+import type { KnownDigests } from './known-digests.ts';
 
 /** One for all builds. */
 export interface SolveContext {
@@ -22,6 +23,7 @@ export interface SolveContext {
   running: Shared<BuiltRoot>;
   slots: Slots;
   cacheMounts: CacheMounts;
+  digests: KnownDigests;
   run: (request: StepRequest, signal: AbortSignal) => Promise<StepResult>;
   /** A safe file name that is nobody's yet. */
   newId: () => string;
@@ -32,6 +34,8 @@ export interface LocalFolder {
   path: string;
   /** Its `.dockerignore`. */
   ignore: PatternMatcher | undefined;
+  /** Where it is said: the same version is the same files, less what is ignored. */
+  version?: string | undefined;
 }
 
 /** Of one build. */

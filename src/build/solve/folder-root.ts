@@ -8,8 +8,8 @@ import type { SolveContext } from './context.ts';
 import { folderKey, type SolvedFolder } from './lend.ts';
 
 /** What the root is kept by. */
-export async function folderRootKey(solved: SolvedFolder, signal: AbortSignal): Promise<Digest> {
-  return sha256(JSON.stringify(['folder', await folderKey(solved, signal)]));
+export async function folderRootKey(context: SolveContext, solved: SolvedFolder, signal: AbortSignal): Promise<Digest> {
+  return sha256(JSON.stringify(['folder', await folderKey(context, solved, signal)]));
 }
 
 /** Makes its layer, and keeps it as the result of `key`. */

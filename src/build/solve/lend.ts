@@ -42,20 +42,32 @@ export async function inputDigest(
   input: StepInput & { readonly withParents: boolean },
   signal: AbortSignal,
 ): Promise<Digest | 'scratch'> {
-  if (input.by === 'key') return solved.kind === 'root' ? solved.key : folderKey(solved, signal);
+  if (input.by === 'key') return solved.kind === 'root' ? solved.key : folderKey(context, solved, signal);
   const { path: written, isPattern, exclude } = input;
   const { path } = input.withParents ? splitPivot(written) : { path: written };
   const ignore = solved.kind === 'folder' ? solved.folder.ignore : undefined;
-  const selection: Selection = { path, isPattern, withParents: input.withParents, exclude, ignore };
-  using folder = lendFolder(context, solved, path);
-  using tree = new LentTree(folder.path);
-  return await contentDigest(tree, selection, signal);
+  const what = { path, isPattern, withParents: input.withParents, exclude };
+  // A layer never changes.
+  const version = solved.kind === 'folder' ? solved.folder.version : rootChain(solved.root);
+  return context.digests.get(version, what, async () => {
+    const selection: Selection = { ...what, ignore };
+    using folder = lendFolder(context, solved, path);
+    using tree = new LentTree(folder.path);
+    return await contentDigest(tree, selection, signal);
+  });
 }
 
 /** What all of it is known by. */
-export async function folderKey({ key, step, folder }: SolvedFolder, signal: AbortSignal): Promise<Digest> {
+export async function folderKey(
+  { digests }: Pick<SolveContext, 'digests'>,
+  { key, step, folder }: SolvedFolder,
+  signal: AbortSignal,
+): Promise<Digest> {
   if (key !== undefined) return key;
-  using tree = new LentTree(folder.path);
-  const everything = { path: '/', isPattern: false, withParents: false, exclude: [], ignore: folder.ignore };
-  return sourceKey(step, await contentDigest(tree, everything, signal));
+  const everything = { path: '/', isPattern: false, withParents: false, exclude: [] };
+  const digest = await digests.get(folder.version, everything, async () => {
+    using tree = new LentTree(folder.path);
+    return await contentDigest(tree, { ...everything, ignore: folder.ignore }, signal);
+  });
+  return sourceKey(step, digest);
 }

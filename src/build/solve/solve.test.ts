@@ -34,6 +34,7 @@ import { Results } from '../result/results.ts';
 import { type BuiltRoot, rootChain, scratch } from '../result/root.ts';
 import { CacheMounts } from './cache-mounts.ts';
 import type { SolveContext } from './context.ts';
+import { KnownDigests } from './known-digests.ts';
 import { solve } from './solve.ts';
 import { clearUnfinished, newStepId } from './step-id.ts';
 
@@ -94,6 +95,7 @@ class Fixture implements AsyncDisposable {
       running: new Shared(),
       slots: new Slots(2),
       cacheMounts: await CacheMounts.open(join(fixture.root, 'mounts'), { log: silentLogger, now: nowNanos }),
+      digests: new KnownDigests(),
       run: (request, signal) => runStep(fixture.steps.context, request, signal),
       newId: newStepId,
       now: nowNanos,
@@ -166,7 +168,7 @@ class Fixture implements AsyncDisposable {
     const roots = await solve(this.context, plan, inputs, options.signal ?? live);
     const root = roots.get(plan.root) ?? scratch;
     return {
-      config: builtConfig(plan.image, root, roots, '2020-01-01T00:00:00Z'),
+      config: builtConfig(plan.image, root, roots),
       files: this.#files(root),
       layers: root.layers.length,
       steps: events.flatMap((event) =>
@@ -354,7 +356,7 @@ RUN --mount=type=bind,from=tools,source=/tool,target=/t \\
     assert.equal(config.config?.['WorkingDir'], '/d');
     assert.match(JSON.stringify(config.config?.['Env']), /"A=b"/);
     const scratchOnly = await fixture.build('FROM base\nLABEL a=b\n');
-    assert.equal(scratchOnly.config.created, '2020-01-01T00:00:00Z');
+    assert.equal(scratchOnly.config.created, undefined);
   });
 
   test('heredocs', async () => {

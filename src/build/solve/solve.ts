@@ -238,7 +238,7 @@ class Solver {
   }
 
   async #folderRoot(solved: SolvedFolder): Promise<BuiltRoot> {
-    const key = await folderRootKey(solved, this.#signal);
+    const key = await folderRootKey(this.#context, solved, this.#signal);
     const known = await this.#context.results.find(key);
     const root = known ?? (await this.#together(key, (signal) => folderRoot(this.#context, solved, key, signal)));
     this.#hold(root);

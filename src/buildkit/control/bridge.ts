@@ -50,6 +50,7 @@ const llbCapabilities = [
   'platform',
   'meta.ignorecache',
   'meta.description',
+  'gc.freespacefilter',
 ];
 
 export function bridgeMethods(around: Surroundings): [string, Method][] {

@@ -1,5 +1,5 @@
 /** moby.buildkit.v1.Control: what `docker buildx` calls on `POST /grpc`. */
-import type { Builds, BuildResult } from '../../api/index.ts';
+import { type Builds, type BuildResult, keptBytes } from '../../api/index.ts';
 import { Fault } from '../../std/index.ts';
 import { bidirectional, type CallContext, type Method, streaming, unary } from '../grpc/service.ts';
 import { bytesMessage, empty } from '../message/common.ts';
@@ -29,6 +29,8 @@ export interface Surroundings {
   readonly sessions: Sessions;
   readonly jobs: Jobs;
   readonly worker: WorkerFacts;
+  /** Of the disk that the cache is on. */
+  readonly freeBytes: () => number;
 }
 
 /** What clients are told of who builds. */
@@ -77,7 +79,7 @@ export function controlMethods(around: Surroundings): [string, Method][] {
       `${service}/DiskUsage`,
       unary(empty, diskUsageResponse, async () => ({ record: (await builds.cache()).map(usage) })),
     ],
-    [`${service}/Prune`, streaming(pruneRequest, usageRecord, (request) => prune(builds, request))],
+    [`${service}/Prune`, streaming(pruneRequest, usageRecord, (request) => prune(around, request))],
   ];
 }
 
@@ -151,13 +153,15 @@ function usage(record: CacheRecord): MessageInit<typeof usageRecord> {
 
 /** Tells each record that went. */
 async function* prune(
-  builds: Builds,
-  { all, reservedSpace, keepDuration, filter }: Message<typeof pruneRequest>,
+  { builds, freeBytes }: Pick<Surroundings, 'builds' | 'freeBytes'>,
+  { all, keepDuration, filter, ...space }: Message<typeof pruneRequest>,
 ): AsyncGenerator<MessageInit<typeof usageRecord>, void, void> {
   const before = new Map((await builds.cache()).map((record) => [record.id, record]));
+  const used = [...before.values()].reduce((sum, { size }) => sum + size, 0);
+  const { reservedSpace: reserved, maxUsedSpace: maxUsed, minFreeSpace: minFree } = space;
   const { deleted } = await builds.prune({
     all,
-    keepBytes: reservedSpace > 0 ? reservedSpace : undefined,
+    keepBytes: keptBytes({ reserved, maxUsed, minFree }, { used, free: freeBytes() }),
     filters: pruneFilters(filter, keepDuration),
   });
   for (const id of deleted) {

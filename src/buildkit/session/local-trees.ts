@@ -8,6 +8,8 @@ import { type PacketCall, receiveTree, type TreeIndex, type TreeVerbs } from './
 interface Copy {
   readonly path: string;
   readonly index: TreeIndex;
+  /** Grows when its files change. */
+  generation: number;
 }
 
 const maxKept = 16;
@@ -31,12 +33,14 @@ export class LocalTrees implements AsyncDisposable {
   async receive(
     key: string | undefined,
     call: PacketCall,
-  ): Promise<{ path: string; transferred: number } & AsyncDisposable> {
-    const copy = this.#idle.get(key ?? '') ?? { path: join(this.#root, randomId()), index: new Map() };
+  ): Promise<{ path: string; transferred: number; version: string } & AsyncDisposable> {
+    const copy = this.#idle.get(key ?? '') ?? { path: join(this.#root, randomId()), index: new Map(), generation: 0 };
     if (key !== undefined) this.#idle.delete(key);
     try {
       mkdirSync(copy.path, { recursive: true, mode: 0o700 });
-      const transferred = await receiveTree(call, { folder: copy.path, index: copy.index, verbs: this.#verbs });
+      const { folder, index } = { folder: copy.path, index: copy.index };
+      const { transferred, changed } = await receiveTree(call, { folder, index, verbs: this.#verbs });
+      if (changed) copy.generation++;
       let returned = false;
       const giveBack = async (): Promise<void> => {
         if (returned) return;
@@ -44,7 +48,12 @@ export class LocalTrees implements AsyncDisposable {
         if (key === undefined) await rm(copy.path, { recursive: true, force: true });
         else await this.#keep(key, copy);
       };
-      return { path: copy.path, transferred, [Symbol.asyncDispose]: giveBack };
+      return {
+        path: copy.path,
+        transferred,
+        version: `${copy.path} ${copy.generation}`,
+        [Symbol.asyncDispose]: giveBack,
+      };
     } catch (error) {
       await rm(copy.path, { recursive: true, force: true });
       throw error;

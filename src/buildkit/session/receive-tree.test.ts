@@ -45,7 +45,7 @@ class Place implements Disposable {
     mkdirSync(this.folder);
   }
 
-  receive(...packets: readonly Packet[]): Promise<number> {
+  receive(...packets: readonly Packet[]): ReturnType<typeof receiveTree> {
     this.requests = [];
     const batches = (async function* () {
       for (const each of packets) yield [each];
@@ -82,9 +82,25 @@ test('files, folders, links; then only the difference', async () => {
   assert.equal(readlinkSync(join(place.folder, 'l')), '/etc/passwd');
   assert.equal(lstatSync(join(place.folder, 'd')).mode & 0o7777, 0o750);
   assert.equal(lstatSync(join(place.folder, 'd')).mtimeMs, 5000);
-  assert.equal(await place.receive(...entries.slice(0, 3), last, finish), 0);
+  assert.deepEqual(await place.receive(...entries.slice(0, 3), last, finish), { transferred: 0, changed: true });
   assert.deepEqual(place.requests, []);
   assert.deepEqual(readdirSync(place.folder), ['d']);
+});
+
+test('whether anything but times is another is told', async () => {
+  using place = new Place();
+  const entries = (more: { mode?: number; name?: string } = {}): Packet[] => [
+    stat({ path: 'd', mode: directory + 0o750, modified: BigInt(Date.now()) }),
+    stat({ path: `d/${more.name ?? 'f'}`, mode: more.mode ?? 0o640, size: 0, modified: 7n }),
+    last,
+  ];
+  const changed = async (...packets: readonly Packet[]): Promise<boolean> => (await place.receive(...packets)).changed;
+  assert.equal(await changed(...entries(), data(1, ''), finish), true);
+  assert.equal(await changed(...entries(), finish), false);
+  assert.equal(await changed(...entries({ mode: 0o600 }), data(1, ''), finish), true);
+  assert.equal(await changed(...entries({ mode: 0o600, name: 'g' }), data(1, ''), finish), true);
+  assert.equal(await changed(stat({ path: 'd', mode: directory + 0o700 }), last, finish), true);
+  assert.equal(await changed(stat({ path: 'd', mode: directory + 0o700, modified: 9n }), last, finish), false);
 });
 
 test('a folder becomes a link and a link a folder, without what was below', async () => {

@@ -35,22 +35,31 @@ const maxAsked = 4096;
 /** Of those, files whose content has begun to come: each holds a descriptor. fsutil sends four at a time. */
 const maxOpenFiles = 64;
 
-/** Brings `folder`, which holds what `index` says, to what the client has. @returns bytes of content received @throws Fault */
+export interface Received {
+  /** Bytes of content. */
+  transferred: number;
+  /** Whether the folder is another than before, times aside. */
+  changed: boolean;
+}
+
+/** Brings `folder`, which holds what `index` says, to what the client has. @throws Fault */
 export async function receiveTree(
   call: PacketCall,
   { folder, index, verbs }: { folder: string; index: TreeIndex; verbs: TreeVerbs },
-): Promise<number> {
+): Promise<Received> {
   using receiver = new Receiver(call, folder, index, verbs);
   for await (const packets of call.batches) {
     for (const each of packets) receiver.take(each);
     await receiver.ask();
   }
   if (!receiver.finished) throw new Fault('unavailable', 'Cannot receive files: the other side stopped early');
-  return receiver.transferred;
+  const { transferred, changed } = receiver;
+  return { transferred, changed };
 }
 
 class Receiver implements Disposable {
   transferred = 0;
+  changed = false;
   finished = false;
   readonly #call: PacketCall;
   readonly #folder: string;
@@ -133,6 +142,7 @@ class Receiver implements Disposable {
     const signature = signatureOf(stat);
     // A hard link is made anew: whether its other name still shares the inode is not in its own description.
     if (known === signature && stat.linkName === '') return;
+    this.changed = true;
     if (known !== undefined) this.#remove(path);
     if (kind === 'socket') return;
     const at = join(this.#folder, path);
@@ -154,11 +164,14 @@ class Receiver implements Disposable {
   #makeFolder(stat: TreeStat, known: string | undefined): void {
     if (known !== undefined && !known.startsWith(folderMark)) this.#remove(stat.path);
     if (known === undefined || !known.startsWith(folderMark)) mkdirSync(join(this.#folder, stat.path), { mode: 0o700 });
-    this.#index.set(stat.path, folderMark);
+    const signature = folderSignature(stat);
+    if (known !== signature) this.changed = true;
+    this.#index.set(stat.path, signature);
     this.#folders.push(stat);
   }
 
   #remove(path: string): void {
+    this.changed = true;
     rmSync(join(this.#folder, path), { recursive: true, force: true });
     this.#index.delete(path);
     // What was below went with it.
@@ -207,6 +220,11 @@ class Receiver implements Disposable {
 }
 
 const folderMark = 'folder';
+
+/** Without its time, which changes with what is in it. */
+function folderSignature(stat: TreeStat): string {
+  return `${folderMark} ${signatureOf({ ...stat, size: 0, modified: 0n })}`;
+}
 
 function signatureOf({ mode, size, modified, linkName, deviceMajor, deviceMinor, xattrs }: TreeStat): string {
   const numbers = `${mode} ${size} ${modified} ${deviceMajor} ${deviceMinor}`;

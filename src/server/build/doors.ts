@@ -6,6 +6,8 @@ export interface BuildDoors {
   readonly buildkit: Pick<Buildkit, 'session' | 'grpc' | 'build'>;
   /** A tar that a client posts, plain or compressed, as a context; it is unpacked when it is asked for. */
   readonly posted: (tar: Bytes, signal: AbortSignal) => LocalSource & AsyncDisposable;
+  /** Of the disk that the build cache is on. */
+  readonly freeBytes: () => number;
 }
 
 /** Builds under way that can be cancelled by the id their client gave them. */

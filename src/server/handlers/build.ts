@@ -1,12 +1,11 @@
 /** Building: the classic builder's door, BuildKit's, the cache, and a look at what failed. */
-import type { BuildRequest, Filters, RegistryAuth } from '../../api/index.ts';
+import { type BuildRequest, type Filters, keptBytes, type PruneSpace, type RegistryAuth } from '../../api/index.ts';
 import { duplexOf, h2cHead } from '../../buildkit/index.ts';
-import { explainDiskError, Fault, freeSpace, messageOf, randomId } from '../../std/index.ts';
+import { explainDiskError, Fault, messageOf, randomId } from '../../std/index.ts';
 import { parseRegistryConfig } from '../body/registry-auth.ts';
 import { classicMessages, classicSecrets } from '../build/classic.ts';
 import type { BuildDoors, RunningBuilds } from '../build/doors.ts';
 import { classicBuild } from '../build/parameters.ts';
-import { keptBytes, type PruneSpace } from '../build/prune-space.ts';
 import { ClassicRenderer } from '../build/renderer.ts';
 import type { Call } from '../call.ts';
 import { goJson } from '../go-json.ts';
@@ -127,6 +126,7 @@ function upgrade(call: Call, serve: (raw: RawStream) => Promise<void>): Reply {
     serve: async (raw) => {
       // Sessions last as long as their clients like: they do not keep a server from ending.
       call.signal.addEventListener('abort', () => raw.destroy(), { once: true });
+      if (call.signal.aborted) raw.destroy();
       await serve(raw);
     },
   };
@@ -154,8 +154,9 @@ export async function prune(call: Call): Promise<Reply> {
   return json({ CachesDeleted: deleted.length === 0 ? null : deleted, SpaceReclaimed: reclaimed });
 }
 
-/** @throws Fault invalid */
-async function kept({ engine, query, version }: Call): Promise<number | undefined> {
+/** Bytes that stay. @throws Fault invalid */
+async function kept(call: Call): Promise<number | undefined> {
+  const { query, version, engine } = call;
   const bytes = (key: string): number => {
     const value = query.text(key) ?? '0';
     if (/^[+-]?\d{1,15}$/.test(value)) return Number(value);
@@ -165,18 +166,13 @@ async function kept({ engine, query, version }: Call): Promise<number | undefine
     );
   };
   const storage = bytes('keep-storage');
-  const space: PruneSpace =
-    version < 48
-      ? { reserved: storage, maxUsed: 0, minFree: 0 }
-      : {
-          reserved: bytes('reserved-space') || storage,
-          maxUsed: bytes('max-used-space'),
-          minFree: bytes('min-free-space'),
-        };
-  if (space.maxUsed === 0 && space.minFree === 0) return keptBytes(space, { used: 0, free: 0 });
+  const space: PruneSpace = {
+    reserved: version < 48 ? storage : bytes('reserved-space') || storage,
+    maxUsed: version < 48 ? 0 : bytes('max-used-space'),
+    minFree: version < 48 ? 0 : bytes('min-free-space'),
+  };
   const used = (await engine.builds.cache()).reduce((sum, { size }) => sum + size, 0);
-  const { DockerRootDir: root } = await engine.system.info();
-  return keptBytes(space, { used, free: freeSpace(String(root)).available });
+  return keptBytes(space, { used, free: doorsOf(call).freeBytes() });
 }
 
 /** `unused-for` is what `until` was called. @throws Fault invalid */
