@@ -3,7 +3,7 @@
 import type { RecordFault } from '../std/index.ts';
 
 export interface VerifyFinding {
-  Kind: 'blob' | 'layer' | 'image' | 'container' | 'volume' | 'network' | 'file';
+  Kind: 'blob' | 'layer' | 'image' | 'container' | 'volume' | 'network' | 'cache' | 'file';
   /** As people call it. */
   Name: string;
   /**

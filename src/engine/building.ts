@@ -6,6 +6,7 @@ import { PostedContext } from '../build/index.ts';
 import { Buildkit, type WorkerFacts } from '../buildkit/index.ts';
 import { hostPlatform } from '../oci/index.ts';
 import { freeSpace, randomId } from '../std/index.ts';
+import type { Events } from './events.ts';
 import { treeVerbs } from './tree-verbs.ts';
 
 /** BuildKit's version whose features there are here: clients decide by it. */
@@ -26,6 +27,22 @@ export interface BuildingOptions {
   /** The engine's. */
   id: string;
   hostGateway: string | undefined;
+}
+
+/** The same builds, whose prunes are told (moby, api/server/backend/build). */
+export function tellPrunes(builds: Builds, emit: Events['emit']): Builds {
+  return {
+    run: (request, signal) => builds.run(request, signal),
+    failed: () => builds.failed(),
+    debugImage: (id) => builds.debugImage(id),
+    cache: () => builds.cache(),
+    prune: async (options) => {
+      const pruned = await builds.prune(options);
+      const Attributes = { reclaimed: String(pruned.reclaimed) };
+      emit({ Type: 'builder', Action: 'prune', Actor: { ID: '', Attributes } });
+      return pruned;
+    },
+  };
 }
 
 export function openBuilding({ builds, dataRoot, execRoot, id, hostGateway }: BuildingOptions): Building {

@@ -24,7 +24,7 @@ import { openSnapshots } from '../snapshot/index.ts';
 import { Fault, KeyedMutex, type Logger, nowNanos, randomId, runProgram } from '../std/index.ts';
 import { openVolumes } from '../volume/index.ts';
 import { loadApparmor } from './apparmor.ts';
-import { type Building, openBuilding } from './building.ts';
+import { type Building, openBuilding, tellPrunes } from './building.ts';
 import type { Config } from './config.ts';
 import { DiskPressure } from './disk-pressure.ts';
 import { openBuilder } from './builder.ts';
@@ -239,8 +239,9 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
     pressure.look();
   }
 
+  const builds = tellPrunes(builder, (event) => events.emit(event));
   const building = openBuilding({
-    builds: builder,
+    builds,
     dataRoot: config.dataRoot,
     execRoot: config.execRoot,
     id,
@@ -272,7 +273,7 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
       restore: (name) => volumes.restoreFromTrash(name),
       prune: (filters, options) => volumes.prune(filters, options),
     },
-    builds: builder,
+    builds,
     system: openSystem({
       config,
       id,
@@ -286,13 +287,14 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
       room: containers,
       images,
       volumes,
-      builds: builder,
+      builds,
       events,
       warnings,
-      space: { dataRoot: config.dataRoot, content, snapshots, images, room: containers, volumes, mirror },
+      space: { dataRoot: config.dataRoot, content, snapshots, images, builder, room: containers, volumes, mirror },
       verification: new Verification({
         dataRoot: config.dataRoot,
         images,
+        builder,
         room: containers,
         volumes,
         networking,

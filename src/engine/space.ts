@@ -2,6 +2,7 @@
 import { realpathSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import type { ContainerSummary, SpaceDetails, SpaceReport, SpaceRow } from '../api/index.ts';
+import type { Builder } from '../build/index.ts';
 import type { ContainerRoom } from '../container/index.ts';
 import type { Content } from '../content/index.ts';
 import type { ImageStore } from '../image/index.ts';
@@ -16,6 +17,7 @@ export interface SpaceParts {
   content: Content;
   snapshots: Snapshots;
   images: ImageStore;
+  builder: Builder;
   room: ContainerRoom;
   volumes: Volumes;
   /** The pull-through cache, where there is one. */
@@ -44,7 +46,7 @@ export async function spaceReport(parts: SpaceParts): Promise<SpaceReport> {
     images.unpacked,
     written.files,
     volumes.row,
-    row('Build Cache', 0, 0, 0, 0),
+    images.buildCache,
     images.archives,
     written.logs,
     row('Volume Trash', trash.length, 0, total(trash.map(({ Size }) => Size))),
@@ -80,8 +82,10 @@ export async function spaceReport(parts: SpaceParts): Promise<SpaceReport> {
   };
 }
 
-async function imageSpace({ snapshots, content, images, mirror }: SpaceParts): Promise<{
+async function imageSpace({ dataRoot, snapshots, content, images, builder, mirror }: SpaceParts): Promise<{
   unpacked: SpaceRow;
+  /** Layers and blobs of builds that no image has, and the folders that builds use. */
+  buildCache: SpaceRow;
   archives: SpaceRow;
   downloads: SpaceRow;
   /** What other machines pulled through this one, and no image here has. */
@@ -111,6 +115,18 @@ async function imageSpace({ snapshots, content, images, mirror }: SpaceParts): P
     cachedBlobs.set(digest, usage);
     blobs.delete(digest);
   }
+  const { records, ...built } = await builder.usage();
+  // Trees that clients have sent, kept for the next build.
+  const sent = { path: join(dataRoot, 'buildkit'), size: await diskUsage(join(dataRoot, 'buildkit')) };
+  const builtBlobs = [...built.blobs].filter((digest) => blobs.has(digest));
+  const builtSize = total([
+    ...[...built.chains].map((chainId) => layers.get(chainId)?.size ?? 0),
+    ...builtBlobs.map((digest) => blobs.get(digest) ?? 0),
+    ...built.folders.map(({ size }) => size),
+    sent.size,
+  ]);
+  const others = [...layers].filter(([chainId]) => !built.chains.has(chainId));
+  for (const digest of builtBlobs) blobs.delete(digest);
   const layerSize = (chainId: string): number => layers.get(chainId)?.size ?? 0;
   const blobSize = (digest: string): number => blobs.get(digest) ?? 0;
   const standsOn = (chainId: string): boolean => snapshots.writables().some((id) => snapshots.standsOn(id, chainId));
@@ -119,14 +135,16 @@ async function imageSpace({ snapshots, content, images, mirror }: SpaceParts): P
   const sharers = new Map<string, number>();
   for (const { chain } of holdings) for (const id of chain) sharers.set(id, (sharers.get(id) ?? 0) + 1);
   const count = holdings.length;
-  const freeLayers = [...layers.keys()].filter((chainId) => !usedChains.has(chainId) && !standsOn(chainId));
+  const freeLayers = others
+    .map(([chainId]) => chainId)
+    .filter((chainId) => !usedChains.has(chainId) && !standsOn(chainId));
   const freeBlobs = [...blobs.keys()].filter((digest) => !usedBlobs.has(digest));
   return {
     unpacked: row(
       'Images',
       count,
       used.length,
-      total([...layers.values()].map(({ size }) => size)),
+      total(others.map(([, { size }]) => size)),
       total(freeLayers.map(layerSize)),
     ),
     archives: row(
@@ -147,7 +165,14 @@ async function imageSpace({ snapshots, content, images, mirror }: SpaceParts): P
             total([...cachedBlobs.values()]),
           ),
     downloads: row('Partial Downloads', unfinished.length, 0, total(unfinished.map(({ usage }) => usage))),
-    counted: [...layers.values(), ...files.map(({ path, usage }) => ({ path, size: usage })), ...(cached?.parts ?? [])],
+    buildCache: row('Build Cache', records, 0, builtSize),
+    counted: [
+      ...layers.values(),
+      ...files.map(({ path, usage }) => ({ path, size: usage })),
+      ...(cached?.parts ?? []),
+      ...built.folders,
+      sent,
+    ],
     details: holdings.map((holding) => ({
       Id: holding.id,
       Name: holding.name,

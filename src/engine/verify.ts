@@ -3,6 +3,7 @@ import { lstatSync, readdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { foreignFile, type Problem, type VerifyFinding, type VerifyMessage, type VerifySummary } from '../api/index.ts';
+import type { Builder } from '../build/index.ts';
 import type { ContainerRoom } from '../container/index.ts';
 import type { ImageStore } from '../image/index.ts';
 import { diskUsage } from '../linux/index.ts';
@@ -13,6 +14,7 @@ import type { Volumes } from '../volume/index.ts';
 export interface VerifyParts {
   dataRoot: string;
   images: ImageStore;
+  builder: Builder;
   room: ContainerRoom;
   volumes: Volumes;
   networking: Networking;
@@ -102,7 +104,7 @@ export class Verification {
     output: Channel<VerifyMessage>,
     signal: AbortSignal,
   ): AsyncGenerator<Problem, void, void> {
-    const { images, room, volumes, networking, dataRoot } = this.#parts;
+    const { images, builder, room, volumes, networking, dataRoot } = this.#parts;
     let last = 0;
     const progress = (Step: string, Done: number, Total: number): void => {
       const now = performance.now();
@@ -113,6 +115,7 @@ export class Verification {
     const note = (Note: string): void => output.push({ Note });
     const runningOn = (chainId: string): string[] => room.runningOn(chainId);
     yield* images.verify({ quick, runningOn, progress, note, counts }, signal);
+    yield* builder.check({ quick }, signal);
     yield* room.check();
     yield* volumes.check();
     yield* await networking.check();

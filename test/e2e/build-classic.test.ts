@@ -1,6 +1,6 @@
 /** Clients that post a context to the classic builder: the docker CLI without buildx, docker-compose 1.29, docker-py, dockerode, Testcontainers. */
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Dockerode from 'dockerode';
 import { BuildClient, put, type RunBuildOptions } from '../support/build-clients.ts';
@@ -195,7 +195,17 @@ scenario(
     assert.ok(usage.length >= 4, `${usage.length} records`);
     assert.match(await host.docker.ok('system', 'df'), /^Build Cache +\d+ /m);
     await host.docker.ok('rmi', ...['1', '2', '3', '4', '5'].map((tag) => `cached:${tag}`));
+    const since = String(Math.floor(Date.now() / 1000) - 1);
     const pruned = await client!.ok(['builder', 'prune', '-af']);
+    const until = String(Math.floor(Date.now() / 1000) + 1);
+    const told = ['events', '--since', since, '--until', until, '--filter', 'type=builder', '--format', '{{json .}}'];
+    interface Told {
+      Action: string;
+      Actor: { Attributes: { reclaimed: string } };
+    }
+    const event = JSON.parse(await host.docker.ok(...told)) as Told;
+    assert.equal(event.Action, 'prune');
+    assert.match(event.Actor.Attributes.reclaimed, /^[1-9]\d*$/);
     assert.match(pruned, /Total reclaimed space: [\d.]+/);
     assert.deepEqual(JSON.parse(await host.docker.ok('system', 'df', '-v', '--format', '{{json .BuildCache}}')), []);
     assert.doesNotMatch(await built([folder]), /Using cache/);
@@ -360,16 +370,15 @@ scenario(
 scenario(
   'an interrupted client: nothing of its build goes on',
   async () => {
-    const folder = client!.folder({ Dockerfile: 'FROM busybox\nRUN echo begun; sleep 987\n' });
+    const folder = client!.folder({ Dockerfile: 'FROM busybox\nRUN sleep 987\n' });
     const sleeping = async (): Promise<boolean> => (await execute('pgrep', ['-f', '^sleep 987'])).code === 0;
     await using client1 = client!.start(['build', folder]);
-    await client1.saw(/begun/);
-    assert.equal(await sleeping(), true);
+    await until(sleeping, { what: 'the step to begin' });
     client1.child.kill('SIGINT');
     assert.notEqual(await client1.ended(), 0);
     await until(async () => !(await sleeping()), { what: 'the step to end' });
     await using client2 = client!.start(['build', folder]);
-    await client2.saw(/begun/);
+    await until(sleeping, { what: 'the step to begin' });
     client2.child.kill('SIGKILL');
     await until(async () => !(await sleeping()), { what: 'the step to end' });
     // The door's own folder for what was posted.
@@ -527,3 +536,29 @@ scenario('Testcontainers: GenericContainer.fromDockerfile', async () => {
   await assert.rejects(GenericContainer.fromDockerfile(folder, 'nosuch').build('tc:never', { deleteOnExit: false }));
   await host.docker.ok('rmi', 'tc:built');
 });
+
+scenario(
+  'a daemon that is killed within a build: its step, its context and its layer are gone with the next',
+  async () => {
+    const before = await imageIds();
+    const folder = client!.folder({ Dockerfile: 'FROM busybox\nCOPY . /c\nRUN echo x > /x; sleep 985\n', file: 'x' });
+    const sleeping = async (): Promise<boolean> => (await execute('pgrep', ['-f', '^sleep 985'])).code === 0;
+    const posted = join(host.daemon.dataRoot, 'buildkit/posted');
+    await using going = client!.start(['build', '-t', 'killed', folder]);
+    await until(sleeping, { what: 'the step to begin' });
+    assert.equal(readdirSync(posted).length, 1);
+    await host.daemon.restart('SIGKILL');
+    assert.notEqual(await going.ended(), 0);
+    await until(async () => !(await sleeping()), { what: 'the step to end' });
+    assert.deepEqual(readdirSync(posted), []);
+    assert.deepEqual(await imageIds(), before);
+    assert.deepEqual(await host.daemon.verify(), []);
+    // What was done before is known still.
+    const again = client!.folder({ Dockerfile: 'FROM busybox\nCOPY . /c\nRUN echo y > /y\n', file: 'x' });
+    put(again, { Dockerfile: readFileSync(join(folder, 'Dockerfile'), 'utf8').replace('sleep 985', 'true') });
+    await built(['-t', 'killed', again]);
+    assert.equal(await run('killed', 'cat', '/x'), 'x');
+    await host.docker.ok('rmi', 'killed');
+  },
+  { skip: noClient },
+);

@@ -79,6 +79,31 @@ scenario('df is what du says, whatever there is', async () => {
   rmSync(join(daemon.dataRoot, 'mine'));
 });
 
+scenario('a build cache is counted, and freed to the last byte', async () => {
+  const { docker, daemon } = host;
+  const folder = join(daemon.root, 'context');
+  mkdirSync(folder);
+  writeFileSync(join(folder, 'noise'), randomBytes(3 * megabyte));
+  const dockerfile = [
+    'FROM busybox',
+    'COPY noise /noise',
+    'RUN --mount=type=cache,target=/cache head -c 2000000 /dev/urandom > /cache/kept; rm /noise',
+  ];
+  writeFileSync(join(folder, 'Dockerfile'), dockerfile.join('\n'));
+  const before = await addsUp('before a build');
+  const { code, stderr } = await docker.run(['build', '-t', 'built', folder], { env: { DOCKER_BUILDKIT: '0' } });
+  assert.equal(code, 0, stderr);
+  const built = await addsUp('with an image of a build');
+  const cache = (found: SpaceReport): number => sizeOf(found, 'Build Cache') - sizeOf(before, 'Build Cache');
+  assert.ok(cache(built) > 1_900_000 && cache(built) < 3 * megabyte, `${cache(built)}: the cache mount alone`);
+  await docker.ok('rmi', 'built');
+  const kept = await addsUp('with the cache of a build');
+  assert.ok(cache(kept) > 5_100_000, `${cache(kept)}: layers, too`);
+  assert.match(await docker.ok('builder', 'prune', '-af'), /Total/);
+  const pruned = await addsUp('after pruning');
+  assert.ok(cache(pruned) < 64 * 1024, `${cache(pruned)}: nothing but folders`);
+});
+
 scenario('the stock command line sees Docker’s fields in Docker’s meaning', async () => {
   const { docker } = host;
   const { body } = await host.daemon.api('GET', '/system/df');

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { openBusyboxStore } from '../../../test/support/base-image.ts';
 import { noLimits, openSteps, type Steps, unusable } from '../../../test/support/steps.ts';
-import type { BuildEvent, BuildFailure, BuildRequest, BuildResult, LocalSource } from '../../api/index.ts';
+import type { BuildEvent, BuildFailure, BuildRequest, BuildResult, LocalSource, Problem } from '../../api/index.ts';
 import { runStep } from '../../container/index.ts';
 import { type Content, openContent } from '../../content/index.ts';
 import type { ImageStore } from '../../image/index.ts';
@@ -319,6 +319,30 @@ describe('builds', { skip }, () => {
     const size = logs.reduce((sum, { data }) => sum + data.length, 0);
     assert.ok(size > 2 << 20 && size < (2 << 20) + 200, String(size));
     assert.match(Buffer.from(logs.at(-1)!.data).toString(), /output clipped, log limit 2MiB reached/);
+  });
+
+  test('the cache is verified, and what is damaged is built again', async () => {
+    const files = { Dockerfile: 'FROM busybox\nRUN echo whole > /whole\n' };
+    await build(files, { outputs: [] });
+    const found = async (): Promise<Problem[]> => {
+      const problems: Problem[] = [];
+      for await (const problem of builder.check({ quick: false }, new AbortController().signal)) problems.push(problem);
+      return problems;
+    };
+    assert.deepEqual(await found(), []);
+    const { chains } = await builder.usage();
+    const chain = [...chains].find((each) => existsSync(join(snapshots.describeLayer(each)['UpperDir']!, 'whole')))!;
+    writeFileSync(join(snapshots.describeLayer(chain)['UpperDir']!, 'whole'), 'broken');
+    writeFileSync(join(root, 'build/cache-mounts/stray'), '');
+    const [stray, damaged] = await found();
+    assert.match(stray?.Path ?? '', /cache-mounts\/stray$/);
+    assert.match(damaged?.Detail ?? '', /RUN echo whole > \/whole.* are not what was built/);
+    rmSync(stray!.Path);
+    assert.ok(typeof damaged?.repair === 'function');
+    await damaged.repair();
+    assert.deepEqual(await found(), []);
+    const { events } = await build(files);
+    assert.ok(named(events).includes('[2/2] RUN echo whole > /whole'));
   });
 
   test('the cache is listed, and pruned with what only it has', async () => {

@@ -3,7 +3,15 @@ import { randomUUID } from 'node:crypto';
 import { mkdirSync, rmSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
-import type { BuildCacheRecord, BuildRequest, BuildRun, Builds, BuildResult, FailedBuild } from '../../api/index.ts';
+import type {
+  BuildCacheRecord,
+  BuildRequest,
+  BuildResult,
+  BuildRun,
+  Builds,
+  FailedBuild,
+  Problem,
+} from '../../api/index.ts';
 import type { StepRequest, StepResult } from '../../container/index.ts';
 import type { Content } from '../../content/index.ts';
 import type { ImageStore } from '../../image/index.ts';
@@ -17,11 +25,12 @@ import { CacheMounts } from '../solve/cache-mounts.ts';
 import { KnownDigests } from '../solve/known-digests.ts';
 import { clearUnfinished, newStepId } from '../solve/step-id.ts';
 import type { BuilderContext } from './builder-context.ts';
-import { cacheEntries, pruneCache } from './cache-records.ts';
+import { cacheEntries, cacheUsage, pruneCache } from './cache-records.ts';
 import { FailedBuilds } from './failed-builds.ts';
 import { isRunnable } from './foreign.ts';
 import { Progress } from './progress.ts';
 import { runBuild } from './run-build.ts';
+import { checkCache } from './verify.ts';
 
 export interface BuilderOptions {
   /** A folder of the data root. */
@@ -126,6 +135,16 @@ export class Builder implements Builds, AsyncDisposable {
 
   async prune(options: Parameters<Builds['prune']>[0]): ReturnType<Builds['prune']> {
     return pruneCache(this.#context, options, new Date());
+  }
+
+  /** What of the disk is the cache's alone. */
+  usage(): ReturnType<typeof cacheUsage> {
+    return cacheUsage(this.#context);
+  }
+
+  /** What is wrong with the cache on disk. */
+  check(options: { quick: boolean }, signal: AbortSignal): AsyncIterable<Problem> {
+    return checkCache(this.#context, options, signal);
   }
 
   async failed(): Promise<readonly FailedBuild[]> {

@@ -1,7 +1,9 @@
 /** The build cache as it is listed and pruned: results of steps, and the folders of cache mounts. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { BuildCacheRecord, Builds } from '../../api/index.ts';
 import { diskUsage } from '../../linux/index.ts';
-import { type Digest, digestHex } from '../../oci/index.ts';
+import { chainIds, type Digest, digestHex } from '../../oci/index.ts';
 import { Fault, parseApiTime, parseGoDuration } from '../../std/index.ts';
 import type { StepRecord } from '../result/results.ts';
 import { rootChain } from '../result/root.ts';
@@ -17,7 +19,7 @@ type PruneOptions = Parameters<Builds['prune']>[0];
 
 /** The oldest first. */
 export async function cacheEntries(context: BuilderContext): Promise<CacheEntry[]> {
-  const entries = [...stepEntries(context), ...(await mountEntries(context))];
+  const entries = [...stepEntries(context), ...(await mountEntries(context)), ...sourceEntries(context)];
   return entries.sort((a, b) => (usedAt(a.record) < usedAt(b.record) ? -1 : 1));
 }
 
@@ -76,6 +78,54 @@ async function mountEntries({ solving: { cacheMounts } }: BuilderContext): Promi
     });
   }
   return entries;
+}
+
+/** Repositories are what checkouts are made from; in BuildKit's words they are no checkouts but shared. */
+function sourceEntries({ sources }: BuilderContext): CacheEntry[] {
+  return sources.list().map(({ id, kind, description, size, createdAt, lastUsedAt, usageCount, inUse }) => ({
+    record: {
+      id,
+      type: kind === 'http' ? 'regular' : 'source.git.checkout',
+      description,
+      size,
+      createdAt,
+      lastUsedAt,
+      usageCount,
+      inUse,
+      shared: false,
+      parents: [],
+    },
+    remove: async () => {
+      await sources.forget([id]);
+      return size;
+    },
+  }));
+}
+
+/** What of the disk is the cache's alone: layers, blobs and folders that no image has. */
+export async function cacheUsage({ folder, solving, snapshots, content, images, sources }: BuilderContext): Promise<{
+  records: number;
+  chains: ReadonlySet<string>;
+  blobs: ReadonlySet<string>;
+  folders: { path: string; size: number }[];
+}> {
+  const holdings = images.holdings();
+  const imageChains = new Set(holdings.flatMap(({ chain }) => chain));
+  const imageBlobs = new Set<string>(holdings.flatMap(({ blobs }) => blobs));
+  const chains = new Set<string>();
+  const blobs = new Set<string>();
+  const records = solving.results.list();
+  for (const { diffIds, layers } of records) {
+    for (const chain of chainIds(diffIds)) if (snapshots.has(chain) && !imageChains.has(chain)) chains.add(chain);
+    for (const { digest } of layers) if (content.has(digest) && !imageBlobs.has(digest)) blobs.add(digest);
+  }
+  const folders: { path: string; size: number }[] = [];
+  for (const name of ['cache-mounts', 'contexts', 'exports', 'sources']) {
+    const path = join(folder, name);
+    if (existsSync(path)) folders.push({ path, size: await diskUsage(path) });
+  }
+  const others = solving.cacheMounts.list().length + sources.list().length;
+  return { records: records.length + others, chains, blobs, folders };
 }
 
 /**

@@ -5,7 +5,7 @@
 import type { Content } from '../../content/index.ts';
 import { chainIds, type Descriptor, type Digest, digestHex } from '../../oci/index.ts';
 import type { Snapshots } from '../../snapshot/index.ts';
-import { formatNanos, type Logger, type Nanos, Records } from '../../std/index.ts';
+import { formatNanos, type Logger, type Nanos, type RecordFault, Records } from '../../std/index.ts';
 import { type BuiltRoot, rootChain } from './root.ts';
 
 export interface StepRecord {
@@ -69,6 +69,17 @@ export class Results {
     const times = { createdAt: root.createdAt ?? now, lastUsedAt: now, usageCount: 0 };
     // Like the layer itself: power failure costs the step, not the store.
     await this.#records.put(digestHex(key), { ...record, ...times }, { durable: false });
+  }
+
+  /** What is wrong with the folder of the records. */
+  check(): Promise<RecordFault[]> {
+    return this.#records.check();
+  }
+
+  /** Writes the record's file again. */
+  async write(name: string): Promise<void> {
+    const record = this.#records.get(name);
+    if (record !== undefined) await this.#records.put(name, record);
   }
 
   /** All records, in no order. */

@@ -4,7 +4,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { copyTreeContent } from '../../linux/index.ts';
 import { digestHex, sha256 } from '../../oci/index.ts';
-import { formatNanos, KeyedMutex, type Logger, type Nanos, Records, Slots } from '../../std/index.ts';
+import { formatNanos, KeyedMutex, type Logger, type Nanos, type RecordFault, Records, Slots } from '../../std/index.ts';
 import type { ExecMount } from '../plan/step.ts';
 
 export type CacheMount = Extract<ExecMount, { type: 'cache' }>;
@@ -50,6 +50,18 @@ export class CacheMounts {
     const broken = (path: string): void =>
       log.error('the record of a build cache folder cannot be read and was set aside', { path });
     return new CacheMounts(root, await Records.open<CacheRecord>(join(root, 'records'), broken), now);
+  }
+
+  /** What is wrong with the folder: records, and what is none of ours. */
+  async check(): Promise<RecordFault[]> {
+    const own = /^(?:[0-9a-f]{64}(?:\.new|\.gone)?|records)$/;
+    const strays = readdirSync(this.#root)
+      .filter((name) => !own.test(name))
+      .map((name): RecordFault => {
+        const path = join(this.#root, name);
+        return { kind: 'stray', path, id: undefined, size: statSync(path, { throwIfNoEntry: false })?.size ?? 0 };
+      });
+    return [...(await this.#records.check()), ...strays];
   }
 
   list(): CacheFolder[] {

@@ -60,7 +60,8 @@ function lendFolder({ folders, xattrs }: Loans): Method {
   return batched(packet, packet, async function* (requests, call) {
     const name = call.metadata('dir-name') ?? '';
     const folder = folders.get(name);
-    if (folder === undefined) throw new GrpcFault(grpcCode.notFound, `no access allowed to dir ${JSON.stringify(name)}`);
+    if (folder === undefined)
+      throw new GrpcFault(grpcCode.notFound, `no access allowed to dir ${JSON.stringify(name)}`);
     const selection = selectionOf(folder, {
       includes: patterns(call, 'include-patterns'),
       excludes: patterns(call, 'exclude-patterns'),
@@ -90,7 +91,10 @@ function credentials(loans: Loans): Method {
 function agentOf({ agents }: Loans, id: string): AgentSource {
   const agent = agents.get(id === '' ? 'default' : id);
   if (agent === undefined) {
-    throw new GrpcFault(grpcCode.unknown, `unset ssh forward key ${id}: add --ssh ${id === '' ? 'default' : id} to the build`);
+    throw new GrpcFault(
+      grpcCode.unknown,
+      `unset ssh forward key ${id}: add --ssh ${id === '' ? 'default' : id} to the build`,
+    );
   }
   return agent;
 }
@@ -110,7 +114,8 @@ function upload(loans: Loans): Method {
   return bidirectional(bytesMessage, bytesMessage, async function* () {
     if (loans.upload === undefined) throw new GrpcFault(grpcCode.notFound, 'nothing is uploaded in this build');
     for await (const chunk of loans.upload) {
-      for (let at = 0; at < chunk.length; at += uploadChunkBytes) yield { data: chunk.subarray(at, at + uploadChunkBytes) };
+      for (let at = 0; at < chunk.length; at += uploadChunkBytes)
+        yield { data: chunk.subarray(at, at + uploadChunkBytes) };
     }
   });
 }

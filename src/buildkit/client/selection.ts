@@ -16,7 +16,10 @@ interface Above {
 }
 
 /** undefined: all of it. @throws Fault invalid */
-export function selectionOf(root: string, { includes, excludes, followPaths }: Wanted): TreeSelection<Above> | undefined {
+export function selectionOf(
+  root: string,
+  { includes, excludes, followPaths }: Wanted,
+): TreeSelection<Above> | undefined {
   const followed = followPaths.length === 0 ? [] : followLinks(root, followPaths);
   const wanted = followed === undefined ? [] : [...includes.map(cleanPath), ...followed];
   const including = wanted.length === 0 ? undefined : new PatternMatcher(wanted);

@@ -87,9 +87,7 @@ export function solveStatus({ vertexes, statuses, logs, warnings }: Message<type
       detail: detail.map(textOf),
       url,
       source:
-        info === undefined
-          ? undefined
-          : { filename: info.filename, text: textOf(info.data), language: info.language },
+        info === undefined ? undefined : { filename: info.filename, text: textOf(info.data), language: info.language },
       ranges: ranges.map(({ start, end }) => ({ start: start ?? nowhere, end: end ?? nowhere })),
     })),
   };

@@ -27,6 +27,8 @@ export async function takeFile(
     if (!isDirect) await rename(temporary, file);
   } catch (error) {
     if (!isDirect) await rm(temporary, { force: true });
-    throw error instanceof Fault ? error : new Fault('invalid', `Cannot write ${file}: ${messageOf(error)}`, { cause: error });
+    throw error instanceof Fault
+      ? error
+      : new Fault('invalid', `Cannot write ${file}: ${messageOf(error)}`, { cause: error });
   }
 }

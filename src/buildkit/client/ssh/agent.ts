@@ -39,7 +39,8 @@ async function* agentMessages(source: AsyncIterable<Uint8Array>): AsyncGenerator
     held = Buffer.concat([held, chunk]);
     while (held.length >= 4) {
       const length = held.readUInt32BE();
-      if (length > maxMessageBytes) throw new Fault('invalid', `Cannot forward SSH agent: a message of ${length} bytes`);
+      if (length > maxMessageBytes)
+        throw new Fault('invalid', `Cannot forward SSH agent: a message of ${length} bytes`);
       if (held.length < 4 + length) break;
       yield held.subarray(4, 4 + length);
       held = held.subarray(4 + length);
@@ -60,7 +61,9 @@ class SocketAgent implements Agent {
     return new Promise((resolve, reject) => {
       const socket = connect(path);
       socket.once('error', (error) => {
-        reject(new Fault('unavailable', `Cannot reach the SSH agent at ${path}: ${messageOf(error)}`, { cause: error }));
+        reject(
+          new Fault('unavailable', `Cannot reach the SSH agent at ${path}: ${messageOf(error)}`, { cause: error }),
+        );
       });
       socket.once('connect', () => resolve(new SocketAgent(socket)));
     });
