@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { after, before } from 'node:test';
 import { type BuildCase, buildCases, failingBuilds, writeContexts } from '../support/build-cases.ts';
 import { cannotRun, sharedDaemon } from '../support/daemon.ts';
-import { type Docker, execute, type Outcome } from '../support/docker.ts';
+import { type Docker, execute, type Outcome, type RunOptions } from '../support/docker.ts';
 import { dockerPeer } from '../support/image-peers.ts';
 import { busyboxImage } from '../support/images.ts';
 import { packages, ReferenceEngine } from '../support/peers.ts';
@@ -35,9 +35,14 @@ function noReference(error: Error): undefined {
 /** What is built differently, and why that is meant. A difference that no longer occurs fails the test. */
 const intended: Readonly<Record<string, string>> = {};
 
-function buildx(docker: Docker, args: readonly string[], timeoutMs = 60_000): Promise<Outcome> {
+function buildx(docker: Docker, args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
   const env = { ...docker.env, DOCKER_CONFIG: join(root, 'config'), BUILDX_NO_DEFAULT_ATTESTATIONS: '1' };
-  return execute(join(peers!, 'usr/bin/docker'), ['buildx', ...args], { env, timeoutMs, cwd: join(root, 'contexts') });
+  return execute(join(peers!, 'usr/bin/docker'), ['buildx', ...args], {
+    timeoutMs: 60_000,
+    ...options,
+    env,
+    cwd: join(root, 'contexts'),
+  });
 }
 
 function bakeFile(cases: readonly BuildCase[]): string {
@@ -57,18 +62,28 @@ function bakeFile(cases: readonly BuildCase[]): string {
   return JSON.stringify({ group: { default: { targets: Object.keys(target) } }, target });
 }
 
-/** All of them in one go; without those that fail, again. Returns what went wrong, by the name of the case. */
+/** So many at once, so that a client's patience is not what is tested. */
+const atOnce = 10;
+
+/** Returns what went wrong, by the name of the case. */
 async function buildAll(docker: Docker): Promise<Map<string, string>> {
   await docker.ok('load', '-q', '-i', await busyboxImage());
   const failed = new Map<string, string>();
+  for (let at = 0; at < buildCases.length; at += atOnce)
+    await buildSome(docker, buildCases.slice(at, at + atOnce), failed);
+  return failed;
+}
+
+/** In one go; without those that fail, again. */
+async function buildSome(docker: Docker, cases: readonly BuildCase[], failed: Map<string, string>): Promise<void> {
   for (;;) {
-    const file = join(root, 'bake.json');
-    writeFileSync(file, bakeFile(buildCases.filter(({ name }) => !failed.has(name))));
-    const args = ['bake', '--load', '--progress', 'plain', '--allow', 'fs=*', '-f', file];
-    const { code, stderr } = await buildx(docker, args, 280_000);
-    if (code === 0) return failed;
+    const left = cases.filter(({ name }) => !failed.has(name));
+    if (left.length === 0) return;
+    const args = ['bake', '--load', '--progress', 'plain', '--allow', 'fs=*', '-f', '-'];
+    const { code, stderr } = await buildx(docker, args, { input: bakeFile(left), timeoutMs: 120_000 });
+    if (code === 0) return;
     const name = /^ERROR: target ([\w-]+): /m.exec(stderr)?.[1];
-    if (name === undefined || failed.has(name) || failed.size > 40) throw new Error(stderr.slice(-2000));
+    if (name === undefined || failed.has(name)) throw new Error(stderr.slice(-2000));
     failed.set(name, stderr.slice(stderr.lastIndexOf('------\n > ')).slice(0, 2000));
   }
 }
@@ -81,8 +96,7 @@ before(async () => {
   writeFileSync(join(root, 'config/config.json'), JSON.stringify({ cliPluginsExtraDirs: [plugins] }));
   mkdirSync(join(root, 'contexts'));
   await writeContexts(join(root, 'contexts'));
-  failures.reference = await buildAll(reference.docker);
-  failures.wherry = await buildAll(host.docker);
+  [failures.reference, failures.wherry] = await Promise.all([buildAll(reference.docker), buildAll(host.docker)]);
 });
 
 /** Seconds before this are of copied files. */
@@ -100,14 +114,14 @@ function withoutNewTimes(tree: ReadonlyMap<string, string>): Map<string, string>
 
 interface Inspected {
   Config: Record<string, unknown>;
-  RootFS: { Layers: string[] };
+  RootFS: { Layers?: string[] | null };
   Architecture: string;
   Os: string;
   Author: string;
 }
 
 /** The image's configuration but for times, and its history. */
-async function describe(docker: Docker, image: string): Promise<unknown> {
+async function describe(docker: Docker, image: string): Promise<{ layers: number } & Record<string, unknown>> {
   const { Config, RootFS, Architecture, Os, Author } = JSON.parse(
     await docker.ok('image', 'inspect', '-f', '{{json .}}', image),
   ) as Inspected;
@@ -115,7 +129,7 @@ async function describe(docker: Docker, image: string): Promise<unknown> {
   const set = Object.entries(Config).filter(([, value]) => !isNothing(value));
   return {
     config: Object.fromEntries(set.sort(([a], [b]) => (a < b ? -1 : 1))),
-    layers: RootFS.Layers.length,
+    layers: RootFS.Layers?.length ?? 0,
     platform: `${Os}/${Architecture}`,
     author: Author,
     history: history.split('\n'),
@@ -134,9 +148,15 @@ async function same(name: string): Promise<void> {
   mkdirSync(work, { recursive: true });
   const wanted = dockerPeer('reference', reference!.docker, work);
   const ours = dockerPeer('wherry', host.docker, work);
-  assert.deepEqual(await describe(host.docker, image), await describe(reference!.docker, image));
-  const [theirTree, ourTree] = [withoutNewTimes(await wanted.tree(image)), withoutNewTimes(await ours.tree(image))];
-  assert.deepEqual(compareTrees(theirTree, ourTree), []);
+  const found = await describe(host.docker, image);
+  assert.deepEqual(found, await describe(reference!.docker, image));
+  if (found.layers === 0) return;
+  // Of a folder that a copy went into, the reference has now one time, now another.
+  const options = { directoryTimes: false };
+  const [theirTree, ourTree] = [await wanted.tree(image, options), await ours.tree(image, options)].map(
+    withoutNewTimes,
+  );
+  assert.deepEqual(compareTrees(theirTree!, ourTree!), []);
 }
 
 for (const { name } of buildCases) {
@@ -161,8 +181,7 @@ function errorOf({ stderr }: Outcome): string {
     .join('\n')
     .trim();
   return shown
-    .replaceAll(/[a-z0-9]{25}::[a-z0-9]{25}/g, 'REF')
-    .replaceAll(/checksum of ref (?:REF: )?/g, 'checksum of ref ')
+    .replaceAll(/checksum of ref [-a-z0-9]+::[a-z0-9]+: /g, 'checksum of ref: ')
     .replaceAll(/(?:View build details|Learn more).*/g, '')
     .trim();
 }
@@ -170,7 +189,12 @@ function errorOf({ stderr }: Outcome): string {
 const excerptOf = ({ stderr }: Outcome): string => /^\S*:\d+\n-{4,}\n[\s\S]*?\n-{4,}$/m.exec(stderr)?.[0] ?? '';
 
 /** What fails with other words, and why. */
-const intendedErrors: Readonly<Record<string, string>> = {};
+const intendedErrors: Readonly<Record<string, string>> = {
+  'no-such-stage': 'a base image is pulled, and its words are those of a pull',
+  cycle: 'the same',
+  'no-such-program': 'the reason is told, with the exit code that a shell has for it',
+  insecure: 'known without the labs syntax, and refused until it is allowed',
+};
 
 for (const { name, dockerfile, context = 'common', target } of failingBuilds) {
   scenario(`fails alike: ${name}`, async (t) => {

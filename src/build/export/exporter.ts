@@ -143,7 +143,7 @@ async function exportArchive(
   signal: AbortSignal,
 ): Promise<Exported> {
   const image = settled(wanted, build, epoch);
-  const parts = await imageParts(context, build, image, task, signal);
+  const parts = await imageParts(context, build, { ...image, asBlobs: false }, task, signal);
   const now = formatNanos((context.now() / 1_000_000_000n) * 1_000_000_000n);
   const options: ArchiveOptions = {
     names: wanted.names,
@@ -151,13 +151,13 @@ async function exportArchive(
     created: epoch === undefined ? now : epochTime(epoch),
     docker: output.type === 'docker',
   };
-  const { content, folder } = context;
+  const { folder } = context;
   if (wanted.asTar) {
     await task.part('sending tarball', (report) =>
-      output.write!(counted(imageArchive(content, parts, options, signal), report)),
+      output.write!(counted(imageArchive(parts, options, signal), report)),
     );
   } else {
-    await using layout = await imageFolder(folder, content, parts, options, signal);
+    await using layout = await imageFolder(folder, parts, options, signal);
     await task.part('copying files', () => output.writeTree!(layout.path));
   }
   return { image: parts.id, manifest: parts.descriptor.digest };

@@ -3,7 +3,6 @@ import { createWriteStream } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import type { Content } from '../../content/index.ts';
 import {
   type Descriptor,
   type Digest,
@@ -37,10 +36,10 @@ interface LayoutFile {
 const blobMode = 0o444;
 
 /** In the order of the archive. */
-function layoutFiles(content: Content, parts: ImageParts, options: ArchiveOptions, signal: AbortSignal): LayoutFile[] {
+function layoutFiles(parts: ImageParts, options: ArchiveOptions, signal: AbortSignal): LayoutFile[] {
   const blobs = new Map<Digest, Omit<LayoutFile, 'name'>>();
-  for (const { digest, size } of parts.layers)
-    blobs.set(digest, { size, body: () => content.open(digest, { signal }), mode: blobMode });
+  for (const { descriptor, open } of parts.layers)
+    blobs.set(descriptor.digest, { size: descriptor.size, body: () => open(signal), mode: blobMode });
   blobs.set(parts.id, { size: parts.config.length, body: () => parts.config, mode: blobMode });
   blobs.set(parts.descriptor.digest, { size: parts.manifest.length, body: () => parts.manifest, mode: blobMode });
   const text = (name: string, value: unknown, mode: number): LayoutFile => {
@@ -79,18 +78,17 @@ function dockerManifest({ id, layers }: ImageParts, { names }: ArchiveOptions): 
   return {
     Config: layoutPath(id),
     RepoTags: names.length === 0 ? null : names.map(familiarReference),
-    Layers: layers.map(({ digest }) => layoutPath(digest)),
+    Layers: layers.map(({ descriptor }) => layoutPath(descriptor.digest)),
   };
 }
 
 /** As a tar. */
 export function imageArchive(
-  content: Content,
   parts: ImageParts,
   options: ArchiveOptions,
   signal: AbortSignal,
 ): AsyncIterable<Uint8Array> {
-  const files = layoutFiles(content, parts, options, signal);
+  const files = layoutFiles(parts, options, signal);
   const folders = [...new Set(files.flatMap(({ name }) => foldersOf(name)))].sort();
   const entries = [
     ...folders.map((name): TarSource => ({ header: tarHeader(name, 'directory') })),
@@ -107,7 +105,6 @@ export function imageArchive(
 /** As a folder (`tar=false`), below `root` until it is disposed. */
 export async function imageFolder(
   root: string,
-  content: Content,
   parts: ImageParts,
   options: ArchiveOptions,
   signal: AbortSignal,
@@ -116,7 +113,7 @@ export async function imageFolder(
   await using loans = new AsyncDisposableStack();
   const path = await mkdtemp(join(root, 'layout-'));
   loans.defer(() => rm(path, { recursive: true, force: true }));
-  for (const { name, mode, body } of layoutFiles(content, parts, options, signal)) {
+  for (const { name, mode, body } of layoutFiles(parts, options, signal)) {
     await mkdir(dirname(join(path, name)), { recursive: true, mode: 0o755 });
     const bytes = body();
     const source = bytes instanceof Uint8Array ? [bytes] : bytes;

@@ -27,28 +27,33 @@ export interface ImageOptions {
   rewriteTimes: boolean;
 }
 
+export interface LayerPart {
+  descriptor: Descriptor;
+  open: (signal: AbortSignal) => AsyncIterable<Uint8Array>;
+}
+
 export interface ImageParts {
   config: Buffer;
   /** The digest of `config`: the image's id. */
   id: Digest;
-  layers: Descriptor[];
+  layers: readonly LayerPart[];
   manifest: Buffer;
   /** As an index names it. */
   descriptor: Descriptor;
 }
 
-/** The layers' blobs are held by the build. */
+/** `asBlobs`: the layers are in the store, held by the build. */
 export async function imageParts(
   context: PackContext,
   build: FinishedBuild,
-  options: ImageOptions,
+  options: ImageOptions & { asBlobs: boolean },
   task: ExportTask,
   signal: AbortSignal,
 ): Promise<ImageParts> {
-  const { compression, epoch } = options;
+  const { compression, epoch, asBlobs } = options;
   const latest = options.rewriteTimes ? epoch : undefined;
   const packed = await task.part('exporting layers', (report) =>
-    packLayers(context, build, { compression, latest }, report, signal),
+    packLayers(context, build, { compression, latest, asBlobs }, report, signal),
   );
   if (latest !== undefined) {
     const time = new Date(latest * 1000).toISOString().slice(0, 19).replace('T', ' ');
@@ -65,6 +70,9 @@ export function plainParts(build: FinishedBuild, options: ImageOptions): ImagePa
   const packed = build.layers.map((descriptor, index) => ({
     descriptor,
     diffId: build.config.rootfs.diff_ids[index]!,
+    open: () => {
+      throw new TypeError('layers that stay here are not read');
+    },
   }));
   return describe(build, options, packed);
 }
@@ -81,13 +89,15 @@ function describe(build: FinishedBuild, options: ImageOptions, packed: readonly 
   );
   const id = sha256(config);
   const words = docker ? 'docker' : 'oci';
-  const layers = packed.map(({ descriptor: { mediaType, digest, size } }) => ({
-    mediaType: layerTypeAs(mediaType, words),
-    digest,
-    size,
-  }));
+  const layers = packed.map(({ descriptor: { mediaType, digest, size }, open }): LayerPart => {
+    const descriptor = { mediaType: layerTypeAs(mediaType, words), digest, size };
+    return { descriptor, open };
+  });
   const said = { ...Object.fromEntries(build.annotations), ...annotations.manifest };
-  const manifest = encodeManifest({ digest: id, size: config.length }, layers, { docker, annotations: said });
+  const manifest = encodeManifest({ digest: id, size: config.length }, layers.map(descriptorOf), {
+    docker,
+    annotations: said,
+  });
   const descriptor: Descriptor = {
     mediaType: docker ? mediaTypes.dockerManifest : mediaTypes.ociManifest,
     digest: sha256(manifest),
@@ -95,6 +105,10 @@ function describe(build: FinishedBuild, options: ImageOptions, packed: readonly 
     platform: platformOf(value),
   };
   return { config, id, layers, manifest, descriptor };
+}
+
+export function descriptorOf({ descriptor }: LayerPart): Descriptor {
+  return descriptor;
 }
 
 /** With SOURCE_DATE_EPOCH the image and what was made of it now are as old as it says; what came with the base keeps its times. */

@@ -12,7 +12,7 @@ import {
 import { Fault, faultKind, messageOf } from '../../std/index.ts';
 import { type Attributes, flagOf } from './attributes.ts';
 import type { ExportContext, Exported, FinishedBuild } from './door.ts';
-import { type ImageOptions, type ImageParts, imageParts, plainParts } from './image-parts.ts';
+import { descriptorOf, type ImageOptions, type ImageParts, imageParts, plainParts } from './image-parts.ts';
 import type { PackContext } from './pack-layers.ts';
 import type { ExportTask } from './progress.ts';
 
@@ -62,9 +62,14 @@ export async function exportToStore(
 ): Promise<Exported> {
   // Layers that stay here need not be blobs.
   const isPacked = store.push || image.compression.isGiven || (image.rewriteTimes && image.epoch !== undefined);
-  const parts = isPacked ? await imageParts(context, build, image, task, signal) : plainParts(build, image);
-  if (store.store) await keep(context, parts, store, task, signal);
+  const parts = isPacked
+    ? await imageParts(context, build, { ...image, asBlobs: true }, task, signal)
+    : plainParts(build, image);
+  const isUsual = !isPacked && build.annotations.size === 0 && isEmpty(image.annotations.manifest) && !image.docker;
+  const stored = isUsual && !store.nameCanonical && store.danglingPrefix === undefined ? undefined : parts.manifest;
+  if (store.store) await keep(context, parts, { ...store, manifest: stored }, task, signal);
   if (store.push) {
+    for (const bytes of [parts.config, parts.manifest]) await context.content.put(bytes, build.hold.blobs);
     for (const name of store.names) {
       const target = store.pushByDigest ? withDigest(name, parts.descriptor.digest) : name;
       await push(context, parts, target, { task, request }, signal);
@@ -76,14 +81,15 @@ export async function exportToStore(
 async function keep(
   { images }: PackContext,
   parts: ImageParts,
-  { names, nameCanonical, danglingPrefix }: StoreOptions,
+  { names, nameCanonical, danglingPrefix, manifest }: StoreOptions & { manifest: Buffer | undefined },
   task: ExportTask,
   signal: AbortSignal,
 ): Promise<void> {
   const { digest } = parts.descriptor;
   const canonical = nameCanonical ? names.map((name) => withDigest(name, digest)) : [];
   const dangling = names.length === 0 && danglingPrefix !== undefined ? [withDigest(danglingPrefix, digest)] : [];
-  const { config, layers, manifest, id } = parts;
+  const { config, id } = parts;
+  const layers = parts.layers.map(descriptorOf);
   const all = [...names, ...canonical, ...dangling];
   await task.part(`writing image ${id}`, () => images.addBuilt({ config, layers, manifest, names: all }, signal));
   for (const name of all) task.done(`naming to ${formatReference(name)}`);
@@ -111,6 +117,10 @@ async function push(
   }
 }
 
+function isEmpty(record: Readonly<Record<string, string>>): boolean {
+  return Object.keys(record).length === 0;
+}
+
 function pushedName(reference: Reference, manifest: Digest): string {
   const name = formatReference(reference);
   return reference.digest === undefined ? `${name}@${manifest}` : name;
@@ -121,7 +131,7 @@ async function followPush(
   { layers }: ImageParts,
   report: (current: number, total: number) => void,
 ): Promise<void> {
-  const total = layers.reduce((sum, { size }) => sum + size, 0);
+  const total = layers.reduce((sum, { descriptor }) => sum + descriptor.size, 0);
   const sent = new Map<string, number>();
   for await (const { id, progressDetail } of messages) {
     if (id === undefined || progressDetail?.current === undefined) continue;

@@ -18,14 +18,17 @@ export interface PackContext {
 
 export interface PackedLayer {
   readonly diffId: Digest;
-  /** Its blob is in the store, held by the build. */
   readonly descriptor: Descriptor;
+  /** Its bytes: of a blob that the build holds, or archived from its files as they are read. */
+  readonly open: (signal: AbortSignal) => AsyncIterable<Uint8Array>;
 }
 
 export interface PackOptions {
   compression: CompressionOptions;
   /** Seconds since 1970 that nothing of the build's own layers is younger than. */
   latest: number | undefined;
+  /** Each is a blob, held by the build; else those that need not be are archived when they are read. */
+  asBlobs: boolean;
 }
 
 /** Each already uses several cores; two of them fill the gaps between small ones. */
@@ -50,7 +53,7 @@ export async function packLayers(
     if (isOwn && options.latest !== undefined) return rewrite(context, one, options.compression, options.latest);
     const kept = kindOfLayer(layer.mediaType);
     const isWanted = kept === undefined || kept === options.compression.kind || (!isOwn && !options.compression.force);
-    return isWanted ? keep(context, one) : repack(context, one, options.compression);
+    return isWanted ? keep(context, one, options.asBlobs) : repack(context, one, options.compression);
   });
   return gather(tasks, { limit: atOnce, signal });
 }
@@ -65,20 +68,32 @@ interface OneLayer {
   signal: AbortSignal;
 }
 
-async function keep(context: PackContext, one: OneLayer): Promise<PackedLayer> {
-  const { layer, diffId, read } = one;
-  await ensureBlob(context, one);
+async function keep(context: PackContext, one: OneLayer, asBlob: boolean): Promise<PackedLayer> {
+  const { layer, diffId, chain, read } = one;
   read(layer.size);
-  return { diffId, descriptor: layer };
+  if (!asBlob && isOnlyUnpacked(context, one))
+    return { diffId, descriptor: layer, open: (signal) => context.snapshots.archive(chain, signal) };
+  await ensureBlob(context, one);
+  return packed(context, diffId, layer);
+}
+
+function packed({ content }: PackContext, diffId: Digest, descriptor: Descriptor): PackedLayer {
+  return { diffId, descriptor, open: (signal) => content.open(descriptor.digest, { signal }) };
+}
+
+/** Made here, and no blob. */
+function isOnlyUnpacked({ content, snapshots }: PackContext, { layer, diffId, chain }: OneLayer): boolean {
+  return layer.digest === diffId && !content.has(layer.digest) && snapshots.has(chain);
 }
 
 /** The layer's own blob, in the store and held. One that was made here is archived from its files. */
-async function ensureBlob({ content, snapshots, images }: PackContext, one: OneLayer): Promise<void> {
-  const { layer, diffId, chain, signal } = one;
+async function ensureBlob(context: PackContext, one: OneLayer): Promise<void> {
+  const { content, snapshots, images } = context;
+  const { layer, chain, signal } = one;
   const hold = one.build.hold.blobs;
   hold.add(layer.digest);
   if (content.has(layer.digest)) return;
-  if (layer.digest === diffId && snapshots.has(chain)) {
+  if (isOnlyUnpacked(context, one)) {
     const { digest, size } = layer;
     await content.ingest(snapshots.archive(chain, signal), { digest, size, hold }, signal);
   } else await images.ensureLayer(layer, { hold }, signal);
@@ -92,12 +107,12 @@ async function repack(context: PackContext, one: OneLayer, compression: Compress
     build.hold.blobs.add(known.digest);
     if (content.has(known.digest)) {
       read(layer.size);
-      return { diffId, descriptor: known };
+      return packed(context, diffId, known);
     }
   }
   const descriptor = await pack(context, one, await plainTar(context, one), compression);
   forms.note(diffId, compression, descriptor);
-  return { diffId, descriptor };
+  return packed(context, diffId, descriptor);
 }
 
 async function rewrite(
@@ -114,7 +129,7 @@ async function rewrite(
     tapBytes(clamped, (chunk) => digester.update(chunk)),
     compression,
   );
-  return { diffId: digester.digest(), descriptor };
+  return packed(context, digester.digest(), descriptor);
 }
 
 async function pack(
@@ -131,9 +146,8 @@ async function pack(
 /** The layer's archive: from its files where it was made here, else from its blob. */
 async function plainTar(context: PackContext, one: OneLayer): Promise<AsyncIterable<Uint8Array>> {
   const { content, snapshots } = context;
-  const { layer, diffId, chain, signal } = one;
-  if (layer.digest === diffId && !content.has(layer.digest) && snapshots.has(chain))
-    return snapshots.archive(chain, signal);
+  const { layer, chain, signal } = one;
+  if (isOnlyUnpacked(context, one)) return snapshots.archive(chain, signal);
   await ensureBlob(context, one);
   return decompress(content.open(layer.digest, { signal }));
 }

@@ -14,7 +14,7 @@ export interface Lender {
   /** Sends the file of the n-th exporter. */
   sendFile(exporter: number, bytes: AsyncIterable<Uint8Array>): Promise<void>;
   /** Sends a folder for the n-th exporter. */
-  sendTree(exporter: number, folder: string): Promise<void>;
+  sendTree(exporter: number, folder: string, modified: bigint | undefined): Promise<void>;
 }
 
 export interface FrontendRequest {
@@ -122,7 +122,8 @@ function annotations({ exporters }: FrontendRequest): Map<string, string> {
   const found = new Map<string, string>();
   for (const { attributes } of exporters) {
     for (const [key, value] of attributes) {
-      const name = /^annotation(?:-manifest)?(?:\[[^\]]*\])?\.(.+)$/.exec(key)?.[1];
+      // Those of a single platform are for who knows it: the output has them, too.
+      const name = /^annotation(?:-manifest)?\.(.+)$/.exec(key)?.[1];
       if (name !== undefined) found.set(name, value);
     }
   }
@@ -185,12 +186,14 @@ function output(
   const known = { moby: 'image', image: 'image', docker: 'docker', oci: 'oci', tar: 'tar', local: 'local' } as const;
   const kind = known[type as keyof typeof known];
   if (kind === undefined) throw new Fault('invalid', `exporter ${JSON.stringify(type)} could not be found`);
+  const isArchive = kind === 'oci' || kind === 'docker';
+  const isFolder = kind === 'local' || (isArchive && /^(?:0|f|F|false|FALSE|False)$/.test(attributes.get('tar') ?? ''));
   return {
     type: kind,
     names: list(attributes.get('name')),
     push: attributes.get('push') === 'true',
     attributes: Object.fromEntries(attributes),
-    write: kind === 'image' || kind === 'local' ? undefined : (bytes) => lender.sendFile(index, bytes),
-    ...(kind === 'local' ? { writeTree: (folder) => lender.sendTree(index, folder) } : {}),
+    write: kind === 'image' || isFolder ? undefined : (bytes) => lender.sendFile(index, bytes),
+    ...(isFolder ? { writeTree: (folder, times) => lender.sendTree(index, folder, times?.modified) } : {}),
   };
 }

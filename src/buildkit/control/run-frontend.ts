@@ -61,7 +61,7 @@ export function lenderOf(session: Session, named: ReadonlyMap<string, Session>):
     uploaded: (url) => session.uploaded(url),
     secrets: session.secrets,
     sendFile: (exporter, bytes) => session.sendFile(bytes, exporter),
-    sendTree: (exporter, folder) => session.sendTree(folder, exporter),
+    sendTree: (exporter, folder, modified) => session.sendTree(folder, exporter, modified),
   };
 }
 

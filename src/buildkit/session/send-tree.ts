@@ -19,8 +19,8 @@ const entriesBytes = 64 << 10;
 const batchBytes = 512 << 10;
 
 /** The folder is the builder's and nobody writes to it meanwhile. @throws Fault */
-export async function sendTree(call: PacketCall, folder: string): Promise<void> {
-  using sender = new TreeSender(call.batches, folder);
+export async function sendTree(call: PacketCall, folder: string, options: TreeOptions = {}): Promise<void> {
+  using sender = new TreeSender(call.batches, folder, options);
   for await (const packets of sender.packets()) await call.sendFrames(packets);
   call.end();
   // A client that could not keep it says so at the end.

@@ -90,11 +90,11 @@ export class Session {
   }
 
   /** Sends a folder's tree (`--output type=local,dest=…`). @throws Fault */
-  async sendTree(folder: string, exporter: number): Promise<void> {
+  async sendTree(folder: string, exporter: number, modified?: bigint): Promise<void> {
     const metadata = { 'buildkit-attachable-exporter-id': String(exporter) };
     const tables = { request: packet, response: packet };
     using call = this.#options.client.call('/moby.filesync.v1.FileSend/DiffCopy', tables, { metadata });
-    await sendTree(call, folder);
+    await sendTree(call, folder, { modified });
   }
 
   /**

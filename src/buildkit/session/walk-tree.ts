@@ -22,6 +22,8 @@ export interface TreeOptions {
   selection?: TreeSelection<unknown> | undefined;
   /** Whose all entries are said to be; their own owners if not said. */
   owner?: { uid: number; gid: number } | undefined;
+  /** When all entries are said to have changed, nanoseconds since 1970; their own times if not said. */
+  modified?: bigint | undefined;
   /** Devices and named pipes are told too. */
   withNodes?: boolean;
   xattrs?: ((path: string) => ReadonlyMap<string, Uint8Array>) | undefined;
@@ -143,7 +145,7 @@ export class TreeWalk {
       uid: owner === undefined ? Number(stats.uid) : owner.uid,
       gid: owner === undefined ? Number(stats.gid) : owner.gid,
       size,
-      modified: stats.mtimeNs,
+      modified: this.#options.modified ?? stats.mtimeNs,
       linkName,
       ...(isNode ? deviceOf(stats.rdev) : undefined),
       xattrs: xattrs?.(this.#root + path),
