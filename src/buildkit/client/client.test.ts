@@ -65,7 +65,6 @@ function loansOf(folder: string, more: Partial<Loans> = {}): Loans {
     credentials: async () => undefined,
     upload: undefined,
     outputs: [],
-    xattrs: undefined,
     ...more,
   };
 }

@@ -59,7 +59,7 @@ export function sessionMethods(loans: Loans, landings: Landings): Methods & { re
   };
 }
 
-function lendFolder({ folders, xattrs }: Loans): Method {
+function lendFolder({ folders }: Loans): Method {
   return batched(packet, packet, async function* (requests, call) {
     const name = call.metadata('dir-name') ?? '';
     const folder = folders.get(name);
@@ -70,7 +70,7 @@ function lendFolder({ folders, xattrs }: Loans): Method {
       excludes: patterns(call, 'exclude-patterns'),
       followPaths: patterns(call, 'followpaths'),
     });
-    const options = { selection, owner: { uid: 0, gid: 0 }, withNodes: true, xattrs };
+    const options = { selection, owner: { uid: 0, gid: 0 }, withNodes: true };
     using sender = new TreeSender(requests, folder, options);
     yield* sender.packets();
   });

@@ -13,8 +13,6 @@ export interface Loans {
   upload: AsyncIterable<Uint8Array> | undefined;
   /** Where the n-th exporter's files go. */
   outputs: readonly (OutputTarget | undefined)[];
-  /** What Node cannot read of files: their xattrs, by path. */
-  xattrs: ((path: string) => ReadonlyMap<string, Uint8Array>) | undefined;
 }
 
 export type SecretSource = { file: string } | { value: string | undefined };

@@ -26,7 +26,6 @@ export interface TreeOptions {
   modified?: bigint | undefined;
   /** Devices and named pipes are told too. */
   withNodes?: boolean;
-  xattrs?: ((path: string) => ReadonlyMap<string, Uint8Array>) | undefined;
 }
 
 interface OpenFolder {
@@ -138,7 +137,7 @@ export class TreeWalk {
       kind === unixKind.link ? readlinkSync(this.#root + path) : isFile ? this.#firstName(path, stats) : '';
     const hasContent = isFile && linkName === '';
     const size = hasContent ? Number(stats.size) : 0;
-    const { owner, xattrs } = this.#options;
+    const { owner } = this.#options;
     const described = {
       path,
       mode: goMode,
@@ -148,7 +147,6 @@ export class TreeWalk {
       modified: this.#options.modified ?? stats.mtimeNs,
       linkName,
       ...(isNode ? deviceOf(stats.rdev) : undefined),
-      xattrs: xattrs?.(this.#root + path),
     };
     this.#paths.push(hasContent ? path : undefined);
     this.#sizes.push(size);

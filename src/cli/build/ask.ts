@@ -66,7 +66,6 @@ export async function prepareBuild(
       credentials: async (host) => credentialsFor(session, host === 'registry-1.docker.io' ? 'docker.io' : host),
       upload: place.upload,
       outputs: outputs.map(({ target }) => targetOf(session, target)),
-      xattrs: undefined,
     },
     outputs,
   };

@@ -167,10 +167,9 @@ describe('what is asked', () => {
     assert.equal(place.running.engine.builds.seen.length, 4);
   });
 
-  scenario('proxies and credentials of the configuration', async (place) => {
-    const auth = Buffer.from('me:word').toString('base64');
+  scenario('proxies of the configuration', async (place) => {
     const proxies = { default: { httpProxy: 'http://p.example' } };
-    place.file('config.json', JSON.stringify({ proxies, auths: { 'r.example': { auth } } }));
+    place.file('config.json', JSON.stringify({ proxies }));
     assert.equal((await place.build('--build-arg', 'http_proxy=mine', place.context)).code, 0);
     const { buildArgs } = place.request;
     assert.deepEqual([buildArgs.get('HTTP_PROXY'), buildArgs.get('http_proxy')], ['http://p.example', 'mine']);

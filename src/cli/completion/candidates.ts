@@ -1,4 +1,5 @@
 /** What may stand next on a command line: commands, flags, and names that the daemon knows. */
+import { existsSync } from 'node:fs';
 import type { ArgumentKind, Command } from '../command.ts';
 import { type FlagSpec, parseFlagTable } from '../flag/table.ts';
 import { globalFlags } from '../global-options.ts';
@@ -162,6 +163,9 @@ async function listNames(session: Session, kind: ArgumentKind): Promise<Candidat
       ...names.map((meta) => ({ text: meta.Name, hint: meta.Metadata.Description ?? '' })),
     ];
   }
+  const { endpoint } = await session.endpoint();
+  // To ask for the client would start the daemon: a key that completes a word must not.
+  if (endpoint.kind === 'unix' && !existsSync(endpoint.path)) return [];
   const client = await session.client();
   if (kind === 'image') {
     const images = await client.images.list();
