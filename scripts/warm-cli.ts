@@ -2,11 +2,13 @@
  * Runs the bundled command line's usual verbs once against a socket that answers as an idle daemon would, and keeps what V8 compiled.
  * Started by scripts/build.ts with its output thrown away.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { Buildkit, h2cHead } from '../src/buildkit/index.ts';
+import { warmBuilds } from './warm-builds.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'wherry-warm-'));
 const socketPath = join(folder, 'w.sock');
@@ -66,13 +68,35 @@ function answer(socket: Socket, request: string): void {
   socket.write(status === 204 ? `${head}\r\n` : `${head}Content-Length: ${body.length}\r\n\r\n${body}`);
 }
 
+/** What a build asks for, so that its code is compiled too. */
+const buildkit = new Buildkit({
+  builds: warmBuilds(id),
+  worker: { id: 'warm', version: 'v0.20.0', platforms: [], hostGateway: undefined },
+  folder: join(folder, 'trees'),
+  socketFolder: join(folder, 'sockets'),
+  freeBytes: () => 0,
+  verbs: { setModified() {}, setXattrs() {}, makeNode() {}, unpackArchive: () => Promise.resolve() },
+});
+const context = join(folder, 'context');
+mkdirSync(join(context, 'src'), { recursive: true });
+writeFileSync(join(context, 'Dockerfile'), 'FROM web\n');
+for (let file = 0; file < 50; file++) writeFileSync(join(context, 'src', `file-${file}`), 'x');
+
+function upgrade(socket: Socket, request: string): void {
+  socket.removeAllListeners('data');
+  socket.write(`${h2cHead}\r\n`);
+  const header = (name: string): string | undefined => new RegExp(`^${name}: (.*)\r$`, 'im').exec(request)?.[1];
+  void (request.startsWith('POST /session') ? buildkit.session(header)(socket) : buildkit.grpc(socket));
+}
+
 class Ended extends Error {}
 
 const server = createServer((socket) => {
   socket.on('error', () => {});
   socket.on('data', (data) => {
     const text = data.toString('latin1');
-    if (/^(GET|HEAD|POST|DELETE|PUT) /.test(text)) answer(socket, text.slice(0, text.indexOf('\r\n')));
+    if (/^POST \/(session|grpc) /.test(text)) upgrade(socket, text);
+    else if (/^(GET|HEAD|POST|DELETE|PUT) /.test(text)) answer(socket, text.slice(0, text.indexOf('\r\n')));
   });
 });
 await new Promise<void>((listening) => server.listen(socketPath, listening));
@@ -95,6 +119,8 @@ for (const line of [
   'stop web',
   'rm -f web',
   'inspect web',
+  `build -q -t web ${context}`,
+  `build --progress plain ${context}`,
 ]) {
   process.argv = [process.argv[0]!, entry, '--', ...line.split(' ')];
   await Promise.race([

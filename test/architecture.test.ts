@@ -15,7 +15,7 @@ const arrows: Record<string, readonly string[]> = {
   snapshot: ['std', 'oci', 'api', 'linux'],
   monitor: ['std', 'linux'],
   runtime: ['std', 'oci', 'linux', 'monitor'],
-  buildkit: ['std', 'api', 'dockerfile'],
+  buildkit: ['std', 'oci', 'api', 'dockerfile'],
   network: ['std', 'api', 'linux'],
   volume: ['std', 'api', 'linux'],
   image: ['std', 'oci', 'api', 'content', 'registry', 'snapshot'],
@@ -42,7 +42,7 @@ const arrows: Record<string, readonly string[]> = {
   ],
   server: ['std', 'oci', 'api', 'buildkit', 'engine'],
   client: ['std', 'api'],
-  cli: ['std', 'api', 'client'],
+  cli: ['std', 'api', 'buildkit', 'client'],
 };
 
 const source = resolve(import.meta.dirname, '../src');

@@ -21,6 +21,7 @@ export type { BuildInputs, LocalFolder, SolveContext } from './solve/context.ts'
 export { solve } from './solve/solve.ts';
 export { clearUnfinished, newStepId } from './solve/step-id.ts';
 export { Builder, type BuilderOptions } from './builder/builder.ts';
+export { isRunnable } from './builder/foreign.ts';
 export type { Exporter } from './export/door.ts';
 export { type ExporterOptions, openExporter } from './export/exporter.ts';
 export { LayerForms } from './export/layer-forms.ts';

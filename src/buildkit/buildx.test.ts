@@ -52,6 +52,7 @@ test('a build: progress, context, arguments, secrets, credentials, the image id'
   });
   writeFileSync(join(door.folder, 'secret'), 'hush');
   const iid = join(door.folder, 'iid');
+  const metadata = join(door.folder, 'metadata');
   const args = [
     'build',
     '--progress=plain',
@@ -65,6 +66,8 @@ test('a build: progress, context, arguments, secrets, credentials, the image id'
     'l=v',
     '--iidfile',
     iid,
+    '--metadata-file',
+    metadata,
   ];
   const out = await buildx(door, [
     ...args,
@@ -91,6 +94,9 @@ test('a build: progress, context, arguments, secrets, credentials, the image id'
   assert.equal(seen.request.labels.get('l'), 'v');
   assert.deepEqual(seen.request.extraHosts, ['h:1.2.3.4']);
   assert.equal(readFileSync(iid, 'utf8'), imageId);
+  const told = JSON.parse(readFileSync(metadata, 'utf8')) as Record<string, string>;
+  assert.equal(told['image.name'], 'docker.io/library/x:1,docker.io/library/y');
+  assert.equal(told['containerimage.digest'], imageId);
 });
 
 test('a failed step: its exit code, its line of the Dockerfile', { skip }, async () => {

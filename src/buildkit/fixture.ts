@@ -18,7 +18,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { BuildEvent, BuildFailure, BuildRequest, BuildResult, Builds } from '../api/index.ts';
 import { Channel, Fault, messageOf } from '../std/index.ts';
-import { Buildkit, duplexOf, h2cHead, type RawConnection, type TreeVerbs } from './index.ts';
+import { Frames, unframe } from './grpc/frame.ts';
+import { Buildkit, duplexOf, h2cHead, type RawConnection, type TreeStat, type TreeVerbs } from './index.ts';
+import { packet } from './message/session.ts';
+import { decode } from './protobuf/codec.ts';
+import { type TreeOptions, TreeWalk } from './session/walk-tree.ts';
 
 export const verbs: TreeVerbs = {
   setModified(path, nanoseconds) {
@@ -362,4 +366,17 @@ export function rawOf(side: Duplex): RawConnection {
     onClose: (listener) => void side.once('close', listener),
     destroy: () => void side.destroy(),
   };
+}
+
+/** What a walk of a folder tells. */
+export async function toldOf(root: string, options: TreeOptions): Promise<TreeStat[]> {
+  const frames = new Frames(packet);
+  const walk = new TreeWalk(root, frames, options);
+  while (walk.next()) continue;
+  const stats: TreeStat[] = [];
+  async function* bytes(): AsyncGenerator<Uint8Array> {
+    yield frames.take();
+  }
+  for await (const messages of unframe(bytes())) stats.push(...messages.map((each) => decode(packet, each).stat!));
+  return stats;
 }

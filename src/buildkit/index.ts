@@ -13,7 +13,7 @@ export type {
   VertexStatus,
   VertexWarning,
 } from './client/status.ts';
-export { askPrune, askUsage, type PruneAsk, type UsageRecord } from './client/usage.ts';
+export { askUsage, askWorker, type UsageRecord, type WorkerTold } from './client/asks.ts';
 export type { WorkerFacts } from './control/control.ts';
 export type { BuildLine } from './control/session-build.ts';
 export { Buildkit, type BuildkitOptions, h2cHead } from './door.ts';

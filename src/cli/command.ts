@@ -28,6 +28,8 @@ export type ArgumentKind =
 export interface Invocation {
   flags: Flags;
   args: readonly string[];
+  /** How many arguments came before `--`; undefined without one. */
+  dash?: number | undefined;
   /** As it was called: "container ls", "ps". */
   path: string;
 }

@@ -122,7 +122,9 @@ async function runCommand(
     if (line.help) return await showHelp(session, path, node, command);
     for (const notice of line.notices) session.err.write(`${notice}\n`);
     checkArity(path, command, line.args.length);
-    return (await command.run(session, { flags: line.flags, args: line.args, path: path.join(' ') })) ?? 0;
+    return (
+      (await command.run(session, { flags: line.flags, args: line.args, dash: line.dash, path: path.join(' ') })) ?? 0
+    );
   } catch (error) {
     return fail(session, path, node, command, error);
   }

@@ -22,7 +22,20 @@ export const root: TreeNode = {
       short: 'Manage builds',
       children: {
         build: { short: 'Build an image from a Dockerfile', load: () => import('./commands/build.ts') },
+        du: { short: 'Show what the build cache takes', load: () => import('./commands/buildx-du.ts') },
         prune: { short: 'Remove build cache', load: () => import('./commands/builder-prune.ts') },
+      },
+    },
+    buildx: {
+      short: 'Build, with the names of the buildx plugin',
+      children: {
+        build: {
+          short: 'Build an image from a Dockerfile',
+          aliases: ['b'],
+          load: () => import('./commands/build.ts'),
+        },
+        du: { short: 'Show what the build cache takes', load: () => import('./commands/buildx-du.ts') },
+        prune: { short: 'Remove build cache', load: () => import('./commands/buildx-prune.ts') },
       },
     },
     commit: { short: "Create a new image from a container's changes", load: () => import('./commands/commit.ts') },
@@ -119,6 +132,10 @@ export const root: TreeNode = {
       load: () => import('./commands/cp.ts'),
     },
     create: { short: 'Create a new container', load: () => import('./commands/create.ts') },
+    debug: {
+      short: 'Open a shell in the state before the step at which a build failed',
+      load: () => import('./commands/debug.ts'),
+    },
     diff: {
       short: "Inspect changes to files or directories on a container's filesystem",
       load: () => import('./commands/diff.ts'),

@@ -1,4 +1,5 @@
 /** One daemon, by nouns. Speaks to any Docker daemon; connections are kept and do not hold the process alive. */
+import { buildCalls } from './builds.ts';
 import { Caller } from './caller.ts';
 import { containerCalls } from './containers.ts';
 import { type Endpoint, parseEndpoint } from './endpoint.ts';
@@ -28,6 +29,7 @@ export function createClient({ endpoint, version, headers = {} }: ClientOptions)
     /** A bare connection, for relaying. */
     raw: () => transport.raw(),
     apiVersion: () => caller.version(),
+    builds: buildCalls(caller),
     containers: containerCalls(caller),
     execs: execCalls(caller),
     images: imageCalls(caller),

@@ -40,7 +40,8 @@ export class TreeWriter {
   readonly #options: TreeWriterOptions;
   #parent: { path: string; fd: number } | undefined;
   /** Folders' times are set last: filling them changes them. */
-  readonly #times: { path: Buffer; mtime: bigint }[] = [];
+  /** Of folders, by path: the last that was said counts. */
+  readonly #times = new Map<string, { path: Buffer; mtime: bigint }>();
 
   constructor(root: number, base: Buffer, options: TreeWriterOptions) {
     this.#root = root;
@@ -93,7 +94,7 @@ export class TreeWriter {
   }
 
   finish(): void {
-    for (const { path, mtime } of this.#times.reverse()) {
+    for (const { path, mtime } of this.#times.values()) {
       try {
         const fd = openInRoot(this.#root, path, openFlags.directory);
         try {
@@ -184,7 +185,8 @@ export class TreeWriter {
       must('fchown', changeOwner(fd, owner.uid, owner.gid), name);
       must('fchmod', changeMode(fd, entry.mode), name);
       applyXattrs(fd, entry);
-      this.#times.push({ path: this.#path([...parts, name]), mtime: entry.mtime });
+      const path = this.#path([...parts, name]);
+      this.#times.set(path.toString('latin1'), { path, mtime: entry.mtime });
     } finally {
       closeSync(fd);
     }

@@ -157,7 +157,9 @@ class Parser {
     let next = read.last + 1;
     for (const { mark, word } of findHeredocMarks(read.line.whole())) {
       const body = readHeredocBody(this.#source, next, mark);
-      if (body === undefined) throw new LexicalProblem('unterminated-heredoc', 'unterminated heredoc', word.range);
+      // It would have ended somewhere in all that follows.
+      const until = { start: word.range.start, end: this.#source.position(this.#source.text.length) };
+      if (body === undefined) throw new LexicalProblem('unterminated-heredoc', 'unterminated heredoc', until);
       const { next: after, ...rest } = body;
       heredocs.push({ ...mark, ...rest, word });
       next = after;

@@ -2,9 +2,9 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Builds, Bytes, LocalSource } from '../api/index.ts';
-import { PostedContext } from '../build/index.ts';
+import { isRunnable, PostedContext } from '../build/index.ts';
 import { Buildkit, type WorkerFacts } from '../buildkit/index.ts';
-import { hostPlatform } from '../oci/index.ts';
+import { formatPlatform, hostPlatform, parsePlatform } from '../oci/index.ts';
 import { freeSpace, randomId } from '../std/index.ts';
 import type { Events } from './events.ts';
 import { treeVerbs } from './tree-verbs.ts';
@@ -49,8 +49,7 @@ export function openBuilding({ builds, dataRoot, execRoot, id, hostGateway }: Bu
   const posted = join(dataRoot, 'buildkit', 'posted');
   rmSync(posted, { recursive: true, force: true });
   mkdirSync(posted, { recursive: true, mode: 0o700 });
-  const { os, architecture, variant = '' } = hostPlatform();
-  const worker: WorkerFacts = { id, version: buildkitVersion, platforms: [{ os, architecture, variant }], hostGateway };
+  const worker: WorkerFacts = { id, version: buildkitVersion, platforms: runnablePlatforms(), hostGateway };
   const freeBytes = (): number => freeSpace(dataRoot).available;
   const buildkit = new Buildkit({
     builds,
@@ -69,4 +68,14 @@ export function openBuilding({ builds, dataRoot, execRoot, id, hostGateway }: Bu
       }),
     [Symbol.asyncDispose]: () => buildkit[Symbol.asyncDispose](),
   };
+}
+
+const known = ['amd64', '386', 'arm64', 'arm/v7', 'arm/v6', 'ppc64le', 's390x', 'riscv64', 'loong64'];
+
+/** Those whose programs this machine runs; its own is the first. */
+function runnablePlatforms(): WorkerFacts['platforms'] {
+  const own = hostPlatform();
+  const others = known.map((name) => parsePlatform(`linux/${name}`));
+  const foreign = others.filter((each) => formatPlatform(each) !== formatPlatform(own) && isRunnable(each));
+  return [own, ...foreign].map(({ os, architecture, variant = '' }) => ({ os, architecture, variant }));
 }

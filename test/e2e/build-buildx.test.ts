@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { BuildClient, put, type RunBuildOptions } from '../support/build-clients.ts';
 import { sharedDaemon } from '../support/daemon.ts';
 import { execute, executeBytes, type Outcome, until } from '../support/docker.ts';
-import { RegistryService } from '../support/peers.ts';
+import { packages, RegistryService } from '../support/peers.ts';
 
 const host = await sharedDaemon();
 const { scenario } = host;
@@ -362,6 +362,23 @@ RUN --mount=type=cache,target=/kept echo more >> /kept/file && wc -l < /kept/fil
 );
 
 scenario(
+  'another platform: built where nothing of it runs, else refused with what to do',
+  async () => {
+    const other = process.arch === 'arm64' ? 's390x' : 'ppc64le';
+    const platform = ['--platform', `linux/${other}`];
+    const files = client!.folder({ Dockerfile: 'FROM scratch\nCOPY Dockerfile /\n' });
+    await built([...platform, '-t', 'foreign', files]);
+    assert.equal(await host.docker.inspect('foreign', '.Architecture'), other);
+    await host.docker.ok('rmi', 'foreign');
+    const running = client!.folder({ Dockerfile: 'FROM scratch\nCOPY Dockerfile /\nRUN ["/x"]\n' });
+    const many = await build(['--platform', 'linux/amd64,linux/arm64', running]);
+    assert.equal(many.code, 1);
+    assert.match(many.stderr, /multi-?platform|several platforms/i);
+  },
+  { skip: noClient },
+);
+
+scenario(
   '--push, --pull, and a build on what was pushed',
   async () => {
     await using registry = await RegistryService.open();
@@ -439,6 +456,39 @@ scenario(
     await host.docker.ok('rmi', 'baked:a', 'baked:b');
   },
   { skip: noClient },
+);
+
+const old = await packages('engine').catch((error: Error) => error);
+
+scenario(
+  'a client with BuildKit built in: POST /build?version=2',
+  async () => {
+    const docker = join(String(old), 'usr/bin/docker');
+    const folder = client!.folder({
+      Dockerfile:
+        'FROM busybox\nARG A\nCOPY file /\nRUN --mount=type=secret,id=s echo "$A $(cat /file /run/secrets/s)" > /x\nCMD ["cat", "/x"]\n',
+      file: 'content',
+      ignored: Buffer.alloc(2_000_000),
+      '.dockerignore': 'ignored\n',
+    });
+    writeFileSync(join(host.daemon.root, 'old-secret'), 'hush');
+    const env = { ...host.docker.env, DOCKER_BUILDKIT: '1', HOME: host.daemon.root };
+    const run20 = (...args: string[]): Promise<Outcome> =>
+      execute(docker, ['build', '--progress=plain', ...args], { timeoutMs: 60_000, env });
+    const iid = join(host.daemon.root, 'old-iid');
+    const secret = `id=s,src=${join(host.daemon.root, 'old-secret')}`;
+    const out = await run20('-t', 'old:1', '--build-arg', 'A=arg', '--secret', secret, '--iidfile', iid, folder);
+    assert.equal(out.code, 0, out.stderr);
+    assert.match(out.stderr, /\[stage-0 3\/3\] RUN --mount=type=secret/);
+    assert.equal(await run('old:1'), 'arg contenthush');
+    assert.equal(readFileSync(iid, 'utf8'), await host.docker.inspect('old:1', '.Id'));
+    put(folder, { Dockerfile: 'FROM busybox\nRUN exit 7\n' });
+    const failed = await run20(folder);
+    assert.equal(failed.code, 1);
+    assert.match(failed.stderr, /did not complete successfully: exit code: 7/);
+    await host.docker.ok('rmi', 'old:1');
+  },
+  { skip: noClient ?? (typeof old === 'string' ? undefined : old.message) },
 );
 
 scenario(

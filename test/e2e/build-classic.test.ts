@@ -1,6 +1,8 @@
 /** Clients that post a context to the classic builder: the docker CLI without buildx, docker-compose 1.29, docker-py, dockerode, Testcontainers. */
 import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import Dockerode from 'dockerode';
 import { BuildClient, put, type RunBuildOptions } from '../support/build-clients.ts';
@@ -354,7 +356,8 @@ scenario(
     await make('new');
     await host.docker.ok('rmi', name);
     const pulled = await built(['-t', 'on-base', folder]);
-    assert.match(pulled, /Step 1\/2 : FROM/);
+    // Downloads are shown as they go, before any step.
+    assert.match(pulled, /^1: Pulling from base\n(?:\w{12}: .*\n)+Step 1\/2 : FROM/m);
     assert.equal(await run('on-base'), 'new');
     // Another image takes the name here; the registry keeps its own.
     await host.docker.ok('tag', 'busybox', name);
@@ -363,6 +366,41 @@ scenario(
     await built(['-t', 'on-base', '--pull', folder]);
     assert.equal(await run('on-base'), 'new');
     await host.docker.ok('rmi', 'on-base', name);
+  },
+  { skip: noClient },
+);
+
+scenario(
+  'contexts by URL: a Dockerfile, an archive; what is neither',
+  async () => {
+    const folder = client!.folder({ 'd/Other': 'FROM busybox\nCOPY file /\nRUN cat /file\n', file: 'fetched\n' });
+    const packed = await executeBytes('tar', ['-cz', '-C', folder, '.']);
+    const answers: Record<string, string | Buffer> = {
+      '/Dockerfile': 'FROM busybox\nRUN echo by URL\n',
+      '/context.tar.gz': packed.stdout,
+    };
+    const server = createServer((request, response) => {
+      const body = answers[request.url ?? ''];
+      response.writeHead(body === undefined ? 404 : 200).end(body);
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const post = async (path: string): Promise<{ status: number; text: string }> => {
+      const { status, body } = await host.daemon.api('POST', `/build?${path}`);
+      return { status, text: typeof body === 'string' ? body : JSON.stringify(body) };
+    };
+    try {
+      assert.match((await post(`remote=${url}/Dockerfile`)).text, /"stream":"by URL\\n"/);
+      assert.match((await post(`remote=${url}/context.tar.gz&dockerfile=d/Other`)).text, /"stream":"fetched\\n"/);
+      const missing = await post(`remote=${url}/nosuch`);
+      assert.match(missing.text, /404/);
+      const nonsense = await post('remote=nonsense');
+      assert.equal(nonsense.status, 400);
+      assert.match(nonsense.text, /nonsense/);
+    } finally {
+      server.closeAllConnections();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+    }
   },
   { skip: noClient },
 );

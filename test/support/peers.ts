@@ -250,11 +250,7 @@ export class ReferenceEngine implements AsyncDisposable {
     return engine;
   }
 
-  async #start(
-    newer: string,
-    folder: string,
-    settings: DaemonSettings,
-  ): Promise<void> {
+  async #start(newer: string, folder: string, settings: DaemonSettings): Promise<void> {
     const at = (name: string): string => join(this.root, name);
     const programs = [newer, folder]
       .flatMap((packed) => ['usr/bin', 'usr/sbin', 'sbin'].map((name) => join(packed, name)))

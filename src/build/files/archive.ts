@@ -3,6 +3,7 @@ import { TreeWriter } from '../../container/index.ts';
 import { decompress } from '../../image/index.ts';
 import { readTar } from '../../oci/index.ts';
 import { faultKind } from '../../std/index.ts';
+import type { Owner } from './owner.ts';
 
 /**
  * Whether the bytes begin as a tar archive with anything in it; as in Docker an archive is known by that, not by its name.
@@ -18,15 +19,15 @@ export async function isArchive(bytes: AsyncIterable<Uint8Array>): Promise<boole
   }
 }
 
-/** Into the folder `place` of the root, what is in the way giving way. @throws Fault invalid for a broken archive, or one that leads out */
+/** Into the folder `place` of the root, what is in the way giving way; entries are the owner's, or whose they say. @throws Fault invalid for a broken archive, or one that leads out */
 export async function unpackArchive(
   root: number,
   place: string,
-  bytes: AsyncIterable<Uint8Array>,
+  { bytes, owner }: { bytes: AsyncIterable<Uint8Array>; owner: Owner | undefined },
   signal: AbortSignal,
 ): Promise<void> {
   const base = Buffer.from(place === '/' ? '' : place);
-  const writer = new TreeWriter(root, base, { noOverwriteDirNonDir: false, owner: undefined });
+  const writer = new TreeWriter(root, base, { noOverwriteDirNonDir: false, owner });
   try {
     for await (const entry of readTar(decompress(bytes))) {
       signal.throwIfAborted();

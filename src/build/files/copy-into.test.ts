@@ -162,7 +162,7 @@ describe('copying into a root', { skip }, () => {
     });
     await assert.rejects(files.copy('/d/sub/a', '/t/sub/b/'), {
       kind: 'invalid',
-      message: /non-directory: \/t\/sub\/b/,
+      message: 'mkdir /t/sub/b: not a directory',
     });
     files.write(files.to('u/sub'), 'a file');
     await assert.rejects(files.copy('/d', '/u'), { kind: 'invalid', message: /cannot overwrite non-directory "sub"/ });
@@ -209,22 +209,22 @@ describe('copying into a root', { skip }, () => {
     await files.copy('/d', '/byname', { owner: 'web:staff', mode: 0o640 });
     assert.deepEqual(
       ['byname', 'byname/sub', 'byname/sub/a', 'byname/link'].map((name) => files.facts(name)),
-      ['755 33:50', '640 33:50', '640 33:50', '777 33:50'],
+      ['640 33:50', '640 33:50', '640 33:50', '777 33:50'],
     );
     await files.copy('/d', '/user', { owner: 'web' });
     assert.equal(files.facts('user/sub/a').split(' ')[1], '33:44');
     await files.copy('/d', '/number', { owner: '55' });
     assert.equal(files.facts('number/sub/a').split(' ')[1], '55:55');
-    await assert.rejects(files.copy('/d', '/x', { owner: 'nobody' }), {
+    // As BuildKit has it: a name that is not there is root, and without a file there are no names.
+    await files.copy('/d', '/x', { owner: 'nobody:nobodies' });
+    assert.equal(files.facts('x/sub/a').split(' ')[1], '0:0');
+    rmSync(files.to('etc'), { recursive: true });
+    await assert.rejects(files.copy('/d', '/y', { owner: 'web' }), {
       kind: 'invalid',
-      message: /no such user: nobody/,
+      message: 'invalid user index: -1',
     });
-    await assert.rejects(files.copy('/d', '/x', { owner: '0:none' }), {
-      kind: 'invalid',
-      message: /no such group: none/,
-    });
-    await assert.rejects(files.copy('/d', '/x', { owner: '4294967295' }), { kind: 'invalid' });
-    assert.equal(existsSync(files.to('x')), false);
+    await assert.rejects(files.copy('/d', '/y', { owner: '4294967295' }), { kind: 'invalid' });
+    assert.equal(existsSync(files.to('y')), false);
   });
 
   test("a root's passwd that leads out is not read", async () => {
@@ -302,7 +302,7 @@ describe('copying into a root', { skip }, () => {
     const add = (path: string, destination: string): Promise<string[]> =>
       files.copy(files.source(path, { unpack: true }), destination, { owner: '1:1' });
     assert.deepEqual(await add('/a.tar', '/a'), ['a', 'a/hard', 'a/sub', 'a/sub/file']);
-    assert.deepEqual([files.facts('a/sub/file'), files.facts('a/hard')], ['640 7:8', '640 7:8']);
+    assert.deepEqual([files.facts('a/sub/file'), files.facts('a/hard')], ['640 1:1', '640 1:1']);
     rmSync(files.to('a'), { recursive: true });
     assert.deepEqual(await add('/b.gz', '/a/'), ['a', 'a/hard', 'a/sub', 'a/sub/file']);
     rmSync(files.to('a'), { recursive: true });

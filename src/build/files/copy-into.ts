@@ -56,11 +56,12 @@ export async function copyInto(root: string, request: CopyRequest, signal: Abort
       place: resolveInRoot(descriptor, request.destination),
       owner,
     });
-    if (request.destination.endsWith('/')) await copier.makeFolders(copier.place);
     for (const source of request.sources) {
       if (source.kind === 'inline') await copier.inline(source);
       else await copier.files(source, signal);
     }
+    // Where nothing was copied: WORKDIR, and patterns that match nothing.
+    if (request.destination.endsWith('/')) await copier.makeFolders(copier.place);
     writer.finish();
   } finally {
     writer.close();
@@ -123,10 +124,20 @@ class Copier {
     const links = new Map<string, Buffer>();
     for (const found of walkSource(source.tree, selected, source.selection)) {
       signal.throwIfAborted();
-      if (found.path.length === 0) continue;
+      if (found.path.length === 0) {
+        await this.#date(found.stat.mtimeNs);
+        continue;
+      }
       const name = below(this.place, found.path);
       await this.#write(name, entryOf(name, found), found.stat, links, source.keepOwner);
     }
+  }
+
+  /** The destination is as old as the last folder whose content it got; all else of it stays. */
+  async #date(mtime: bigint): Promise<void> {
+    const { mode, uid, gid } = this.#target.stat(this.place)!;
+    const owner = { uid: Number(uid), gid: Number(gid) };
+    await this.#writer.write(folderEntry(Buffer.from(this.place), owner, { mode: Number(mode) & 0o7777, mtime }));
   }
 
   /** Under its path from the pivot on: the folders on the way are as they are in the source. */
@@ -163,8 +174,9 @@ class Copier {
   async #file(source: TreeSource, selected: SelectedSource, signal: AbortSignal): Promise<void> {
     for (const found of walkSource(source.tree, selected, source.selection)) {
       if (source.unpack && found.stat.isFile() && (await isArchive(contentOf(found)))) {
-        await this.makeFolders(this.place);
-        await unpackArchive(this.#root, this.place, contentOf(found), signal);
+        await this.makeFolders(this.place, 0o755);
+        const { owner } = this.#request;
+        await unpackArchive(this.#root, this.place, { bytes: contentOf(found), owner }, signal);
         continue;
       }
       const name = await this.#placeOf(selected.name);
@@ -174,6 +186,7 @@ class Copier {
 
   /** Where a file of that name goes: into the destination where that is a folder, else in its place. */
   async #placeOf(name: Buffer): Promise<Buffer> {
+    if (this.#request.destination.endsWith('/')) await this.makeFolders(this.place);
     if (this.#target.stat(this.place)?.isDirectory() === true) return below(this.place, name);
     await this.makeFolders(posix.dirname(this.place));
     return Buffer.from(this.place);
@@ -207,16 +220,21 @@ class Copier {
     });
   }
 
+  /** BuildKit gives a number to made folders, too, and not what symbols say. */
+  #folderMode(): number {
+    return typeof this.#request.mode === 'number' ? this.#request.mode : 0o755;
+  }
+
   /** What is missing of the way to `path` and itself. @throws Fault invalid when something else is in the way */
-  async makeFolders(path: string): Promise<void> {
-    const { owner = root0, now } = this.#request;
+  async makeFolders(path: string, mode = this.#folderMode()): Promise<void> {
+    const { owner = root0, now: mtime } = this.#request;
     const parts = path.split('/').filter(Boolean);
     for (const index of parts.keys()) {
       const folder = `/${parts.slice(0, index + 1).join('/')}`;
       const there = this.#target.stat(folder);
       if (there?.isDirectory() === true) continue;
-      if (there !== undefined) throw new Fault('invalid', `cannot copy to non-directory: ${folder}`);
-      await this.#writer.write(folderEntry(Buffer.from(folder), owner, now));
+      if (there !== undefined) throw new Fault('invalid', `mkdir ${folder}: not a directory`);
+      await this.#writer.write(folderEntry(Buffer.from(folder), owner, { mode, mtime }));
     }
   }
 }
@@ -225,10 +243,10 @@ function below(place: string, name: Buffer): Buffer {
   return Buffer.concat([Buffer.from(place === '/' ? '/' : `${place}/`), name]);
 }
 
-function folderEntry(name: Buffer, owner: Owner, mtime: bigint): TarEntry {
+function folderEntry(name: Buffer, owner: Owner, more: { mode: number; mtime: bigint }): TarEntry {
   async function* nothing(): AsyncGenerator<Uint8Array, void, void> {
     // A folder has no content.
   }
-  const header = tarHeader(name, 'directory', { ...owner, mode: 0o755, mtime });
+  const header = tarHeader(name, 'directory', { ...owner, ...more });
   return { ...header, extents: undefined, storedSize: 0, body: nothing, stored: nothing, storedNow: () => undefined };
 }

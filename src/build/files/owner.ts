@@ -13,7 +13,7 @@ const fileLimit = 1 << 20;
 
 /**
  * `user[:group]`, each a name or a number. Without a group a name has its own, a number itself.
- * @throws Fault invalid for a name that is not there
+ * @throws Fault invalid for a name where the root has no names
  */
 export function resolveOwner(root: string, text: string): Owner {
   const colon = text.indexOf(':');
@@ -21,7 +21,7 @@ export function resolveOwner(root: string, text: string): Owner {
   const group = colon < 0 ? '' : text.slice(colon + 1);
   const number = numeric(user);
   const owner = number === undefined ? userNamed(root, user) : { uid: number, gid: number };
-  return group === '' ? owner : { uid: owner.uid, gid: numeric(group) ?? groupNamed(root, group) };
+  return group === '' ? owner : { uid: owner.uid, gid: numeric(group) ?? groupNamed(root, group, owner.gid) };
 }
 
 function numeric(text: string): number | undefined {
@@ -30,25 +30,18 @@ function numeric(text: string): number | undefined {
   return value < 0xffff_ffff ? value : undefined;
 }
 
+/** As in BuildKit a name that the file has not is root, and a root without the file has no names. */
 function userNamed(root: string, name: string): Owner {
-  const [, , uid, gid] = lineOf(readInside(root, '/etc/passwd'), name) ?? [];
-  const owner = { uid: numeric(uid ?? ''), gid: numeric(gid ?? '') };
-  if (owner.uid === undefined || owner.gid === undefined)
-    throw new Fault(
-      'invalid',
-      `unable to convert uid/gid chown string to host mapping: can't find uid for user ${name}: no such user: ${name}`,
-    );
-  return { uid: owner.uid, gid: owner.gid };
+  const text = readInside(root, '/etc/passwd');
+  if (text === undefined) throw new Fault('invalid', 'invalid user index: -1');
+  const [, , uid, gid] = lineOf(text, name) ?? [];
+  return { uid: numeric(uid ?? '') ?? 0, gid: numeric(gid ?? '') ?? 0 };
 }
 
-function groupNamed(root: string, name: string): number {
-  const gid = numeric(lineOf(readInside(root, '/etc/group'), name)?.[2] ?? '');
-  if (gid === undefined)
-    throw new Fault(
-      'invalid',
-      `unable to convert uid/gid chown string to host mapping: can't find gid for group ${name}: no such group: ${name}`,
-    );
-  return gid;
+function groupNamed(root: string, name: string, otherwise: number): number {
+  const text = readInside(root, '/etc/group');
+  if (text === undefined) throw new Fault('invalid', 'invalid user index: -1');
+  return numeric(lineOf(text, name)?.[2] ?? '') ?? otherwise;
 }
 
 function lineOf(text: string, name: string): string[] | undefined {
@@ -59,17 +52,17 @@ function lineOf(text: string, name: string): string[] | undefined {
     .find(([first]) => first === name);
 }
 
-/** The text of a regular file; "" when there is none. */
-function readInside(root: string, path: string): string {
+/** The text of a regular file; undefined when there is none. */
+function readInside(root: string, path: string): string | undefined {
   const directory = openSync(root, openFlags.directory);
   let file: number | undefined;
   try {
     file = openInRoot(directory, path, openFlags.read);
-    if (!fstatSync(file).isFile()) return '';
+    if (!fstatSync(file).isFile()) return undefined;
     const bytes = Buffer.alloc(fileLimit);
     return bytes.toString('utf8', 0, readSync(file, bytes, 0, bytes.length, 0));
   } catch (error) {
-    if (['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO'].includes(errorCode(error) ?? '')) return '';
+    if (['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO'].includes(errorCode(error) ?? '')) return undefined;
     throw error;
   } finally {
     if (file !== undefined) closeSync(file);

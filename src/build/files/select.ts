@@ -61,7 +61,7 @@ export function selectSources(tree: LentTree, selection: Selection): SelectedSou
   return found;
 }
 
-/** What of a selected source is read: all of it but what is excluded. */
+/** What of a selected source is read: all of it but what is excluded, which is never the source itself. */
 export function walkSource(
   tree: LentTree,
   source: SelectedSource,
@@ -69,8 +69,6 @@ export function walkSource(
 ): Generator<TreeEntry, void, void> {
   const exclude = selection.exclude.length === 0 ? undefined : new PatternMatcher(selection.exclude);
   const base = source.path.toString().replace(/^\//, '');
-  if (exclude?.matches(source.name.toString()) === true && tree.stat(source.path)?.isDirectory() !== true)
-    return none();
   const first: Both = { ignore: folderMatch(selection.ignore, base), exclude: undefined };
   return tree.walk(source.path, first, (path, stat, parent): Chosen<Both> => {
     const below = path.toString();
@@ -88,10 +86,6 @@ export function walkSource(
 interface Both {
   readonly ignore: FolderMatch | undefined;
   readonly exclude: FolderMatch | undefined;
-}
-
-function* none(): Generator<TreeEntry, void, void> {
-  // Nothing of it is read.
 }
 
 function strictest(one: Choice, other: Choice): Choice {

@@ -1,6 +1,7 @@
 /** RUN: the step's process, with its mounts. */
 import type { BuildFailure, BuildSourceRange } from '../../api/index.ts';
-import { Fault, formatNanos } from '../../std/index.ts';
+import type { StepRequest, StepResult } from '../../container/index.ts';
+import { Fault, formatNanos, messageOf } from '../../std/index.ts';
 import type { ExecStep } from '../plan/step.ts';
 import type { BuiltRoot } from '../result/root.ts';
 import { type MountScope, readyMounts } from './exec-mounts.ts';
@@ -31,31 +32,35 @@ export async function runExec(
     ready.mounts.push({ type: 'file', target: step.script.path, content, mode: 0o755, uid: 0, gid: 0 });
   }
   const environment = [...step.env.entries(), ...agentVariable(step), ...step.proxy].map((pair) => pair.join('='));
-  const { exitCode, failure } = await context.run(
-    {
-      id: context.newId(),
-      rootfs,
-      args: step.args,
-      env: [...environment, ...ready.env],
-      workingDir: step.workingDir === '' ? '/' : step.workingDir,
-      user: step.user,
-      hostname: step.hostname ?? defaultHostname,
-      network: step.network,
-      extraHosts: inputs.extraHosts,
-      limits: inputs.limits,
-      insecure: step.security === 'insecure',
-      mounts: ready.mounts,
-      output: (stream, data) => {
-        const timestamp = formatNanos(context.now());
-        inputs.emit({ kind: 'log', vertex: vertexOf(step), stream, data: Uint8Array.from(data), timestamp });
-      },
+  const process: StepRequest = {
+    id: context.newId(),
+    rootfs,
+    args: step.args,
+    env: [...environment, ...ready.env],
+    workingDir: step.workingDir === '' ? '/' : step.workingDir,
+    user: step.user,
+    hostname: step.hostname ?? defaultHostname,
+    network: step.network,
+    extraHosts: inputs.extraHosts,
+    limits: inputs.limits,
+    insecure: step.security === 'insecure',
+    mounts: ready.mounts,
+    output: (stream, data) => {
+      const timestamp = formatNanos(context.now());
+      inputs.emit({ kind: 'log', vertex: vertexOf(step), stream, data: Uint8Array.from(data), timestamp });
     },
-    signal,
-  );
+  };
+  let ended: StepResult;
+  try {
+    ended = await context.run(process, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    throw failed(scope, step, base, { exitCode: undefined, why: messageOf(error) });
+  }
+  const { exitCode, failure } = ended;
   if (exitCode === 0 && failure === undefined) return;
-  const cause = failureOf(step, exitCode, failure);
-  inputs.failed?.(step, base, cause);
-  throw new Fault('invalid', cause.message, { cause });
+  const why = failure === undefined ? `exit code: ${exitCode}` : `exit code: ${exitCode}: ${failure}`;
+  throw failed(scope, step, base, { exitCode, why });
 }
 
 /** Where SSH finds the first agent, lent or not, unless the step says so itself; as BuildKit sets it. */
@@ -65,10 +70,17 @@ function agentVariable({ env, mounts }: ExecStep): readonly (readonly [string, s
   return first?.target === undefined || isSet ? [] : [['SSH_AUTH_SOCK', first.target]];
 }
 
-function failureOf(step: ExecStep, exitCode: number, failure: string | undefined): BuildFailure {
-  const why = failure === undefined ? '' : `: ${failure}`;
-  const message = `process ${JSON.stringify(step.args.join(' '))} did not complete successfully: exit code: ${exitCode}${why}`;
-  return { message, source: rangeOf(step), text: undefined, exitCode, vertex: vertexOf(step) };
+/** The state it would have run in is kept for a look inside. */
+function failed(
+  { inputs }: MountScope,
+  step: ExecStep,
+  base: BuiltRoot,
+  { exitCode, why }: { exitCode: number | undefined; why: string },
+): Fault {
+  const message = `process ${JSON.stringify(step.args.join(' '))} did not complete successfully: ${why}`;
+  const cause: BuildFailure = { message, source: rangeOf(step), text: undefined, exitCode, vertex: vertexOf(step) };
+  inputs.failed?.(step, base, cause);
+  return new Fault('invalid', message, { cause });
 }
 
 function rangeOf({ range }: ExecStep): BuildSourceRange | undefined {

@@ -17,6 +17,7 @@ import { empty } from '../message/common.ts';
 import { returnRequest, solveRequest as frontendTable, solveResponse as frontendResult } from '../message/gateway.ts';
 import { sessionMethods } from './lend.ts';
 import type { Loans } from './loans.ts';
+import { Landings } from './output/landing.ts';
 import { SolveFault } from './solve-fault.ts';
 import { type SolveStatus, solveStatus } from './status.ts';
 
@@ -68,7 +69,8 @@ export async function askBuild(
   { onStatus, signal }: { onStatus: (status: SolveStatus) => void; signal: AbortSignal },
 ): Promise<BuildAnswer> {
   const session = randomId();
-  const methods = sessionMethods(loans);
+  using landings = new Landings();
+  const methods = sessionMethods(loans, landings);
   const [lending, asking] = await Promise.all([
     connect('session', {
       'X-Docker-Expose-Session-Uuid': session,
@@ -81,7 +83,9 @@ export async function askBuild(
   void serveGrpc(lending, methods);
   using client = new GrpcClient(asking);
   try {
-    return await solve(client, ask, session, { onStatus, signal });
+    const answer = await solve(client, ask, session, { onStatus, signal });
+    landings.land();
+    return answer;
   } finally {
     lending.destroy();
   }

@@ -11,16 +11,18 @@ import {
   secretRequest,
   secretResponse,
 } from '../message/session.ts';
-import type { Message } from '../protobuf/field.ts';
+import type { Message, MessageInit } from '../protobuf/field.ts';
 import type { PacketCall } from '../session/receive-tree.ts';
 import { TreeSender } from '../session/send-tree.ts';
-import type { PacketInit } from '../session/walk-tree.ts';
 import type { AgentSource, Loans } from './loans.ts';
+import type { Landings } from './output/landing.ts';
 import { takeFile } from './output/take-file.ts';
 import { takeTree } from './output/take-tree.ts';
 import { readSecret } from './secrets.ts';
 import { selectionOf } from './selection.ts';
 import { converse, openAgent } from './ssh/agent.ts';
+
+type PacketInit = MessageInit<typeof packet>;
 
 /** Where the builder is told to read `Loans.upload` (buildkit, session/upload). */
 export const uploadUrl = 'http://buildkit-session/upload';
@@ -30,14 +32,15 @@ const sendPath = '/moby.filesync.v1.FileSend/DiffCopy';
 /** As much of an upload as is sent at once. */
 const uploadChunkBytes = 1 << 20;
 
-export function sessionMethods(loans: Loans): Methods & { readonly paths: readonly string[] } {
+/** @param landings gets what was taken of the build */
+export function sessionMethods(loans: Loans, landings: Landings): Methods & { readonly paths: readonly string[] } {
   const methods = new Map<string, Method>([
     ['/grpc.health.v1.Health/Check', unary(healthRequest, healthResponse, () => ({ status: 1 }))],
     ['/moby.filesync.v1.FileSync/DiffCopy', lendFolder(loans)],
     ['/moby.filesync.v1.Auth/Credentials', credentials(loans)],
     [
       '/moby.buildkit.secrets.v1.Secrets/GetSecret',
-      unary(secretRequest, secretResponse, async ({ id }) => ({ data: await readSecret(id, loans.secrets.get(id)) })),
+      unary(secretRequest, secretResponse, ({ id }) => ({ data: readSecret(id, loans.secrets.get(id)) })),
     ],
     [
       '/moby.sshforward.v1.SSH/CheckAgent',
@@ -52,7 +55,7 @@ export function sessionMethods(loans: Loans): Methods & { readonly paths: readon
   return {
     paths: [...methods.keys(), sendPath],
     // What an output's messages are depends on whether it is a file or a tree.
-    get: (path, call) => (path === sendPath ? takeOutput(loans, call) : methods.get(path)),
+    get: (path, call) => (path === sendPath ? takeOutput(loans, call, landings) : methods.get(path)),
   };
 }
 
@@ -120,23 +123,21 @@ function upload(loans: Loans): Method {
   });
 }
 
-function takeOutput({ outputs }: Loans, call: CallContext): Method {
+function takeOutput({ outputs }: Loans, call: CallContext, landings: Landings): Method {
   const index = Number(call.metadata('buildkit-attachable-exporter-id') ?? 0);
   const target = outputs[index];
   if (target === undefined) throw new GrpcFault(grpcCode.notFound, `no output ${index} in this build`);
   if (!('folder' in target)) {
     return batched(bytesMessage, bytesMessage, async function* (requests) {
-      await takeFile(singly(requests), target);
+      await takeFile(singly(requests), target, landings);
       yield [];
     });
   }
   const { folder } = target;
   return batched(packet, packet, async function* (requests) {
     const answers = new Channel<readonly PacketInit[]>();
-    const taken = takeTree(asCall(requests, answers), folder).then(
-      () => answers.close(),
-      (error: unknown) => answers.fail(error),
-    );
+    const taken = takeTree(asCall(requests, answers), folder, landings);
+    taken.catch((error: unknown) => answers.fail(error));
     yield* answers;
     await taken;
   });
@@ -149,6 +150,7 @@ function asCall(
 ): PacketCall {
   return {
     send: async (...messages) => answers.push(messages),
+    sendFrames: () => Promise.reject(new Fault('internal', 'nothing here frames messages itself')),
     end: () => answers.close(),
     batches,
     messages: singly(batches),

@@ -1,5 +1,6 @@
 /** moby.buildkit.v1.Control: what `docker buildx` calls on `POST /grpc`. */
 import { type Builds, type BuildResult, keptBytes } from '../../api/index.ts';
+import { formatReference, parseReference } from '../../oci/index.ts';
 import { Fault } from '../../std/index.ts';
 import { bidirectional, type CallContext, type Method, streaming, unary } from '../grpc/service.ts';
 import { bytesMessage, empty } from '../message/common.ts';
@@ -128,8 +129,16 @@ function exporterResponse({ request }: Job, { image, manifest }: BuildResult): M
   // The classic image store knows an image by its configuration; clients print this as the image's id.
   if (image !== undefined) response.set('containerimage.digest', manifest ?? image);
   const name = (request.exporters[0]?.attributes ?? request.exporterAttributes).get('name');
-  if (name !== undefined && name !== '') response.set('image.name', name);
+  if (name !== undefined && name !== '') response.set('image.name', fullNames(name));
   return response;
+}
+
+/** Fully qualified, without a tag where none was given. */
+function fullNames(names: string): string {
+  return names
+    .split(',')
+    .map((name) => formatReference(parseReference(name)))
+    .join(',');
 }
 
 type CacheRecord = Awaited<ReturnType<Builds['cache']>>[number];

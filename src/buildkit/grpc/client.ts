@@ -22,6 +22,8 @@ export interface CallOptions {
 export interface GrpcCall<Q extends Table, R extends Table> extends Disposable {
   /** Resolves when there is room for more. @throws GrpcFault */
   send(...messages: readonly MessageInit<Q>[]): Promise<void>;
+  /** The same for messages that are framed already. */
+  sendFrames(bytes: Uint8Array): Promise<void>;
   /** No more from our side. */
   end(): void;
   /** The peer's messages, to be iterated once, here or as `batches`. @throws GrpcFault at the end when the call failed */
@@ -61,7 +63,7 @@ export class GrpcClient implements Disposable {
     return answer;
   }
 
-  /** Disposing cancels what is not over (RST_STREAM, CANCEL). @throws GrpcFault unavailable */
+  /** Disposing cancels what is not over (RST_STREAM). @throws GrpcFault unavailable */
   call<Q extends Table, R extends Table>(
     path: string,
     tables: { request: Q; response: R },
@@ -81,12 +83,18 @@ export class GrpcClient implements Disposable {
       ...metadata,
     });
     const ended = statusOf(stream);
-    const cancel = (): void => stream.close(0x8);
+    const cancel = (): void => {
+      if (stream.destroyed) return;
+      if (stream.writableEnded) stream.close(0x8);
+      // To close it would first end our side properly, and the peer would take half a file for the whole.
+      else stream.destroy(new GrpcFault(grpcCode.canceled, 'the call was cancelled'));
+    };
     signal?.addEventListener('abort', cancel, { once: true });
     stream.once('close', () => signal?.removeEventListener('abort', cancel));
     const batches = received(stream, tables.response, ended, signal);
     return {
       send: (...messages) => writeBytes(stream, frames(tables.request, messages)),
+      sendFrames: (bytes) => writeBytes(stream, bytes),
       end: () => void stream.end(),
       batches,
       messages: singly(batches),

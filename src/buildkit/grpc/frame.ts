@@ -9,16 +9,41 @@ export const maxMessageBytes = 16 << 20;
 
 const headBytes = 5;
 
-/** Messages one after another, to be written at once. */
-export function frames<T extends Table>(table: T, messages: readonly MessageInit<T>[]): Buffer {
-  const writer = new WireWriter(messages.length * 96);
-  for (const message of messages) {
+/** Messages one after another, to be written at once. Where there are very many, none is kept as an object. */
+export class Frames<T extends Table> {
+  readonly #table: T;
+  #writer: WireWriter;
+
+  constructor(table: T, sizeHint = 256) {
+    this.#table = table;
+    this.#writer = new WireWriter(sizeHint);
+  }
+
+  /** Bytes so far. */
+  get length(): number {
+    return this.#writer.length;
+  }
+
+  add(message: MessageInit<T>): void {
+    const writer = this.#writer;
     const head = writer.leave(headBytes);
-    encodeInto(writer, table, message);
+    encodeInto(writer, this.#table, message);
     writer.setByte(head, 0);
     writer.setUint32(head + 1, writer.length - head - headBytes);
   }
-  return writer.finish();
+
+  /** What was added since the last time. */
+  take(sizeHint = 256): Buffer {
+    const bytes = this.#writer.finish();
+    this.#writer = new WireWriter(sizeHint);
+    return bytes;
+  }
+}
+
+export function frames<T extends Table>(table: T, messages: readonly MessageInit<T>[]): Buffer {
+  const all = new Frames(table, messages.length * 96);
+  for (const message of messages) all.add(message);
+  return all.take();
 }
 
 /** The messages in a stream of bytes, as many at a time as have come. Holds at most one unfinished message. @throws Fault invalid */

@@ -19,8 +19,10 @@ export async function* readBytes(stream: Http2Stream): AsyncGenerator<Buffer, vo
       });
       const chunk = stream.read() as Buffer | null;
       if (chunk !== null) yield chunk;
-      else if (stream.readableEnded) return;
-      else if (stream.destroyed) throw new GrpcFault(grpcCode.unavailable, 'the stream closed before its end');
+      // To Node a reset is an end too.
+      else if (stream.readableEnded && (stream.rstCode ?? 0) === 0) return;
+      else if (stream.destroyed || stream.readableEnded)
+        throw new GrpcFault(grpcCode.unavailable, 'the stream closed before its end');
       else await more;
     }
   } finally {

@@ -63,7 +63,7 @@ async function serveCall(
 async function answer(stream: ServerHttp2Stream, method: Method, call: CallContext): Promise<void> {
   for await (const messages of method.handle(requestsOf(stream, method), call)) {
     call.signal.throwIfAborted();
-    await writeBytes(stream, frames(method.response, messages));
+    await writeBytes(stream, messages instanceof Uint8Array ? messages : frames(method.response, messages));
   }
 }
 

@@ -14,11 +14,11 @@ export interface CallContext {
 export interface Method {
   readonly request: Table;
   readonly response: Table;
-  /** Messages come and go as many at a time as there are: a context is hundreds of thousands. */
+  /** Messages come and go as many at a time as there are, a context is hundreds of thousands: as objects, or framed already. */
   handle(
     requests: AsyncIterable<readonly Message<Table>[]>,
     call: CallContext,
-  ): AsyncIterable<readonly MessageInit<Table>[]>;
+  ): AsyncIterable<readonly MessageInit<Table>[] | Uint8Array>;
 }
 
 /** By path, "/package.Service/Method". A map, or where a method's messages depend on the call, what chooses. */
@@ -65,13 +65,15 @@ export function batched<Q extends Table, R extends Table>(
   answer: (
     requests: AsyncIterable<readonly Message<Q>[]>,
     call: CallContext,
-  ) => AsyncIterable<readonly MessageInit<R>[]>,
+  ) => AsyncIterable<readonly MessageInit<R>[] | Uint8Array>,
 ): Method {
   return {
     request,
     response,
     handle: (requests, call) =>
-      answer(requests as AsyncIterable<readonly Message<Q>[]>, call) as AsyncIterable<readonly MessageInit<Table>[]>,
+      answer(requests as AsyncIterable<readonly Message<Q>[]>, call) as AsyncIterable<
+        readonly MessageInit<Table>[] | Uint8Array
+      >,
   };
 }
 

@@ -75,7 +75,7 @@ function writePayload(writer: WireWriter, type: Scalar | Table, value: unknown):
   else if (type === 'int') writer.integer(value as number);
   else if (type === 'bytes') writer.delimited(value as Uint8Array);
   else if (type === 'long') writer.long(value as bigint);
-  else if (type === 'bool') writer.small(Number(value as boolean));
+  else if (type === 'bool') writer.small(value === true ? 1 : 0);
   else {
     const begun = writer.begin();
     encodeInto(writer, type, value as MessageInit<Table>);
@@ -106,9 +106,13 @@ function readMessage({ fields, byNumber }: Plan, reader: WireReader): Record<str
       continue;
     }
     if (type !== field.wire) throw malformed(`field ${field.name} has wire type ${type}`);
-    if (field.shape === 'map') readEntry(reader.nested(), field, out[field.name] as Map<string, unknown>);
-    else if (field.shape === 'repeated') (out[field.name] as unknown[]).push(readValue(reader, field.type));
-    else out[field.name] = readValue(reader, field.type);
+    if (field.shape === 'map') {
+      if (out[field.name] === noEntries) out[field.name] = new Map();
+      readEntry(reader.nested(), field, out[field.name] as Map<string, unknown>);
+    } else if (field.shape === 'repeated') {
+      if (out[field.name] === noItems) out[field.name] = [];
+      (out[field.name] as unknown[]).push(readValue(reader, field.type));
+    } else out[field.name] = readValue(reader, field.type);
   }
   return out;
 }
@@ -140,11 +144,14 @@ function readValue(reader: WireReader, type: Scalar | Table): unknown {
 }
 
 function zero({ shape, type }: PlannedField): unknown {
-  if (shape === 'repeated') return [];
-  if (shape === 'map') return new Map();
+  if (shape === 'repeated') return noItems;
+  if (shape === 'map') return noEntries;
   return typeof type === 'string' ? zeroOf(type) : undefined;
 }
 
+/** What is not there costs nothing: most maps and lists of most messages are empty. */
+const noItems: readonly unknown[] = Object.freeze([]);
+const noEntries: ReadonlyMap<string, unknown> = new Map();
 const nothing = Buffer.alloc(0);
 const zeros: Readonly<Record<Scalar, unknown>> = { string: '', bytes: nothing, bool: false, int: 0, long: 0n };
 

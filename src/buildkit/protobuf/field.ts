@@ -32,22 +32,22 @@ export const flag = (number: number): Field<boolean> => ({ number, type: 'bool',
 export const int = (number: number): Field<number> => ({ number, type: 'int', shape: 'single' });
 /** int64 at full width. */
 export const long = (number: number): Field<bigint> => ({ number, type: 'long', shape: 'single' });
-export const texts = (number: number): Field<string[], readonly string[]> => ({
+export const texts = (number: number): Field<readonly string[]> => ({
   number,
   type: 'string',
   shape: 'repeated',
 });
-export const blobs = (number: number): Field<Uint8Array[], readonly Uint8Array[]> => ({
+export const blobs = (number: number): Field<readonly Uint8Array[]> => ({
   number,
   type: 'bytes',
   shape: 'repeated',
 });
-export const textMap = (number: number): Field<Map<string, string>, ReadonlyMap<string, string>> => ({
+export const textMap = (number: number): Field<ReadonlyMap<string, string>> => ({
   number,
   type: 'string',
   shape: 'map',
 });
-export const bytesMap = (number: number): Field<Map<string, Uint8Array>, ReadonlyMap<string, Uint8Array>> => ({
+export const bytesMap = (number: number): Field<ReadonlyMap<string, Uint8Array>> => ({
   number,
   type: 'bytes',
   shape: 'map',
@@ -60,13 +60,16 @@ export function message<T extends Table>(
   return { number, type: table, shape: 'single' };
 }
 
-export function messages<T extends Table>(number: number, table: T): Field<Message<T>[], readonly MessageInit<T>[]> {
+export function messages<T extends Table>(
+  number: number,
+  table: T,
+): Field<readonly Message<T>[], readonly MessageInit<T>[]> {
   return { number, type: table, shape: 'repeated' };
 }
 
 export function messageMap<T extends Table>(
   number: number,
   table: T,
-): Field<Map<string, Message<T>>, ReadonlyMap<string, MessageInit<T>>> {
+): Field<ReadonlyMap<string, Message<T>>, ReadonlyMap<string, MessageInit<T>>> {
   return { number, type: table, shape: 'map' };
 }

@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { randomId } from '../../std/index.ts';
-import { type PacketCall, receiveTree, type TreeIndex, type TreeVerbs } from './receive-tree.ts';
+import { type PacketCall, receiveTree, TreeIndex, type TreeVerbs } from './receive-tree.ts';
 
 interface Copy {
   readonly path: string;
@@ -34,7 +34,11 @@ export class LocalTrees implements AsyncDisposable {
     key: string | undefined,
     call: PacketCall,
   ): Promise<{ path: string; transferred: number; version: string } & AsyncDisposable> {
-    const copy = this.#idle.get(key ?? '') ?? { path: join(this.#root, randomId()), index: new Map(), generation: 0 };
+    const copy = this.#idle.get(key ?? '') ?? {
+      path: join(this.#root, randomId()),
+      index: new TreeIndex(),
+      generation: 0,
+    };
     if (key !== undefined) this.#idle.delete(key);
     try {
       mkdirSync(copy.path, { recursive: true, mode: 0o700 });

@@ -20,7 +20,7 @@ import { singly } from '../grpc/service.ts';
 import { type packet, packetType, stat as statTable } from '../message/session.ts';
 import { decode, encode } from '../protobuf/codec.ts';
 import type { Message, MessageInit } from '../protobuf/field.ts';
-import { receiveTree, type TreeIndex } from './receive-tree.ts';
+import { receiveTree, TreeIndex } from './receive-tree.ts';
 
 type Packet = Message<typeof packet>;
 
@@ -38,7 +38,7 @@ const data = (id: number, text: string): Packet => ({ ...last, type: packetType.
 class Place implements Disposable {
   readonly root = mkdtempSync(join(tmpdir(), 'wherry-receive-'));
   readonly folder = join(this.root, 'in');
-  readonly index: TreeIndex = new Map();
+  readonly index = new TreeIndex();
   requests: number[] = [];
 
   constructor() {
@@ -54,6 +54,7 @@ class Place implements Disposable {
       send: async (...sent: readonly MessageInit<typeof packet>[]) => {
         for (const { type, id } of sent) if (type === packetType.request) this.requests.push(id ?? 0);
       },
+      sendFrames: () => Promise.reject(new Error('framed')),
       end: () => {},
       batches,
       messages: singly(batches),

@@ -4,12 +4,12 @@
  * File calls are synchronous: a context is many small files, and a turn of the thread pool costs more than they do.
  */
 import { chmodSync, closeSync, linkSync, mkdirSync, openSync, rmSync, symlinkSync, writeSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { Fault } from '../../std/index.ts';
 import type { GrpcCall } from '../grpc/client.ts';
 import { type packet, packetType } from '../message/session.ts';
 import type { Message } from '../protobuf/field.ts';
-import { checkLinkTarget, checkPath, entryKind, type TreeStat, unixMode } from './tree-stat.ts';
+import { checkLinkTarget, checkPath, type EntryKind, entryKind, type TreeStat, unixMode } from './tree-stat.ts';
 
 export type PacketCall = GrpcCall<typeof packet, typeof packet>;
 
@@ -24,8 +24,26 @@ export interface TreeVerbs {
   unpackArchive(bytes: AsyncIterable<Uint8Array>, folder: string, signal: AbortSignal): Promise<void>;
 }
 
-/** What a tree holds, by path: a text that changes when the entry does. */
-export type TreeIndex = Map<string, string>;
+/** What a tree holds, by path. */
+export class TreeIndex {
+  readonly entries = new Map<string, KnownEntry>();
+  /** Counts transfers into it. */
+  pass = 0;
+}
+
+/** What was last said of an entry. */
+interface KnownEntry {
+  /** The transfer that told of it last. */
+  pass: number;
+  kind: EntryKind;
+  /** It is here as it was described. */
+  isWhole: boolean;
+  mode: number;
+  size: number;
+  modified: bigint;
+  /** Link, device and xattrs; '' for most. */
+  rest: string;
+}
 
 const maxEntries = 2_000_000;
 /** Names, link targets and xattrs of all entries: what is held in memory for them. */
@@ -38,11 +56,11 @@ const maxOpenFiles = 64;
 export interface Received {
   /** Bytes of content. */
   transferred: number;
-  /** Whether the folder is another than before, times aside. */
+  /** Whether the folder is another than before, times of folders aside. */
   changed: boolean;
 }
 
-/** Brings `folder`, which holds what `index` says, to what the client has. @throws Fault */
+/** Brings `folder`, which holds what `index` says, to what the other side has. @throws Fault */
 export async function receiveTree(
   call: PacketCall,
   { folder, index, verbs }: { folder: string; index: TreeIndex; verbs: TreeVerbs },
@@ -63,17 +81,17 @@ class Receiver implements Disposable {
   finished = false;
   readonly #call: PacketCall;
   readonly #folder: string;
-  readonly #before: TreeIndex;
-  readonly #index: TreeIndex;
+  readonly #entries: Map<string, KnownEntry>;
+  readonly #pass: number;
   readonly #verbs: TreeVerbs;
-  readonly #seen = new Map<string, 'folder' | 'file' | 'other'>();
   readonly #folders: TreeStat[] = [];
   /** Hard links, made when what they lead to is whole. */
   readonly #links: TreeStat[] = [];
-  readonly #wanted: { id: number; stat: TreeStat }[] = [];
+  #wanted: { id: number; stat: TreeStat }[] = [];
   readonly #asked = new Map<number, TreeStat>();
   readonly #open = new Map<number, number>();
-  #entries = 0;
+  readonly #umask = process.umask();
+  #told = 0;
   #described = 0;
   #walked = false;
   /** Of `#wanted`, how many were asked for. */
@@ -84,10 +102,9 @@ class Receiver implements Disposable {
   constructor(call: PacketCall, folder: string, index: TreeIndex, verbs: TreeVerbs) {
     this.#call = call;
     this.#folder = folder;
-    this.#before = new Map(index);
-    this.#index = index;
+    this.#entries = index.entries;
+    this.#pass = ++index.pass;
     this.#verbs = verbs;
-    this.#seen.set('.', 'folder');
   }
 
   take({ type, stat, id, data }: Message<typeof packet>): void {
@@ -109,78 +126,88 @@ class Receiver implements Disposable {
     if (until > this.#askedFor) {
       const next = this.#wanted.slice(this.#askedFor, until);
       this.#askedFor = until;
+      if (until >= maxAsked) {
+        this.#wanted = this.#wanted.slice(until);
+        this.#askedFor = 0;
+      }
       for (const { id, stat } of next) this.#asked.set(id, stat);
       await this.#call.send(...next.map(({ id }) => ({ type: packetType.request, id })));
     }
     if (!this.#walked || this.#asked.size > 0 || this.#complete) return;
     this.#complete = true;
-    for (const path of this.#before.keys()) this.#remove(path);
+    for (const [path, { pass, kind }] of this.#entries) if (pass !== this.#pass) this.#remove(path, kind);
     for (const stat of this.#links) {
       linkSync(join(this.#folder, stat.linkName), join(this.#folder, stat.path));
-      this.#index.set(stat.path, signatureOf(stat));
+      this.#entries.get(stat.path)!.isWhole = true;
     }
     for (const stat of this.#folders.reverse()) this.#settle(stat);
     await this.#call.send({ type: packetType.finish });
   }
 
   #entry(stat: TreeStat): void {
-    const id = this.#entries++;
+    const id = this.#told++;
     if (this.#walked) throw protocol('an entry after the last');
-    if (this.#entries > maxEntries) throw new Fault('invalid', `Cannot receive files: over ${maxEntries} files`);
+    if (id >= maxEntries) throw new Fault('invalid', `Cannot receive files: over ${maxEntries} files`);
     this.#described += descriptionBytes(stat);
     if (this.#described > maxDescriptionBytes) {
       throw new Fault('invalid', `Cannot receive files: over ${maxDescriptionBytes} bytes of names and attributes`);
     }
     const path = checkPath(stat.path);
-    if (this.#seen.has(path)) throw protocol(`${JSON.stringify(path)} twice`);
-    if (this.#seen.get(dirname(path)) !== 'folder') throw protocol(`${JSON.stringify(path)} without its folder`);
+    const known = this.#entries.get(path);
+    if (known?.pass === this.#pass) throw protocol(`${JSON.stringify(path)} twice`);
+    const slash = path.lastIndexOf('/');
+    if (slash >= 0 && this.#toldKind(path.slice(0, slash)) !== 'folder') {
+      throw protocol(`${JSON.stringify(path)} without its folder`);
+    }
     const kind = entryKind(stat);
-    this.#seen.set(path, kind === 'folder' || kind === 'file' ? kind : 'other');
-    const known = this.#before.get(path);
-    this.#before.delete(path);
-    if (kind === 'folder') return this.#makeFolder(stat, known);
-    const signature = signatureOf(stat);
-    // A hard link is made anew: whether its other name still shares the inode is not in its own description.
-    if (known === signature && stat.linkName === '') return;
-    this.changed = true;
-    if (known !== undefined) this.#remove(path);
+    const rest = restOf(stat);
+    if (known !== undefined && isSame(known, kind, stat, rest)) {
+      known.pass = this.#pass;
+      return;
+    }
+    const isFolderStill = kind === 'folder' && known?.kind === 'folder';
+    if (!isFolderStill || known.mode !== stat.mode || known.rest !== rest) this.changed = true;
+    if (known !== undefined && !isFolderStill) this.#remove(path, known.kind);
+    const { mode, size, modified } = stat;
+    this.#entries.set(path, { pass: this.#pass, kind, isWhole: false, mode, size, modified, rest });
+    this.#make(id, kind, stat, isFolderStill);
+  }
+
+  /** Of an entry of this transfer. */
+  #toldKind(path: string): EntryKind | undefined {
+    const known = this.#entries.get(path);
+    return known?.pass === this.#pass ? known.kind : undefined;
+  }
+
+  #make(id: number, kind: EntryKind, stat: TreeStat, isFolderStill: boolean): void {
     if (kind === 'socket') return;
-    const at = join(this.#folder, path);
-    if (kind === 'link') {
+    const at = join(this.#folder, stat.path);
+    if (kind === 'folder') {
+      if (!isFolderStill) mkdirSync(at, { mode: 0o700 });
+      this.#folders.push(stat);
+    } else if (kind === 'link') {
       symlinkSync(checkLinkTarget(stat), at);
       this.#settle(stat);
     } else if (kind === 'node') {
       this.#verbs.makeNode(at, stat);
       this.#settle(stat);
-    } else if (stat.linkName !== '') {
-      const isFile = stat.linkName !== path && this.#seen.get(checkPath(stat.linkName)) === 'file';
+    } else if (stat.linkName === '') {
+      this.#wanted.push({ id, stat });
+    } else {
+      const isFile = stat.linkName !== stat.path && this.#toldKind(checkPath(stat.linkName)) === 'file';
       if (!isFile) throw protocol(`a hard link to ${JSON.stringify(stat.linkName)}`);
       this.#links.push(stat);
-    } else {
-      this.#wanted.push({ id, stat });
     }
   }
 
-  #makeFolder(stat: TreeStat, known: string | undefined): void {
-    if (known !== undefined && !known.startsWith(folderMark)) this.#remove(stat.path);
-    if (known === undefined || !known.startsWith(folderMark)) mkdirSync(join(this.#folder, stat.path), { mode: 0o700 });
-    const signature = folderSignature(stat);
-    if (known !== signature) this.changed = true;
-    this.#index.set(stat.path, signature);
-    this.#folders.push(stat);
-  }
-
-  #remove(path: string): void {
+  #remove(path: string, kind: EntryKind): void {
     this.changed = true;
     rmSync(join(this.#folder, path), { recursive: true, force: true });
-    this.#index.delete(path);
+    this.#entries.delete(path);
+    if (kind !== 'folder') return;
     // What was below went with it.
     const below = `${path}/`;
-    for (const each of this.#before.keys()) {
-      if (!each.startsWith(below)) continue;
-      this.#before.delete(each);
-      this.#index.delete(each);
-    }
+    for (const each of this.#entries.keys()) if (each.startsWith(below)) this.#entries.delete(each);
   }
 
   #data(id: number, data: Uint8Array): void {
@@ -189,7 +216,7 @@ class Receiver implements Disposable {
     let descriptor = this.#open.get(id);
     if (descriptor === undefined) {
       if (this.#open.size >= maxOpenFiles) throw protocol(`more than ${maxOpenFiles} files at once`);
-      descriptor = openSync(join(this.#folder, stat.path), 'wx', 0o600);
+      descriptor = openSync(`${this.#folder}/${stat.path}`, 'wx', unixMode(stat) & 0o777);
       this.#open.set(id, descriptor);
     }
     this.transferred += data.length;
@@ -203,15 +230,17 @@ class Receiver implements Disposable {
     this.#settle(stat);
   }
 
-  /** The entry's attributes, once nothing changes it any more; only then is it what the client described. */
+  /** The entry's attributes, once nothing changes it any more; only then is it what the other side described. */
   #settle(stat: TreeStat): void {
-    const at = join(this.#folder, stat.path);
-    const kind = entryKind(stat);
-    if (kind !== 'link') chmodSync(at, unixMode(stat));
+    const at = `${this.#folder}/${stat.path}`;
+    const { kind } = this.#entries.get(stat.path)!;
+    const mode = unixMode(stat);
+    // A file was opened with its mode.
+    if (kind !== 'link' && !(kind === 'file' && (mode & (this.#umask | 0o7000)) === 0)) chmodSync(at, mode);
     // A folder may be the one of last time, with attributes of then.
     if (stat.xattrs.size > 0 || kind === 'folder') this.#verbs.setXattrs(at, stat.xattrs);
     this.#verbs.setModified(at, stat.modified);
-    if (kind !== 'folder') this.#index.set(stat.path, signatureOf(stat));
+    this.#entries.get(stat.path)!.isWhole = true;
   }
 
   [Symbol.dispose](): void {
@@ -219,22 +248,33 @@ class Receiver implements Disposable {
   }
 }
 
-const folderMark = 'folder';
-
-/** Without its time, which changes with what is in it. */
-function folderSignature(stat: TreeStat): string {
-  return `${folderMark} ${signatureOf({ ...stat, size: 0, modified: 0n })}`;
+/** A folder's times change with what is in it, and a hard link's other name is not in its own description: those are always made anew. */
+function isSame(
+  known: KnownEntry,
+  kind: EntryKind,
+  { mode, size, modified, linkName }: TreeStat,
+  rest: string,
+): boolean {
+  if (kind === 'folder' || (kind === 'file' && linkName !== '')) return false;
+  return (
+    known.isWhole &&
+    known.kind === kind &&
+    known.mode === mode &&
+    known.size === size &&
+    known.modified === modified &&
+    known.rest === rest
+  );
 }
 
-function signatureOf({ mode, size, modified, linkName, deviceMajor, deviceMinor, xattrs }: TreeStat): string {
-  const numbers = `${mode} ${size} ${modified} ${deviceMajor} ${deviceMinor}`;
-  if (xattrs.size === 0 && linkName === '') return numbers;
+function restOf({ linkName, deviceMajor, deviceMinor, xattrs }: TreeStat): string {
+  if (linkName === '' && xattrs.size === 0 && deviceMajor === 0 && deviceMinor === 0) return '';
   const attributes = [...xattrs].map(([name, value]) => `${name}=${Buffer.from(value).toString('base64')}`).toSorted();
-  return `${numbers} ${JSON.stringify([linkName, ...attributes])}`;
+  return JSON.stringify([linkName, deviceMajor, deviceMinor, ...attributes]);
 }
 
 function descriptionBytes({ path, linkName, xattrs }: TreeStat): number {
   let bytes = path.length + linkName.length;
+  if (xattrs.size === 0) return bytes;
   for (const [name, value] of xattrs) bytes += name.length + value.length;
   return bytes;
 }

@@ -3,14 +3,17 @@
  * content that it wants, by the numbers of entries. A client lends its folders so, and a builder gives its trees (`--output type=local`).
  */
 import { closeSync, constants, openSync, readSync } from 'node:fs';
-import { join } from 'node:path';
 import { Fault } from '../../std/index.ts';
-import { type packet, packetType } from '../message/session.ts';
+import { Frames } from '../grpc/frame.ts';
+import { packet, packetType } from '../message/session.ts';
 import type { Message } from '../protobuf/field.ts';
 import type { PacketCall } from './receive-tree.ts';
-import { type PacketInit, type TreeOptions, TreeWalk, unreadable } from './walk-tree.ts';
+import { type TreeOptions, TreeWalk, unreadable } from './walk-tree.ts';
 
 type Packets = AsyncIterable<readonly Message<typeof packet>[]>;
+
+/** About as much as a batch of entries takes. */
+const entriesBytes = 64 << 10;
 
 /** What is read before it is sent, of one file or of many; longer files take several. */
 const batchBytes = 512 << 10;
@@ -18,54 +21,67 @@ const batchBytes = 512 << 10;
 /** The folder is the builder's and nobody writes to it meanwhile. @throws Fault */
 export async function sendTree(call: PacketCall, folder: string, options: TreeOptions = {}): Promise<void> {
   using sender = new TreeSender(call.batches, folder, options);
-  for await (const packets of sender.packets()) await call.send(...packets);
+  for await (const packets of sender.packets()) await call.sendFrames(packets);
   call.end();
   // A client that could not keep it says so at the end.
   await sender.ended;
 }
 
 export class TreeSender implements Disposable {
+  readonly #frames = new Frames(packet, entriesBytes);
   readonly #walk: TreeWalk;
   readonly #contents: Contents;
   #asked: number[] = [];
   /** Of `#asked`, how many are answered. */
   #answered = 0;
   #isFinished = false;
-  #failure: unknown;
+  #failure: Error | undefined;
   #wake: (() => void) | undefined;
   /** Resolves when the other side has said its last. @throws Fault */
   readonly ended: Promise<void>;
 
   constructor(incoming: Packets, folder: string, options: TreeOptions = {}) {
-    this.#walk = new TreeWalk(folder, options);
-    this.#contents = new Contents(folder, this.#walk);
+    this.#walk = new TreeWalk(folder, this.#frames, options);
+    this.#contents = new Contents(folder, this.#walk, this.#frames);
     this.ended = this.#listen(incoming);
-    this.ended.catch((error: unknown) => {
+    this.ended.catch((error: Error) => {
       this.#failure = error;
       this.#wake?.();
     });
   }
 
-  /** What to send, in batches; the data of one is valid until the next is asked for. @throws Fault invalid, forbidden, unavailable */
-  async *packets(): AsyncGenerator<readonly PacketInit[], void, void> {
+  /** What to send: framed packets, in batches. @throws Fault invalid, forbidden, unavailable */
+  async *packets(): AsyncGenerator<Buffer, void, void> {
     let isTold = false;
-    for (;;) {
+    while (!isTold || !this.#isFinished) {
       if (!isTold) {
-        const entries = this.#walk.next();
-        isTold = entries === undefined;
-        yield entries ?? [{ type: packetType.stat }];
+        isTold = !this.#walk.next();
+        if (isTold) this.#frames.add({ type: packetType.stat });
+        if (this.#frames.length > 0) yield this.#frames.take(this.#nextBytes(isTold));
       }
+      this.#throwIfFailed();
       // Between entries, so that neither side waits for the other.
-      do {
-        if (this.#failure !== undefined) throw this.#failure;
-        if (this.#contents.isIdle && this.#answered === this.#asked.length) break;
-        yield this.#contents.next(() => this.#nextAsked());
-      } while (isTold);
-      if (!isTold) continue;
-      if (this.#isFinished) break;
-      await this.#more();
+      if (this.#hasAsked) {
+        this.#contents.next(() => this.#nextAsked());
+        yield this.#frames.take(this.#nextBytes(isTold));
+      } else if (isTold) await this.#more();
     }
-    yield [{ type: packetType.finish }];
+    this.#frames.add({ type: packetType.finish });
+    yield this.#frames.take();
+  }
+
+  #throwIfFailed(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  get #hasAsked(): boolean {
+    return !this.#contents.isIdle || this.#answered < this.#asked.length;
+  }
+
+  /** About as much as comes next. */
+  #nextBytes(isTold: boolean): number {
+    if (this.#hasAsked) return batchBytes + entriesBytes;
+    return isTold ? 0 : entriesBytes;
   }
 
   #nextAsked(): number | undefined {
@@ -103,13 +119,15 @@ export class TreeSender implements Disposable {
 class Contents implements Disposable {
   readonly #folder: string;
   readonly #walk: TreeWalk;
+  readonly #frames: Frames<typeof packet>;
   readonly #buffer = Buffer.allocUnsafeSlow(batchBytes);
   /** The file that did not fit the last batch. */
   #open: OpenFile | undefined;
 
-  constructor(folder: string, walk: TreeWalk) {
+  constructor(folder: string, walk: TreeWalk, frames: Frames<typeof packet>) {
     this.#folder = folder;
     this.#walk = walk;
+    this.#frames = frames;
   }
 
   get isIdle(): boolean {
@@ -117,27 +135,25 @@ class Contents implements Disposable {
   }
 
   /** @param ask gives the next entry that is asked for. @throws Fault */
-  next(ask: () => number | undefined): readonly PacketInit[] {
-    const packets: PacketInit[] = [];
-    let filled = 0;
-    while (filled < batchBytes) {
+  next(ask: () => number | undefined): void {
+    let room = batchBytes;
+    while (room > 0) {
       if (this.#open === undefined) {
         const id = ask();
-        if (id === undefined) break;
+        if (id === undefined) return;
         this.#open = this.#openFile(id);
       }
       const file = this.#open;
-      const into = this.#buffer.subarray(filled);
-      const length = read(file.descriptor, into, file.path);
-      if (length > 0) packets.push({ type: packetType.data, id: file.id, data: into.subarray(0, length) });
-      filled += length;
+      const length = read(file.descriptor, this.#buffer, room, file.path);
+      if (length > 0) this.#frames.add({ type: packetType.data, id: file.id, data: this.#buffer.subarray(0, length) });
       file.left -= length;
       // Its end is a read of nothing, or a short one where it was to be.
-      if (length > 0 && (length === into.length || file.left > 0)) continue;
-      packets.push({ type: packetType.data, id: file.id });
+      const isEnd = length === 0 || (length < room && file.left <= 0);
+      room -= length;
+      if (!isEnd) continue;
+      this.#frames.add({ type: packetType.data, id: file.id });
       this[Symbol.dispose]();
     }
-    return packets;
   }
 
   #openFile(id: number): OpenFile {
@@ -149,7 +165,7 @@ class Contents implements Disposable {
     try {
       // It was a file when it was told; what took its place must not lead elsewhere or make us wait.
       const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-      return { id, path, left: size, descriptor: openSync(join(this.#folder, path), flags) };
+      return { id, path, left: size, descriptor: openSync(`${this.#folder}/${path}`, flags) };
     } catch (error) {
       throw unreadable(path, error);
     }
@@ -169,10 +185,10 @@ interface OpenFile {
   left: number;
 }
 
-/** Fills the buffer as far as the file goes. */
-function read(descriptor: number, into: Buffer, path: string): number {
+/** As much as the file has, and there is room for. */
+function read(descriptor: number, into: Buffer, room: number, path: string): number {
   try {
-    return readSync(descriptor, into, 0, into.length, null);
+    return readSync(descriptor, into, 0, room, null);
   } catch (error) {
     throw unreadable(path, error);
   }

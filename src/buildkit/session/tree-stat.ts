@@ -1,5 +1,4 @@
 /** What the other side says about a file (fsutil.types.Stat): Go's os.FileMode read, and paths that stay inside. */
-import type { BigIntStats } from 'node:fs';
 import { Fault } from '../../std/index.ts';
 import type { stat } from '../message/session.ts';
 import type { Message } from '../protobuf/field.ts';
@@ -40,19 +39,27 @@ export function isCharacterDevice({ mode }: TreeStat): boolean {
   return (mode & goMode.characters) !== 0;
 }
 
-/** What Go would say of it; undefined for a socket, which is nothing without who listens. */
-export function goModeOf(stats: BigIntStats): number | undefined {
-  const unix = Number(stats.mode);
-  const bit = (mask: number, go: number): number => ((unix & mask) === 0 ? 0 : go);
+/** Kinds of files in st_mode (inode(7)). */
+export const unixKind = { mask: 0o170000, folder: 0o040000, file: 0o100000, link: 0o120000 } as const;
+
+const goKinds: Readonly<Record<number, number>> = {
+  [unixKind.file]: 0,
+  [unixKind.folder]: 2 ** 31,
+  [unixKind.link]: goMode.link,
+  0o010000: goMode.pipe,
+  0o020000: goMode.device + goMode.characters,
+  0o060000: goMode.device,
+};
+
+/** What Go would say of a st_mode; undefined for a socket, which is nothing without who listens. */
+export function goModeOf(unix: number): number | undefined {
+  const kind = goKinds[unix & unixKind.mask];
+  if (kind === undefined) return undefined;
   // Added, not or-ed: the bit of a directory is the sign of a 32-bit integer.
-  const permissions =
-    (unix & 0o777) + bit(0o4000, goMode.setuid) + bit(0o2000, goMode.setgid) + bit(0o1000, goMode.sticky);
-  if (stats.isDirectory()) return permissions + 2 ** 31;
-  if (stats.isSymbolicLink()) return permissions + goMode.link;
-  if (stats.isFIFO()) return permissions + goMode.pipe;
-  if (stats.isCharacterDevice()) return permissions + goMode.device + goMode.characters;
-  if (stats.isBlockDevice()) return permissions + goMode.device;
-  return stats.isFile() ? permissions : undefined;
+  const permissions = kind + (unix & 0o777);
+  if ((unix & 0o7000) === 0) return permissions;
+  const bit = (mask: number, go: number): number => ((unix & mask) === 0 ? 0 : go);
+  return permissions + bit(0o4000, goMode.setuid) + bit(0o2000, goMode.setgid) + bit(0o1000, goMode.sticky);
 }
 
 /** The mode as chmod(2) takes it. */

@@ -3,14 +3,11 @@
  * names, a second name of a file as a hard link to the first. Links are told, never followed. Calls are synchronous and come in batches: a promise
  * per file costs more than the file does.
  */
-import { type BigIntStats, type Dirent, lstatSync, readdirSync, readlinkSync } from 'node:fs';
-import { join } from 'node:path';
-import { errorCode, Fault } from '../../std/index.ts';
-import { type packet, packetType, type stat } from '../message/session.ts';
-import type { MessageInit } from '../protobuf/field.ts';
-import { goModeOf } from './tree-stat.ts';
-
-export type PacketInit = MessageInit<typeof packet>;
+import { type BigIntStats, lstatSync, readdirSync, readlinkSync } from 'node:fs';
+import { errorCode, Fault, messageOf } from '../../std/index.ts';
+import { type packet, packetType } from '../message/session.ts';
+import type { Frames } from '../grpc/frame.ts';
+import { goModeOf, unixKind } from './tree-stat.ts';
 
 /** Which entries are told; asked about each, a folder before what is below it. */
 export interface TreeSelection<Folder> {
@@ -35,7 +32,8 @@ export interface TreeOptions {
 interface OpenFolder {
   /** Relative; '' is the top. */
   readonly path: string;
-  readonly entries: readonly Dirent[];
+  readonly stats: BigIntStats | undefined;
+  readonly names: readonly string[];
   at: number;
   readonly below: unknown;
   isTold: boolean;
@@ -53,11 +51,13 @@ export class TreeWalk {
   /** The files told, by the number of their entry. */
   readonly #paths: (string | undefined)[] = [];
   readonly #sizes: number[] = [];
-  #batch: PacketInit[] = [];
+  readonly #told: Frames<typeof packet>;
   #begun = false;
 
-  constructor(root: string, options: TreeOptions = {}) {
-    this.#root = root;
+  /** @param told takes the entries. */
+  constructor(root: string, told: Frames<typeof packet>, options: TreeOptions = {}) {
+    this.#told = told;
+    this.#root = root.endsWith('/') ? root : `${root}/`;
     this.#options = options;
   }
 
@@ -67,95 +67,92 @@ export class TreeWalk {
     return path === undefined ? undefined : { path, size: this.#sizes[id]! };
   }
 
-  /** The next entries, which may be none yet; undefined after the last. @throws Fault */
-  next(): readonly PacketInit[] | undefined {
+  /** Tells the next entries. @returns whether there may be more. @throws Fault */
+  next(): boolean {
     if (!this.#begun) {
       this.#begun = true;
-      this.#enter('', this.#options.selection?.top, true);
+      this.#enter('', undefined, this.#options.selection?.top, true);
     }
     for (let left = batchEntries; left > 0; left--) {
       const folder = this.#open.at(-1);
-      if (folder === undefined) break;
-      const entry = folder.entries[folder.at++];
-      if (entry === undefined) this.#open.pop();
-      else this.#visit(folder, entry);
+      if (folder === undefined) return false;
+      const name = folder.names[folder.at++];
+      if (name === undefined) this.#open.pop();
+      else this.#visit(folder, folder.path === '' ? name : `${folder.path}/${name}`);
     }
-    const batch = this.#batch;
-    this.#batch = [];
-    return batch.length === 0 && this.#open.length === 0 ? undefined : batch;
+    return true;
   }
 
-  #visit(folder: OpenFolder, entry: Dirent): void {
-    const path = folder.path === '' ? entry.name : `${folder.path}/${entry.name}`;
-    const isFolder = entry.isDirectory();
+  #visit(folder: OpenFolder, path: string): void {
+    const stats = lstatSync(this.#root + path, withNanoseconds);
+    if (stats === undefined) {
+      if (!path.includes('\ufffd')) return;
+      throw new Fault(
+        'invalid',
+        `Cannot send ${JSON.stringify(path)}: its name is not UTF-8. Rename it or leave it out`,
+      );
+    }
+    const isFolder = (Number(stats.mode) & unixKind.mask) === unixKind.folder;
     const { selection } = this.#options;
-    const { isTold, below } = selection?.look(path, isFolder, folder.below) ?? { isTold: true, below: true };
+    if (selection === undefined) {
+      this.#tell(path, stats);
+      if (isFolder) this.#enter(path, stats, undefined, true);
+      return;
+    }
+    const { isTold, below } = selection.look(path, isFolder, folder.below);
     if (isTold) {
       for (const parent of this.#open) this.#tellFolder(parent);
-      if (!this.#tell(path)) return;
+      this.#tell(path, stats);
     }
-    if (isFolder && below !== undefined) this.#enter(path, below, isTold);
+    if (isFolder && below !== undefined) this.#enter(path, stats, below, isTold);
   }
 
-  #enter(path: string, below: unknown, isTold: boolean): void {
+  #enter(path: string, stats: BigIntStats | undefined, below: unknown, isTold: boolean): void {
     try {
-      const entries = sortByBytes(readdirSync(join(this.#root, path), { withFileTypes: true }));
-      this.#open.push({ path, entries, at: 0, below, isTold });
+      this.#open.push({ path, stats, names: sortByBytes(readdirSync(this.#root + path)), at: 0, below, isTold });
     } catch (error) {
+      if (path === '') throw unreadable(this.#root, error);
       if (errorCode(error) === 'ENOENT') return;
       // What was left out need not be readable.
       if (!isTold && errorCode(error) === 'EACCES') return;
-      throw unreadable(path === '' ? this.#root : path, error);
+      throw unreadable(path, error);
     }
   }
 
   /** A folder that is only told for what is in it. */
   #tellFolder(folder: OpenFolder): void {
-    if (folder.isTold) return;
+    if (folder.isTold || folder.stats === undefined) return;
     folder.isTold = true;
-    this.#tell(folder.path);
+    this.#tell(folder.path, folder.stats);
   }
 
-  /** @returns whether it is there, and of a kind that is told */
-  #tell(path: string): boolean {
-    const at = join(this.#root, path);
-    const stats = lstatSync(at, { bigint: true, throwIfNoEntry: false });
-    if (stats === undefined) {
-      if (path.includes('\ufffd')) {
-        throw new Fault(
-          'invalid',
-          `Cannot send ${JSON.stringify(path)}: its name is not UTF-8. Rename it or leave it out`,
-        );
-      }
-      return false;
-    }
-    const described = this.#describe(at, path, stats);
-    if (described === undefined) return false;
-    this.#paths.push(stats.isFile() && described.linkName === '' ? path : undefined);
-    this.#sizes.push(described.size);
-    this.#batch.push({ type: packetType.stat, stat: described });
-    return true;
-  }
-
-  #describe(at: string, path: string, stats: BigIntStats): Described | undefined {
-    const mode = goModeOf(stats);
-    if (mode === undefined) return undefined;
-    const isNode = !(stats.isFile() || stats.isDirectory() || stats.isSymbolicLink());
-    if (isNode && this.#options.withNodes !== true) return undefined;
+  /** Unless it is of a kind that is not told. */
+  #tell(path: string, stats: BigIntStats): void {
+    const mode = Number(stats.mode);
+    const kind = mode & unixKind.mask;
+    const isFile = kind === unixKind.file;
+    const goMode = goModeOf(mode);
+    const isNode = !isFile && kind !== unixKind.folder && kind !== unixKind.link;
+    if (goMode === undefined || (isNode && this.#options.withNodes !== true)) return;
+    const linkName =
+      kind === unixKind.link ? readlinkSync(this.#root + path) : isFile ? this.#firstName(path, stats) : '';
+    const hasContent = isFile && linkName === '';
+    const size = hasContent ? Number(stats.size) : 0;
     const { owner, xattrs } = this.#options;
-    const linkName = stats.isSymbolicLink() ? readlinkSync(at) : stats.isFile() ? this.#firstName(path, stats) : '';
-    const found = xattrs?.(at);
-    return {
+    const described = {
       path,
-      mode,
-      uid: owner?.uid ?? Number(stats.uid),
-      gid: owner?.gid ?? Number(stats.gid),
-      size: stats.isFile() && linkName === '' ? Number(stats.size) : 0,
+      mode: goMode,
+      uid: owner === undefined ? Number(stats.uid) : owner.uid,
+      gid: owner === undefined ? Number(stats.gid) : owner.gid,
+      size,
       modified: this.#options.modified ?? stats.mtimeNs,
       linkName,
-      ...(isNode ? deviceOf(stats.rdev) : {}),
-      ...(found === undefined || found.size === 0 ? {} : { xattrs: found }),
+      ...(isNode ? deviceOf(stats.rdev) : undefined),
+      xattrs: xattrs?.(this.#root + path),
     };
+    this.#paths.push(hasContent ? path : undefined);
+    this.#sizes.push(size);
+    this.#told.add({ type: packetType.stat, stat: described });
   }
 
   /** The name by which a file was told before; '' the first time. */
@@ -168,14 +165,14 @@ export class TreeWalk {
   }
 }
 
-type Described = MessageInit<typeof stat> & { size: number; linkName: string };
+const withNanoseconds = { bigint: true, throwIfNoEntry: false } as const;
 
 /** As strings compare in Go. JavaScript compares UTF-16 units, which is another order only beyond them. */
-function sortByBytes(entries: Dirent[]): Dirent[] {
-  if (entries.some(({ name }) => /[\ud800-\uffff]/.test(name))) {
-    return entries.sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)));
+function sortByBytes(names: string[]): string[] {
+  if (names.some((name) => /[\ud800-\uffff]/.test(name))) {
+    return names.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
   }
-  return entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+  return names.sort();
 }
 
 /** Linux's dev_t (makedev(3)). */
@@ -188,6 +185,6 @@ function deviceOf(rdev: bigint): { deviceMajor: number; deviceMinor: number } {
 
 export function unreadable(path: string, error: unknown): Fault {
   const code = errorCode(error);
-  const why = code === 'EACCES' || code === 'EPERM' ? 'permission denied' : String((error as Error).message);
+  const why = code === 'EACCES' || code === 'EPERM' ? 'permission denied' : messageOf(error);
   return new Fault('forbidden', `Cannot read ${path}: ${why}`, { cause: error });
 }

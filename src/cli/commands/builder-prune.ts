@@ -1,4 +1,5 @@
 /** `wherry builder prune`. */
+import { pruneSpaceFlags, pruneSpaceQuery } from '../build/prune-space.ts';
 import { noArgs, type Command } from '../command.ts';
 import { deletedText, pruneFilters, reclaimedText } from '../output/prune.ts';
 import { mustConfirm } from '../prompt.ts';
@@ -6,16 +7,20 @@ import { mustConfirm } from '../prompt.ts';
 export const command: Command = {
   use: '',
   flags: `
-  -a, --all                  Remove all unused build cache, not just dangling ones
-      --filter filter        Provide filter values (e.g. "until=24h")
-  -f, --force                Do not prompt for confirmation
-      --keep-storage bytes   Amount of disk space to keep for cache
+  -a, --all                    Remove all unused build cache, not just dangling ones
+      --filter filter          Provide filter values (e.g. "until=24h")
+  -f, --force                  Do not prompt for confirmation
+${pruneSpaceFlags}`,
+  hidden: `
+      --keep-storage bytes   =reserved-space
 `,
   arity: noArgs,
 
   examples: `
 # What no build needs
-wherry builder prune`,
+wherry builder prune
+# Everything but the last 10 GB used
+wherry builder prune -a --reserved-space 10gb`,
   async run(session, { flags }) {
     const all = flags.bool('all');
     const filters = pruneFilters(session, flags);
@@ -25,11 +30,8 @@ wherry builder prune`,
       all ? 'WARNING! This will remove all build cache.' : 'WARNING! This will remove all dangling build cache.',
     );
     const client = await session.client();
-    const keep = flags.bytes('keep-storage');
-    const { CachesDeleted, SpaceReclaimed } = await client.system.buildPrune(
-      { all, 'keep-storage': keep === 0 ? undefined : keep },
-      filters,
-    );
+    const query = { all, ...pruneSpaceQuery(flags) };
+    const { CachesDeleted, SpaceReclaimed } = await client.system.buildPrune(query, filters);
     session.out.write(deletedText('Deleted build cache objects', CachesDeleted) + reclaimedText(SpaceReclaimed));
   },
 };

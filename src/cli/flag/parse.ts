@@ -15,6 +15,8 @@ export interface ParseRules {
 export interface ParsedLine {
   flags: Flags;
   args: string[];
+  /** How many arguments came before `--`; undefined without one. */
+  dash: number | undefined;
   help: boolean;
   /** Sentences about deprecated flags, for stderr. */
   notices: string[];
@@ -26,7 +28,13 @@ export function parseLine(words: readonly string[], rules: ParseRules): ParsedLi
   const byShort = new Map(
     rules.specs.flatMap((spec) => (spec.short === undefined ? [] : [[spec.short, spec] as const])),
   );
-  const result: ParsedLine = { flags: new Flags(rules.specs), args: [], help: false, notices: [] };
+  const result: ParsedLine = {
+    flags: new Flags(rules.specs),
+    args: [],
+    dash: undefined,
+    help: false,
+    notices: [],
+  };
 
   const set = (spec: FlagSpec, value: string): void => {
     const target = byName.get(spec.target) ?? spec;
@@ -44,6 +52,7 @@ export function parseLine(words: readonly string[], rules: ParseRules): ParsedLi
   const rest = [...words];
   for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
     if (word === '--') {
+      result.dash = result.args.length;
       result.args.push(...rest);
       break;
     }

@@ -43,6 +43,7 @@ const listTypes = new Set([
   'map',
   'filter',
   'strings',
+  'stringArray',
   'network',
   'mount',
   'ulimit',

@@ -2,7 +2,6 @@
  * A tree that a builder made (`--output type=local`): received whole into a folder beside, then moved into place, entry by entry where there was
  * something before. What is in the way gives way; other files stay. Nothing of the user's is walked through if it is a link.
  */
-import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
   lstatSync,
@@ -17,21 +16,26 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { errorCode, Fault, messageOf } from '../../../std/index.ts';
-import { type PacketCall, receiveTree, type TreeVerbs } from '../../session/receive-tree.ts';
+import { type PacketCall, receiveTree, TreeIndex, type TreeVerbs } from '../../session/receive-tree.ts';
 import { isCharacterDevice, isNamedPipe } from '../../session/tree-stat.ts';
+import type { Landings } from './landing.ts';
 
-/** @throws Fault; then the folder is as it was, unless moving itself failed */
-export async function takeTree(call: PacketCall, folder: string): Promise<void> {
-  const target = targetOf(folder);
-  const staging = stagingFor(target);
+/** @throws Fault */
+export async function takeTree(call: PacketCall, folder: string, landings: Landings): Promise<void> {
+  const target = orFault(folder, () => targetOf(folder));
+  const staging = orFault(folder, () => stagingFor(target));
+  landings.add({
+    land: () => orFault(folder, () => land(staging, target)),
+    discard: () => rmSync(staging, { recursive: true, force: true }),
+  });
+  await receiveTree(call, { folder: staging, index: new TreeIndex(), verbs });
+}
+
+function orFault<T>(folder: string, action: () => T): T {
   try {
-    await receiveTree(call, { folder: staging, index: new Map(), verbs });
-    land(staging, target);
+    return action();
   } catch (error) {
-    if (error instanceof Fault) throw error;
     throw new Fault('invalid', `Cannot write ${folder}: ${messageOf(error)}`, { cause: error });
-  } finally {
-    rmSync(staging, { recursive: true, force: true });
   }
 }
 
@@ -101,6 +105,8 @@ const verbs: TreeVerbs = {
   makeNode(path, stat) {
     const device = [isCharacterDevice(stat) ? 'c' : 'b', String(stat.deviceMajor), String(stat.deviceMinor)];
     const kind = isNamedPipe(stat) ? ['p'] : device;
+    // Few builds leave devices, and few clients need to load what runs programs.
+    const { spawnSync } = process.getBuiltinModule('node:child_process');
     const { status, stderr } = spawnSync('mknod', ['--', path, ...kind], { encoding: 'utf8' });
     if (status !== 0) throw new Fault('forbidden', `Cannot make device ${path}: ${stderr.trim()}`);
   },

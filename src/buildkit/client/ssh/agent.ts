@@ -17,7 +17,7 @@ const allowed = new Set<number>([agentMessage.requestIdentities, agentMessage.si
 
 /** @throws Fault */
 export async function openAgent(source: AgentSource): Promise<Agent> {
-  return 'keys' in source ? new KeyAgent(source.keys) : await SocketAgent.open(source.socket);
+  return 'keys' in source ? new KeyAgent(source.keys) : SocketAgent.open(source.socket);
 }
 
 /** The answers to what comes in. @throws Fault */

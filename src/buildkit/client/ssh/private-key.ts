@@ -18,9 +18,7 @@ export function parsePrivateKey(text: string, file: string): SshKey {
     const key = body === undefined ? createPrivateKey(text) : createPrivateKey({ format: 'jwk', key: openSsh(body) });
     return { key, ...publicPart(key) };
   } catch (error) {
-    if (error instanceof Fault)
-      throw new Fault('invalid', `Cannot use SSH key ${file}: ${error.message}`, { cause: error });
-    const why = /passphrase|encrypted/i.test(messageOf(error)) ? encrypted : messageOf(error);
+    const why = /\bENCRYPTED\b/.test(text) ? encrypted : messageOf(error);
     throw new Fault('invalid', `Cannot use SSH key ${file}: ${why}`, { cause: error });
   }
 }

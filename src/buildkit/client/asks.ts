@@ -1,7 +1,13 @@
-/** The build cache, listed and pruned (`docker buildx du`, `docker buildx prune`). */
+/** What is asked of a builder beside builds: who it is, and what is in its cache (`docker buildx du`). */
 import type { Nanos } from '../../std/index.ts';
 import { GrpcClient } from '../grpc/client.ts';
-import { diskUsageRequest, diskUsageResponse, pruneRequest, usageRecord } from '../message/control.ts';
+import {
+  diskUsageRequest,
+  diskUsageResponse,
+  listWorkersRequest,
+  listWorkersResponse,
+  type usageRecord,
+} from '../message/control.ts';
 import type { Message } from '../protobuf/field.ts';
 import type { Connect } from './build.ts';
 import { instant } from './status.ts';
@@ -20,19 +26,20 @@ export interface UsageRecord {
   parents: readonly string[];
 }
 
-export interface PruneAsk {
-  all: boolean;
-  /** containerd's filters: "type==regular", "id~=abc". */
-  filters: readonly string[];
-  /** Nanoseconds; what was used since then stays. */
-  keepDuration: number;
-  /** Bytes; 0 is not said. */
-  reservedSpace: number;
-  maxUsedSpace: number;
-  minFreeSpace: number;
+const control = '/moby.buildkit.v1.Control';
+
+export interface WorkerTold {
+  labels: ReadonlyMap<string, string>;
+  platforms: readonly { os: string; architecture: string; variant: string }[];
 }
 
-const control = '/moby.buildkit.v1.Control';
+/** Who builds. @throws Fault */
+export async function askWorker(connect: Connect): Promise<WorkerTold> {
+  using client = new GrpcClient(await connect('grpc', {}));
+  const tables = { request: listWorkersRequest, response: listWorkersResponse };
+  const { record } = await client.unary(`${control}/ListWorkers`, tables, {});
+  return record[0] ?? { labels: new Map(), platforms: [] };
+}
 
 /** The smallest first. @throws Fault */
 export async function askUsage(connect: Connect, filters: readonly string[]): Promise<UsageRecord[]> {
@@ -40,16 +47,6 @@ export async function askUsage(connect: Connect, filters: readonly string[]): Pr
   const tables = { request: diskUsageRequest, response: diskUsageResponse };
   const { record } = await client.unary(`${control}/DiskUsage`, tables, { filter: filters });
   return record.map(usage).sort((a, b) => a.size - b.size || (a.id < b.id ? 1 : -1));
-}
-
-/** What went, as it goes. @throws Fault */
-export async function* askPrune(connect: Connect, ask: PruneAsk): AsyncGenerator<UsageRecord, void, void> {
-  using client = new GrpcClient(await connect('grpc', {}));
-  using call = client.call(`${control}/Prune`, { request: pruneRequest, response: usageRecord });
-  const { filters, ...rest } = ask;
-  await call.send({ filter: filters, ...rest });
-  call.end();
-  for await (const record of call.messages) yield usage(record);
 }
 
 function usage({ createdAt, lastUsedAt, ...record }: Message<typeof usageRecord>): UsageRecord {
