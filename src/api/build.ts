@@ -86,6 +86,18 @@ export interface BuildRequest {
 export interface BuildCacheLocation {
   type: 'registry' | 'local' | 'inline' | (string & {});
   attributes: Readonly<Record<string, string>>;
+  /** Of type `local`: the client's folder. */
+  store?: ClientBlobs;
+}
+
+/** A folder of the client's as a store of blobs, each by its digest. */
+export interface ClientBlobs {
+  /** undefined: it is not there. @throws Fault */
+  size(digest: string, signal: AbortSignal): Promise<number | undefined>;
+  /** @throws Fault */
+  read(digest: string, signal: AbortSignal): AsyncIterable<Uint8Array>;
+  /** There whole or not at all. @throws Fault */
+  write(blob: { digest: string; size: number }, bytes: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void>;
 }
 
 /**
@@ -167,6 +179,8 @@ export interface BuildResult {
   unusedArgs: readonly string[];
   /** What was asked for instead of a build (`call`); `status` is for the client to exit with. */
   answer: { text: string; json: string; status: number } | undefined;
+  /** The manifest of the cache that was exported, for who keeps it in a folder of its own. */
+  cacheManifest?: { mediaType: string; digest: string; size: number } | undefined;
 }
 
 /** A build that failed at a place in the Dockerfile. Doors attach `source` and the step's exit code to their own errors. */

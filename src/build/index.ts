@@ -24,3 +24,6 @@ export { Builder, type BuilderOptions } from './builder/builder.ts';
 export { isRunnable } from './builder/foreign.ts';
 export type { Exporter } from './export/door.ts';
 export { type ExporterOptions, openExporter } from './export/exporter.ts';
+export { LayerForms } from './export/layer-forms.ts';
+export type { CacheTransfer } from './cache/door.ts';
+export { type CacheTransferOptions, openCacheTransfer } from './cache/transfer.ts';

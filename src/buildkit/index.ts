@@ -1,5 +1,6 @@
 /** BuildKit's wire, both ends: what `docker buildx` and the clients of build sessions speak, and what asks for a build as they do. */
 export { askBuild, type Attributed, type BuildAnswer, type BuildAsk, type Connect } from './client/build.ts';
+export { layoutDigest, storeName, tagInLayout } from './client/content-store.ts';
 export { uploadUrl } from './client/lend.ts';
 export type { AgentSource, Loans, OutputTarget, SecretSource } from './client/loans.ts';
 export { type FailedSource, SolveFault } from './client/solve-fault.ts';

@@ -1,6 +1,6 @@
 /** The builder over the engine's rooms. */
 import { join } from 'node:path';
-import { Builder, type Exporter, type Sources } from '../build/index.ts';
+import { Builder, type CacheTransfer, type Exporter, type Sources } from '../build/index.ts';
 import { clearSteps, runStep, type StepContext } from '../container/index.ts';
 import type { Content } from '../content/index.ts';
 import type { ImageStore } from '../image/index.ts';
@@ -17,6 +17,7 @@ export interface BuilderParts {
   steps: StepContext;
   sources: Sources;
   exporter: Exporter;
+  caches: CacheTransfer;
   log: Logger;
 }
 

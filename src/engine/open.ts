@@ -4,7 +4,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync,
 import { cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { Engine } from '../api/index.ts';
-import { openExporter, openSources } from '../build/index.ts';
+import { LayerForms, openCacheTransfer, openExporter, openSources } from '../build/index.ts';
 import {
   type ContainerRoom,
   hasBlockWeight,
@@ -192,6 +192,7 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
     stopTimeoutSeconds: 10,
     liveRestore: true,
   };
+  const forms = new LayerForms();
   const builder = loans.use(
     await openBuilder({
       config,
@@ -211,8 +212,10 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
         content,
         snapshots,
         images,
+        forms,
         now: nowNanos,
       }),
+      caches: openCacheTransfer({ content, snapshots, images, registry, forms, now: nowNanos }),
       log,
     }),
   );

@@ -4,6 +4,7 @@ import type { BuildPlatform } from '../../dockerfile/index.ts';
 import type { ImageStore } from '../../image/index.ts';
 import type { Snapshots } from '../../snapshot/index.ts';
 import type { Logger, Nanos } from '../../std/index.ts';
+import type { CacheTransfer } from '../cache/door.ts';
 import type { Exporter } from '../export/door.ts';
 import type { Sources } from '../fetch/door.ts';
 import type { SolveContext } from '../solve/context.ts';
@@ -17,6 +18,7 @@ export interface BuilderContext {
   solving: SolveContext;
   sources: Sources;
   exporter: Exporter;
+  caches: CacheTransfer;
   /** Whether this machine runs programs of that platform. */
   runnable: (platform: BuildPlatform) => boolean;
   now: () => Nanos;

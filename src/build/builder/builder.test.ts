@@ -12,7 +12,9 @@ import type { ImageStore } from '../../image/index.ts';
 import { openSnapshots, type Snapshots } from '../../snapshot/index.ts';
 import { Fault, nowNanos, silentLogger } from '../../std/index.ts';
 import { Builder } from './builder.ts';
+import { openCacheTransfer } from '../cache/transfer.ts';
 import { openExporter } from '../export/exporter.ts';
+import { LayerForms } from '../export/layer-forms.ts';
 import { SourcesFixture } from '../fetch/fixture.ts';
 
 const runtime = unusable('runc') === false ? 'runc' : 'crun';
@@ -50,6 +52,7 @@ describe('builds', { skip }, () => {
     images = await openBusyboxStore(root, { content, snapshots });
     steps = await openSteps(root, runtime);
     sources = await SourcesFixture.open();
+    const forms = new LayerForms();
     builder = await Builder.open({
       root: join(root, 'build'),
       content,
@@ -57,7 +60,8 @@ describe('builds', { skip }, () => {
       images,
       runStep: (request, signal) => runStep(steps.context, request, signal),
       sources: sources.sources,
-      exporter: openExporter({ folder: join(root, 'exports'), content, snapshots, images, now: nowNanos }),
+      exporter: openExporter({ folder: join(root, 'exports'), content, snapshots, images, forms, now: nowNanos }),
+      caches: openCacheTransfer({ content, snapshots, images, registry: sources.registry, forms, now: nowNanos }),
       keepBytes: undefined,
       log: silentLogger,
     });

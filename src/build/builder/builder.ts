@@ -19,6 +19,7 @@ import type { Snapshots } from '../../snapshot/index.ts';
 import { Background, Fault, type Logger, messageOf, nowNanos, Shared, Slots } from '../../std/index.ts';
 import { type BuiltRoot, rootChain } from '../result/root.ts';
 import { Results } from '../result/results.ts';
+import type { CacheTransfer } from '../cache/door.ts';
 import type { Exporter } from '../export/door.ts';
 import type { Sources } from '../fetch/door.ts';
 import { CacheMounts } from '../solve/cache-mounts.ts';
@@ -41,6 +42,7 @@ export interface BuilderOptions {
   runStep: (request: StepRequest, signal: AbortSignal) => Promise<StepResult>;
   sources: Sources;
   exporter: Exporter;
+  caches: CacheTransfer;
   /** Steps at once, over all builds; undefined goes by the number of processors. */
   parallelSteps?: number | undefined;
   /** Bytes that the cache is cut down to after a build; undefined keeps all of it. */
@@ -64,7 +66,7 @@ export class Builder implements Builds, AsyncDisposable {
 
   /** Before the first collection of content and snapshots, of which the cache is an owner, and before containers are looked for. */
   static async open(options: BuilderOptions): Promise<Builder> {
-    const { root, content, snapshots, images, runStep, sources, exporter, log } = options;
+    const { root, content, snapshots, images, runStep, sources, exporter, caches, log } = options;
     mkdirSync(root, { recursive: true, mode: 0o700 });
     // What a killed daemon received and did not finish.
     rmSync(join(root, 'contexts'), { recursive: true, force: true });
@@ -91,6 +93,7 @@ export class Builder implements Builds, AsyncDisposable {
       solving,
       sources,
       exporter,
+      caches,
       runnable: isRunnable,
       now,
       log,

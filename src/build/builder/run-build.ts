@@ -1,5 +1,5 @@
 /** One build from its request to its outputs. */
-import type { BuildRequest, BuildResult, FailedBuild, LocalSource } from '../../api/index.ts';
+import type { BuildEvent, BuildRequest, BuildResult, FailedBuild, LocalSource } from '../../api/index.ts';
 import {
   type BuildPlatform,
   cleanPath,
@@ -8,15 +8,16 @@ import {
   parse,
   PatternMatcher,
 } from '../../dockerfile/index.ts';
-import { hostPlatform, type ImageConfig, parsePlatform } from '../../oci/index.ts';
+import { hostPlatform, type ImageConfig, parsePlatform, type Platform } from '../../oci/index.ts';
 import { Fault, formatNanos } from '../../std/index.ts';
 import type { Exported, FinishedBuild } from '../export/door.ts';
 import { type Plan, planBuild } from '../plan/plan.ts';
 import { printPlan } from '../plan/print.ts';
-import type { ExecStep, LocalStep } from '../plan/step.ts';
+import type { ExecMount, ExecStep, LocalStep } from '../plan/step.ts';
 import type { ResultHold } from '../result/commit-layer.ts';
 import { builtConfig } from '../result/image-config.ts';
 import { type BuiltRoot, rootChain } from '../result/root.ts';
+import type { CacheMount } from '../solve/cache-mounts.ts';
 import type { BuildInputs, LocalFolder } from '../solve/context.ts';
 import { solve } from '../solve/solve.ts';
 import { vertexOf } from '../solve/vertex.ts';
@@ -87,6 +88,7 @@ class BuildRunner {
 
   async #run(signal: AbortSignal): Promise<BuildResult> {
     for (const output of this.#request.outputs) this.#context.exporter.check(output);
+    this.#context.caches.check(this.#request);
     const platform = wantedPlatform(this.#request.platform);
     this.#remote = await remoteContext(this.#context, this.#request, this.#progress, this.#loans, signal);
     const files = await readBuildFiles(this.#remote?.request ?? this.#request, this.#source(), this.#progress, signal);
@@ -101,7 +103,7 @@ class BuildRunner {
     this.#warn(file, platform, plan);
     this.#tellInstructions(plan);
     refuseForeignPrograms(plan, this.#context.runnable);
-    return this.#build(plan, signal);
+    return this.#build(plan, platform, signal);
   }
 
   /** The context as a folder of files; undefined where there is none. */
@@ -212,27 +214,46 @@ class BuildRunner {
     this.#progress.emit({ kind: 'instructions', instructions });
   }
 
-  async #build(plan: Plan, signal: AbortSignal): Promise<BuildResult> {
-    const { solving } = this.#context;
+  async #build(plan: Plan, platform: Platform, signal: AbortSignal): Promise<BuildResult> {
+    const { solving, caches } = this.#context;
     const { network } = this.#request;
+    const { results, cacheMounts } = solving;
+    // Past the progress's own eyes: that a cache is not there is nobody's failure.
+    const emit = (event: BuildEvent): void => this.#progress.events.push(event);
+    const around = { platform, results, cacheMounts, hold: this.#hold, emit };
+    const cache = await caches.begin(this.#request, around, signal);
     const isNamed = !['default', 'none', 'host', ''].includes(network);
     const run: typeof solving.run = (step, inner) =>
       solving.run(isNamed && step.network === 'default' ? { ...step, network } : step, inner);
-    const roots = await solve({ ...solving, run }, plan, this.#inputs(plan), signal);
+    const inputs = { ...this.#inputs(plan), imported: cache.imported, solved: cache.solved };
+    const roots = await solve({ ...solving, run }, plan, inputs, signal);
     const root = roots.get(plan.root)!;
     const config = builtConfig(plan.image, root, roots);
-    const exported = await this.#export(plan, { root, roots, config }, signal);
+    const exported = await this.#export(plan, { root, roots, config, extra: cache.inline(root) }, signal);
+    const mounts = plan.steps.flatMap((step) => (step.kind === 'exec' ? step.mounts.filter(isCacheMount) : []));
+    const cacheManifest = await cache.export(root, mounts, signal);
     return {
       image: exported.image,
       manifest: exported.manifest,
       unusedArgs: plan.unusedBuildArgs,
       answer: undefined,
+      cacheManifest,
     };
   }
 
   async #export(
     plan: Plan,
-    { root, roots, config }: { root: BuiltRoot; roots: ReadonlyMap<string, BuiltRoot>; config: ImageConfig },
+    {
+      root,
+      roots,
+      config,
+      extra,
+    }: {
+      root: BuiltRoot;
+      roots: ReadonlyMap<string, BuiltRoot>;
+      config: ImageConfig;
+      extra: Readonly<Record<string, unknown>> | undefined;
+    },
     signal: AbortSignal,
   ): Promise<Exported> {
     const build: FinishedBuild = {
@@ -244,6 +265,7 @@ class BuildRunner {
       hold: this.#hold,
       baseLayers: baseLayers(root, plan, roots),
       baseHistory: plan.image.history.filter(({ entry }) => entry.created !== undefined).length,
+      ...(extra === undefined ? {} : { extra }),
     };
     let result: Exported = { image: undefined, manifest: undefined };
     for (const output of this.#request.outputs) {
@@ -335,6 +357,10 @@ function epochOf(text: string | undefined): number | undefined {
   if (text === undefined || text === '') return undefined;
   if (!/^\d{1,12}$/.test(text)) throw new Fault('invalid', `invalid SOURCE_DATE_EPOCH: ${text}`);
   return Number(text);
+}
+
+function isCacheMount(mount: ExecMount): mount is CacheMount {
+  return mount.type === 'cache';
 }
 
 /** How many layers the image has of its base. */

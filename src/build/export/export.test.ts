@@ -1,144 +1,17 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
-import { openBusyboxStore } from '../../../test/support/base-image.ts';
+import { BuilderFixture, noBuilds } from '../../../test/support/builder.ts';
 import { RegistryDouble } from '../../../test/support/registry-double.ts';
-import { noLimits, openSteps, type Steps, unusable } from '../../../test/support/steps.ts';
-import type { BuildEvent, BuildOutput, BuildRequest, BuildResult, LocalSource } from '../../api/index.ts';
-import { runStep } from '../../container/index.ts';
-import { type Content, openContent } from '../../content/index.ts';
-import { decompress, type ImageStore } from '../../image/index.ts';
+import type { BuildEvent, BuildOutput } from '../../api/index.ts';
+import { decompress } from '../../image/index.ts';
 import { type ImageConfig, type Manifest, readTar, sha256, type TarEntry } from '../../oci/index.ts';
-import { openSnapshots, type Snapshots } from '../../snapshot/index.ts';
-import { collectBytes, Fault, nowNanos, silentLogger } from '../../std/index.ts';
-import { Builder } from '../builder/builder.ts';
-import { SourcesFixture } from '../fetch/fixture.ts';
+import { collectBytes, Fault } from '../../std/index.ts';
 import { annotationsOf } from './annotations.ts';
 import { compressionOf } from './compression.ts';
-import { openExporter } from './exporter.ts';
-
-const runtime = unusable('runc') === false ? 'runc' : 'crun';
-const busybox = ['/bin/busybox', '/usr/bin/busybox'].find((path) => existsSync(path));
-const skip =
-  process.getuid?.() !== 0
-    ? 'needs root (namespaces, overlayfs)'
-    : busybox === undefined
-      ? 'needs a static busybox (package busybox-static)'
-      : unusable(runtime);
-
-/** A builder on a root of its own, as a daemon has it. */
-class Fixture implements AsyncDisposable {
-  readonly root = mkdtempSync(join(tmpdir(), 'wherry-export-'));
-  readonly files = join(this.root, 'context');
-  content!: Content;
-  snapshots!: Snapshots;
-  images!: ImageStore;
-  steps!: Steps;
-  sources!: SourcesFixture;
-  builder!: Builder;
-  readonly credentials = new Map<string, { username: string; password: string }>();
-
-  static async open(): Promise<Fixture> {
-    const fixture = new Fixture();
-    const { root } = fixture;
-    mkdirSync(fixture.files);
-    fixture.content = await openContent({ root: join(root, 'content') });
-    fixture.snapshots = await openSnapshots({ root: join(root, 'snapshots') });
-    const { content, snapshots } = fixture;
-    fixture.images = await openBusyboxStore(root, { content, snapshots });
-    fixture.steps = await openSteps(root, runtime);
-    fixture.sources = await SourcesFixture.open();
-    fixture.builder = await Builder.open({
-      root: join(root, 'build'),
-      content,
-      snapshots,
-      images: fixture.images,
-      runStep: (request, signal) => runStep(fixture.steps.context, request, signal),
-      sources: fixture.sources.sources,
-      exporter: openExporter({
-        folder: join(root, 'exports'),
-        content,
-        snapshots,
-        images: fixture.images,
-        now: nowNanos,
-      }),
-      keepBytes: undefined,
-      log: silentLogger,
-    });
-    await fixture.images.collect();
-    return fixture;
-  }
-
-  async build(
-    dockerfile: string,
-    outputs: readonly BuildOutput[],
-    more: Partial<BuildRequest> = {},
-  ): Promise<{ result: BuildResult; events: BuildEvent[] }> {
-    writeFileSync(join(this.files, 'Dockerfile'), dockerfile);
-    const context: LocalSource = {
-      fetch: async () => ({ path: this.files, transferred: 0, [Symbol.asyncDispose]: async () => {} }),
-    };
-    const run = this.builder.run(
-      {
-        id: 'build',
-        context,
-        dockerfile: { path: 'Dockerfile', source: undefined },
-        namedContexts: new Map(),
-        target: undefined,
-        buildArgs: new Map(),
-        labels: new Map(),
-        annotations: new Map(),
-        platform: undefined,
-        noCache: false,
-        pull: false,
-        cacheFrom: [],
-        cacheTo: [],
-        network: 'none',
-        extraHosts: [],
-        limits: noLimits,
-        allowInsecure: false,
-        secrets: {
-          secret: async () => undefined,
-          agent: () => Promise.reject(new Fault('not-found', 'no agent')),
-          credentials: async (host) => this.credentials.get(host),
-        },
-        outputs,
-        call: 'build',
-        ...more,
-      },
-      new AbortController().signal,
-    );
-    const events: BuildEvent[] = [];
-    for await (const event of run.events) events.push(event);
-    return { result: await run.result, events };
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.builder[Symbol.asyncDispose]();
-    await this.images[Symbol.asyncDispose]();
-    await this.sources[Symbol.asyncDispose]();
-    await this.steps.close();
-    assert.deepEqual(readdirSync(join(this.root, 'exports')), []);
-    const left = readFileSync('/proc/self/mountinfo', 'utf8')
-      .split('\n')
-      .filter((line) => line.includes(this.root) && !line.includes('/netns/'));
-    assert.deepEqual(left, []);
-    rmSync(this.root, { recursive: true });
-  }
-}
 
 /** An output that is a file, and its bytes. */
 function fileOutput(
@@ -208,11 +81,11 @@ RUN echo a > /a; ln /a /b; mkdir /d; touch -d @100 /d/old; ln -s x /l; mknod /de
 ENV X=y
 `;
 
-describe('outputs', { skip, timeout: 120_000 }, () => {
-  let fixture: Fixture;
+describe('outputs', { skip: noBuilds, timeout: 120_000 }, () => {
+  let fixture: BuilderFixture;
 
   before(async () => {
-    fixture = await Fixture.open();
+    fixture = await BuilderFixture.open();
     writeFileSync(join(fixture.files, 'file'), 'file');
   });
 
@@ -544,10 +417,13 @@ describe('outputs', { skip, timeout: 120_000 }, () => {
   });
 });
 
-test('the same twice, on two roots, minutes apart, is the same image', { skip, timeout: 120_000 }, async () => {
+test('the same twice, on two roots, minutes apart, is the same image', {
+  skip: noBuilds,
+  timeout: 120_000,
+}, async () => {
   const made: { image: string; manifest: string; archive: Buffer }[] = [];
   for (const at of [1_700_000_000, 1_700_000_000 + 600]) {
-    await using fixture = await Fixture.open();
+    await using fixture = await BuilderFixture.open();
     for (const name of ['file', 'other']) writeFileSync(join(fixture.files, name), name);
     // As a clone of another time is.
     execFileSync('touch', ['-d', `@${at}`, join(fixture.files, 'file'), join(fixture.files, 'other')]);
@@ -591,7 +467,10 @@ test('compression and annotations as they are asked for', () => {
   );
 });
 
-async function failing(fixture: Fixture, output: BuildOutput): Promise<{ events: BuildEvent[]; failure: string }> {
+async function failing(
+  fixture: BuilderFixture,
+  output: BuildOutput,
+): Promise<{ events: BuildEvent[]; failure: string }> {
   const events: BuildEvent[] = [];
   try {
     await fixture.build('FROM busybox\nLABEL fails=1\n', [output]);

@@ -13,7 +13,7 @@ import type { ExportContext, Exported, Exporter, FinishedBuild } from './door.ts
 import { type ArchiveOptions, imageArchive, imageFolder } from './image-archive.ts';
 import { epochTime, type ImageOptions, imageParts, platformOf } from './image-parts.ts';
 import { exportToStore, namesOf, type StoreOptions, storeOptionsOf } from './image-store.ts';
-import { LayerForms } from './layer-forms.ts';
+import type { LayerForms } from './layer-forms.ts';
 import type { PackContext } from './pack-layers.ts';
 import { type ExportTask, exportTask } from './progress.ts';
 import { rootFolder, rootTar } from './root-files.ts';
@@ -24,14 +24,15 @@ export interface ExporterOptions {
   content: Content;
   snapshots: Snapshots;
   images: ImageStore;
+  forms: LayerForms;
   now: () => Nanos;
 }
 
 /** What was left in its folder goes. */
-export function openExporter({ folder, content, snapshots, images, now }: ExporterOptions): Exporter {
+export function openExporter({ folder, content, snapshots, images, forms, now }: ExporterOptions): Exporter {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const parts = { content, snapshots, images, forms: new LayerForms() };
+  const parts = { content, snapshots, images, forms };
   const context = { ...parts, folder, now };
   return {
     check: (output) => void readOutput(output, hostPlatform()),

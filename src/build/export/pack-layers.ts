@@ -51,11 +51,30 @@ export async function packLayers(
     const one: OneLayer = { layer, diffId: diffIds[index]!, chain: chains[index]!, build, read, signal: inner };
     const isOwn = index >= build.baseLayers;
     if (isOwn && options.latest !== undefined) return rewrite(context, one, options.compression, options.latest);
-    const kept = kindOfLayer(layer.mediaType);
-    const isWanted = kept === undefined || kept === options.compression.kind || (!isOwn && !options.compression.force);
-    return isWanted ? keep(context, one, options.asBlobs) : repack(context, one, options.compression);
+    const isKept = !isOwn && !options.compression.force;
+    return isKept || hasKind(layer, options.compression)
+      ? keep(context, one, options.asBlobs)
+      : repack(context, one, options.compression);
   });
   return gather(tasks, { limit: atOnce, signal });
+}
+
+/** One layer as a blob of that kind, held. */
+export async function packLayer(
+  context: PackContext,
+  { layer, diffId, chain }: Pick<OneLayer, 'layer' | 'diffId' | 'chain'>,
+  { compression, hold }: { compression: Compression; hold: FinishedBuild['hold'] },
+  signal: AbortSignal,
+): Promise<Descriptor> {
+  const one: OneLayer = { layer, diffId, chain, build: { hold }, read: () => {}, signal };
+  const packed = hasKind(layer, compression) ? keep(context, one, true) : repack(context, one, compression);
+  return (await packed).descriptor;
+}
+
+/** Or one that nobody changes. */
+function hasKind({ mediaType }: Descriptor, { kind }: Compression): boolean {
+  const has = kindOfLayer(mediaType);
+  return has === undefined || has === kind;
 }
 
 interface OneLayer {

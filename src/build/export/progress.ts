@@ -1,7 +1,7 @@
 /** What exporting tells of itself: a vertex for each output, and a line for each of its parts. */
 import { randomUUID } from 'node:crypto';
 import type { BuildEvent } from '../../api/index.ts';
-import { sha256 } from '../../oci/index.ts';
+import { type Digest, sha256 } from '../../oci/index.ts';
 import { formatNanos, messageOf, type Nanos } from '../../std/index.ts';
 
 /** At most so often is a part told of that only goes on. */
@@ -20,12 +20,15 @@ export interface ExportTask {
 /** Does the work as a vertex of that name. @throws what it throws */
 export async function exportTask<Result>(
   name: string,
-  { emit, now }: { emit: (event: BuildEvent) => void; now: () => Nanos },
+  {
+    emit,
+    now,
+    // Two outputs may be of one kind.
+    vertex = sha256(`export ${name} ${randomUUID()}`),
+  }: { emit: (event: BuildEvent) => void; now: () => Nanos; vertex?: Digest },
   signal: AbortSignal,
   work: (task: ExportTask) => Promise<Result>,
 ): Promise<Result> {
-  // Two outputs may be of one kind.
-  const vertex = sha256(`export ${name} ${randomUUID()}`);
   const at = (): string => formatNanos(now());
   const started = at();
   const tell = (state: { completed?: string; error?: string }): void =>

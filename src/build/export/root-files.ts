@@ -2,11 +2,11 @@
 import { mkdirSync } from 'node:fs';
 import { mkdtemp, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { formatPlatform, type Platform, type TarSource, writeTar } from '../../oci/index.ts';
+import { formatPlatform, type Platform, writeTar } from '../../oci/index.ts';
 import { mount, mountFlags, unmount } from '../../linux/index.ts';
 import type { Snapshots } from '../../snapshot/index.ts';
 import { LentTree } from '../files/lent-tree.ts';
-import { entryOf, linkEntry } from '../files/tree-source.ts';
+import { treeEntries } from '../files/tree-entries.ts';
 import type { FinishedBuild } from './door.ts';
 
 type Root = Pick<FinishedBuild, 'chain'>;
@@ -24,36 +24,7 @@ export async function* rootTar(
   }
   using view = snapshots.view(chain);
   using tree = new LentTree(view.path);
-  yield* writeTar(entriesOf(tree, modified, signal));
-}
-
-function* entriesOf(
-  tree: LentTree,
-  modified: bigint | undefined,
-  signal: AbortSignal,
-): Generator<TarSource, void, void> {
-  const links = new Map<string, Buffer>();
-  const all = tree.walk(Buffer.from('/'), undefined, () => ({ choice: 'take', state: undefined }) as const);
-  for (const found of all) {
-    signal.throwIfAborted();
-    const { path, stat } = found;
-    if (path.length === 0) continue;
-    const entry = entryOf(path, found);
-    if (entry === undefined) continue;
-    const times = modified === undefined ? {} : { mtime: modified };
-    if (stat.nlink > 1n && entry.type !== 'directory') {
-      const inode = `${stat.dev}:${stat.ino}`;
-      const first = links.get(inode);
-      if (first !== undefined) {
-        const { mode, uid, gid, mtime } = entry;
-        yield { header: { ...linkEntry(path, first), mode, uid, gid, mtime, ...times } };
-        continue;
-      }
-      links.set(inode, path);
-    }
-    const header = { ...entry, ...times };
-    yield entry.type === 'file' && entry.size > 0 ? { header, body: entry.body() } : { header };
-  }
+  yield* writeTar(treeEntries(tree, modified, signal));
 }
 
 /** The root as a folder, in one named after the platform where `platform` is given; until it is disposed. Nobody can write to it. */

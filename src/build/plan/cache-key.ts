@@ -28,6 +28,23 @@ export function stepKey(step: Exclude<Step, SourceLike>, inputs: InputDigests, s
   return sha256(Buffer.from(JSON.stringify([version, facts(step), inputs, ...around])));
 }
 
+/**
+ * What of a result is read, known by how the result is made and not by what is in it: with this in place of contents, `stepKey` gives a key
+ * before anything is done. Where a step reads only what sources have, it is the same key.
+ */
+export function definedPart(
+  definition: Digest,
+  part: { path: string; isPattern: boolean; withParents: boolean; exclude: readonly string[] },
+): Digest {
+  const { path, isPattern, withParents, exclude } = part;
+  return sha256(JSON.stringify(['part', definition, path, isPattern, withParents, exclude]));
+}
+
+/** Of what goes on any base (`--link`), on that one. */
+export function stackedKey(above: Digest, base: Digest | 'scratch'): Digest {
+  return sha256(JSON.stringify(['stack', above, base]));
+}
+
 /** Nothing at all where nothing is said. */
 function surroundingFacts({ ulimits, shmSize, cgroupParent, extraHosts }: RunSurroundings): unknown[] {
   if (ulimits.length === 0 && shmSize === 0 && cgroupParent === '' && extraHosts.length === 0) return [];

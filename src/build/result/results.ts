@@ -18,6 +18,8 @@ export interface StepRecord {
   readonly createdAt: string;
   readonly lastUsedAt: string;
   readonly usageCount: number;
+  /** Made elsewhere, where it is known by this key, too: of what it read, as its own may be of how it is made. */
+  readonly foreignKey?: Digest;
 }
 
 export interface ResultsOptions {
@@ -62,10 +64,30 @@ export class Results {
     return { diffIds: record.diffIds, layers: record.layers, createdAt: record.createdAt };
   }
 
+  /** Whether `find` may find it: nothing is noted. */
+  has(key: Digest): boolean {
+    const record = this.#records.get(digestHex(key));
+    if (record === undefined) return false;
+    const chain = rootChain(record);
+    return chain === undefined || this.#options.snapshots.has(chain);
+  }
+
+  /** What is noted of it; undefined where it is not known. */
+  get(key: Digest): StepRecord | undefined {
+    return this.#records.get(digestHex(key));
+  }
+
+  /** Whether results that were made elsewhere are here. */
+  hasImported(): boolean {
+    for (const { foreignKey } of this.#records.values()) if (foreignKey !== undefined) return true;
+    return false;
+  }
+
   /** Keeps a result that its maker still holds. */
-  async keep(key: Digest, root: BuiltRoot, description: string): Promise<void> {
+  async keep(key: Digest, root: BuiltRoot, description: string, foreignKey?: Digest): Promise<void> {
     const now = formatNanos(this.#options.now());
-    const record = { key, diffIds: root.diffIds, layers: root.layers, description };
+    const made = foreignKey === undefined ? {} : { foreignKey };
+    const record = { key, diffIds: root.diffIds, layers: root.layers, description, ...made };
     const times = { createdAt: root.createdAt ?? now, lastUsedAt: now, usageCount: 0 };
     // Like the layer itself: power failure costs the step, not the store.
     await this.#records.put(digestHex(key), { ...record, ...times }, { durable: false });

@@ -2,7 +2,6 @@
 import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { copyTreeContent } from '../../linux/index.ts';
 import { digestHex, sha256 } from '../../oci/index.ts';
 import { formatNanos, KeyedMutex, type Logger, type Nanos, type RecordFault, Records, Slots } from '../../std/index.ts';
 import type { ExecMount } from '../plan/step.ts';
@@ -23,6 +22,9 @@ export interface CacheFolder {
   usageCount: number;
   inUse: boolean;
 }
+
+/** Puts what it begins with into an empty folder. */
+export type FillFolder = (folder: string, signal: AbortSignal) => Promise<void>;
 
 type CacheRecord = Omit<CacheFolder, 'name' | 'path' | 'inUse'>;
 
@@ -88,34 +90,53 @@ export class CacheMounts {
 
   /**
    * The mount's folder, for as long as `loans` last. `locked` and `private` ones are one step's at a time: whoever comes second waits, and
-   * finds what the first left. Take several in the order of their ids, lest two steps wait for each other. `begin` is the folder that a
-   * new one starts as a copy of.
+   * finds what the first left. Take several in the order of their ids, lest two steps wait for each other. `fill` puts into a new one what
+   * it begins with.
    */
   async lend(
     mount: CacheMount,
-    begin: string | undefined,
+    fill: FillFolder | undefined,
     loans: AsyncDisposableStack,
     signal: AbortSignal,
   ): Promise<string> {
-    const name = digestHex(sha256(JSON.stringify([mount.id, mount.from, mount.source])));
+    const name = nameOf(mount);
     const folder = join(this.#root, name);
-    if (mount.sharing !== 'shared') {
-      let users = this.#users.get(name);
-      if (users === undefined) {
-        users = new Slots(1);
-        this.#users.set(name, users);
-      }
-      loans.use(await users.take(signal));
-    }
+    await this.#take(name, mount, loans, signal);
     await this.#making.run(name, async () => {
-      await make(folder, mount, begin, signal);
-      this.#lent.set(name, (this.#lent.get(name) ?? 0) + 1);
-      loans.defer(() => {
-        this.#lent.set(name, this.#lent.get(name)! - 1);
-      });
+      await make(folder, mount, fill, signal);
+      this.#count(name, loans);
       await this.#note(name, mount);
     });
     return folder;
+  }
+
+  /** The folder where it is there, to be read, for as long as `loans` last; whose turn it is as with `lend`. */
+  async lendExisting(mount: CacheMount, loans: AsyncDisposableStack, signal: AbortSignal): Promise<string | undefined> {
+    const name = nameOf(mount);
+    const folder = join(this.#root, name);
+    await this.#take(name, mount, loans, signal);
+    return this.#making.run(name, async () => {
+      if (!existsSync(folder)) return undefined;
+      this.#count(name, loans);
+      return folder;
+    });
+  }
+
+  async #take(name: string, { sharing }: CacheMount, loans: AsyncDisposableStack, signal: AbortSignal): Promise<void> {
+    if (sharing === 'shared') return;
+    let users = this.#users.get(name);
+    if (users === undefined) {
+      users = new Slots(1);
+      this.#users.set(name, users);
+    }
+    loans.use(await users.take(signal));
+  }
+
+  #count(name: string, loans: AsyncDisposableStack): void {
+    this.#lent.set(name, (this.#lent.get(name) ?? 0) + 1);
+    loans.defer(() => {
+      this.#lent.set(name, this.#lent.get(name)! - 1);
+    });
   }
 
   async #note(name: string, { id, target }: CacheMount): Promise<void> {
@@ -133,13 +154,22 @@ export class CacheMounts {
 }
 
 /** There whole or not at all. */
-async function make(folder: string, mount: CacheMount, begin: string | undefined, signal: AbortSignal): Promise<void> {
+async function make(
+  folder: string,
+  mount: CacheMount,
+  fill: FillFolder | undefined,
+  signal: AbortSignal,
+): Promise<void> {
   if (existsSync(folder)) return;
   const half = `${folder}.new`;
   await rm(half, { recursive: true, force: true });
   mkdirSync(half);
-  if (begin !== undefined) await copyTreeContent(begin, half, signal);
   chownSync(half, mount.owner?.uid ?? 0, mount.owner?.gid ?? 0);
   chmodSync(half, mount.owner?.mode ?? 0o755);
+  await fill?.(half, signal);
   renameSync(half, folder);
+}
+
+function nameOf(mount: Pick<CacheMount, 'id' | 'from' | 'source'>): string {
+  return digestHex(sha256(JSON.stringify([mount.id, mount.from, mount.source])));
 }

@@ -1,13 +1,14 @@
 /** RUN's mounts, made ready for its process; all of them last as long as `loans`. */
 import { join } from 'node:path';
 import type { StepMount } from '../../container/index.ts';
+import { copyTreeContent } from '../../linux/index.ts';
 import { Fault, faultKind } from '../../std/index.ts';
 import { copyInto } from '../files/copy-into.ts';
 import { noAgent } from '../fetch/git-access.ts';
 import { LentTree } from '../files/lent-tree.ts';
 import type { ExecMount, Root } from '../plan/step.ts';
 import { rootChain } from '../result/root.ts';
-import type { CacheMount } from './cache-mounts.ts';
+import type { CacheMount, FillFolder } from './cache-mounts.ts';
 import type { BuildInputs, SolveContext } from './context.ts';
 import { lendFolder, type Solved } from './lend.ts';
 
@@ -54,10 +55,15 @@ async function lendCaches(
   const caches = mounts.filter((mount): mount is CacheMount => mount.type === 'cache');
   const folders = new Map<ExecMount, string>();
   for (const mount of caches.sort((a, b) => (a.id < b.id ? -1 : 1))) {
-    const begin = mount.from === 'scratch' ? undefined : beginOf(scope, mount, loans);
-    folders.set(mount, await scope.context.cacheMounts.lend(mount, begin, loans, signal));
+    folders.set(mount, await scope.context.cacheMounts.lend(mount, fillOf(scope, mount, loans), loans, signal));
   }
   return folders;
+}
+
+function fillOf(scope: MountScope, mount: CacheMount, loans: AsyncDisposableStack): FillFolder | undefined {
+  if (mount.from === 'scratch') return mount.source === '/' ? scope.inputs.imported?.cacheMount(mount.id) : undefined;
+  const begin = beginOf(scope, mount, loans);
+  return (folder, signal) => copyTreeContent(begin, folder, signal);
 }
 
 /** The folder that a new cache is a copy of, with links in the way to it followed inside its tree. */

@@ -324,6 +324,16 @@ RUN --mount=type=bind,from=tools,source=/tool,target=/t \\
     }
   });
 
+  test('--link: what comes after it stands on its base, too', async () => {
+    await using fixture = await Fixture.open({ a: '1' });
+    const dockerfile = (text: string): string =>
+      `FROM base AS one\nRUN echo ${text} > /x\nCOPY --link a /d/\nRUN cat /x > /y\nFROM one\nCOPY --from=one /x /z\n`;
+    const first = await fixture.build(dockerfile('1'));
+    assert.deepEqual(first.files, { '/d/a': '1', '/x': '1\n', '/y': '1\n', '/z': '1\n' });
+    const second = await fixture.build(dockerfile('2'));
+    assert.deepEqual(second.files, { '/d/a': '1', '/x': '2\n', '/y': '2\n', '/z': '2\n' });
+  });
+
   test('--link: its layer goes on another base from the cache', async () => {
     await using fixture = await Fixture.open({ a: '1' });
     const dockerfile = (before: string): string => `FROM base\nRUN ${before}\nCOPY --link a /d/\n`;

@@ -5,7 +5,7 @@
 import type { BuildEvent } from '../../api/index.ts';
 import { chainIds, type Digest } from '../../oci/index.ts';
 import { Fault, faultKind, formatNanos, messageOf } from '../../std/index.ts';
-import { sourceKey, stepKey } from '../plan/cache-key.ts';
+import { definedPart, sourceKey, stackedKey, stepKey } from '../plan/cache-key.ts';
 import type { Plan } from '../plan/plan.ts';
 import {
   type CopyStep,
@@ -15,13 +15,14 @@ import {
   type Root,
   type Step,
   type StepId,
+  type StepInput,
 } from '../plan/step.ts';
 import { commitLayer, stackLayers } from '../result/commit-layer.ts';
 import { type BuiltRoot, rootChain, scratch } from '../result/root.ts';
 import type { BuildInputs, SolveContext } from './context.ts';
 import { fetchStep } from './fetch-step.ts';
 import { folderRoot, folderRootKey } from './folder-root.ts';
-import { inputDigest, type Solved, type SolvedFolder } from './lend.ts';
+import { inputDigest, type Solved, type SolvedFolder, type SolvedRoot } from './lend.ts';
 import { runExec } from './run-exec.ts';
 import { vertexOf } from './vertex.ts';
 import { writeCopy, writeFolder } from './write-step.ts';
@@ -57,6 +58,10 @@ class Solver {
   readonly #steps: ReadonlyMap<StepId, Step>;
   readonly #started = new Map<StepId, Promise<Solved>>();
   readonly #solved = new Map<StepId, Solved>([['scratch', nothing]]);
+  /** Of what inputs hold, so that no folder is read twice for the same. */
+  readonly #digests = new Map<string, Promise<Digest | 'scratch'>>();
+  readonly #fresh = new Map<StepId, boolean>();
+  readonly #definitions = new Map<StepId, Promise<Digest | undefined>>();
   /** Folders that something stands on, as roots. */
   readonly #folderRoots = new Map<StepId, Promise<BuiltRoot>>();
   readonly #loans = new AsyncDisposableStack();
@@ -84,6 +89,7 @@ class Solver {
       this.#signal.throwIfAborted();
       throw error;
     }
+    await this.#tellUnneeded();
     const roots = new Map<StepId, BuiltRoot>([[this.#root, last]]);
     for (const [id, solved] of this.#solved) if (solved.kind === 'root') roots.set(id, solved.root);
     return roots;
@@ -101,22 +107,21 @@ class Solver {
   }
 
   async #start(step: Step): Promise<Solved> {
-    // Those that are copied over stand on their base all the same.
-    const roots = new Set([...('root' in step ? [step.root] : []), ...inputsOf(step).map(({ root }) => root)]);
-    const needed = [...roots].map((root) => this.#need(root));
-    await Promise.all(needed);
-    const started = formatNanos(this.#context.now());
+    const found = isMade(step) ? await this.#adopt(step) : undefined;
+    if (found !== undefined) return found;
+    await Promise.all(rootsOf(step).map((root) => this.#need(root)));
+    const started = this.#time();
     this.#tell(step, { started, cached: false });
     try {
       const { solved, cached } = await this.#do(step);
       this.#solved.set(step.id, solved);
       const result = solved.key === undefined || solved.key === 'scratch' ? {} : { result: solved.key };
-      this.#tell(step, { started, cached, completed: formatNanos(this.#context.now()), ...result });
+      this.#tell(step, { started, cached, completed: this.#time(), ...result });
       return solved;
     } catch (error) {
       // One that ends because another failed, or the client left, did not fail itself.
       const isCancelled = this.#signal.aborted && error === this.#signal.reason;
-      const completed = formatNanos(this.#context.now());
+      const completed = this.#time();
       this.#tell(step, { started, cached: false, completed, error: isCancelled ? cancelled : messageOf(error) });
       this.#failed.abort(error);
       throw error;
@@ -146,15 +151,183 @@ class Solver {
     const { results } = this.#context;
     const base = await this.#rootOf(step.root);
     const key = await this.#keyOf(step);
-    const solved = (root: BuiltRoot): Solved => ({ kind: 'root', key, root });
-    if (!step.ignoreCache) {
-      const known = await results.find(key);
-      if (known !== undefined) return { solved: solved(await this.#on(step, base, known)), cached: true };
-    }
+    const known = step.ignoreCache ? undefined : ((await results.find(key)) ?? (await this.#import(step, key)));
     // Without the cache it is this build's own affair.
     const name = step.ignoreCache ? this.#context.newId() : key;
-    const made = await this.#together(name, (signal) => this.#build(step, key, base, signal));
-    return { solved: solved(await this.#on(step, base, made)), cached: false };
+    const made = known ?? (await this.#together(name, (signal) => this.#build(step, key, base, signal)));
+    const root = await this.#on(step, base, made);
+    await this.#tellSolved(step, key, made, root);
+    return { solved: { kind: 'root', key: await this.#rootKey(step, key), root }, cached: known !== undefined };
+  }
+
+  /**
+   * The step's result where one is known by how it is made: then nothing that it stands on or reads from has to be done. Asked of builds that
+   * have results of other builders only: it wants all sources at once.
+   */
+  async #adopt(step: MadeStep): Promise<Solved | undefined> {
+    const { imported } = this.#inputs;
+    const { results } = this.#context;
+    if (imported === undefined && !results.hasImported()) return undefined;
+    if (this.#isFresh(step)) return undefined;
+    const key = await this.#definition(step);
+    if (key === undefined || !(results.has(key) || imported?.has(key) === true)) return undefined;
+    // What goes on any base goes on this one.
+    if (isLinked(step)) await this.#need(step.root);
+    const started = this.#time();
+    this.#tell(step, { started, cached: false });
+    const made = (await results.find(key)) ?? (await this.#import(step, key));
+    if (made === undefined) return undefined;
+    const base = isLinked(step) ? await this.#rootOf(step.root) : made;
+    const root = await this.#on(step, base, made);
+    const solved: SolvedRoot = { kind: 'root', key: await this.#rootKey(step, key), root };
+    this.#solved.set(step.id, solved);
+    this.#tell(step, { started, cached: true, completed: this.#time(), result: key });
+    await this.#tellSolved(step, this.#foreignKey(key), made, root);
+    if (!isLinked(step)) await this.#adoptBelow(step, root);
+    return solved;
+  }
+
+  /** What the adopted result stands on is here with it. Each step has made one layer. */
+  async #adoptBelow(top: MadeStep, root: BuiltRoot): Promise<void> {
+    const { imported } = this.#inputs;
+    const { results } = this.#context;
+    let { diffIds, layers } = root;
+    for (let step = this.#steps.get(top.root); step !== undefined && isMade(step); step = this.#steps.get(step.root)) {
+      const definition = await this.#definition(step);
+      const key = await this.#rootDefinition(step);
+      if (definition === undefined || key === undefined || this.#started.has(step.id)) return;
+      [diffIds, layers] = [diffIds.slice(0, -1), layers.slice(0, -1)];
+      const { createdAt } = results.get(definition) ?? imported?.get(definition) ?? { createdAt: undefined };
+      const below: BuiltRoot = { diffIds, layers, createdAt };
+      const solved: Solved = { kind: 'root', key, root: below };
+      this.#started.set(step.id, Promise.resolve(solved));
+      this.#solved.set(step.id, solved);
+      if (!isLinked(step) && !results.has(key)) await results.keep(key, below, step.name, this.#foreignKey(key));
+      const time = this.#time();
+      this.#tell(step, { started: time, cached: true, completed: time, result: key });
+      // On its own it is not here.
+      if (isLinked(step)) this.#tellUnneededOne(step, definition);
+      else await this.#tellSolved(step, this.#foreignKey(key), below, below);
+    }
+  }
+
+  /** A result of another builder; undefined where it has none, or none that can be had. */
+  async #import(step: MadeStep, key: Digest): Promise<BuiltRoot | undefined> {
+    const { hold, imported } = this.#inputs;
+    if (imported?.has(key) !== true) return undefined;
+    const base = isLinked(step) ? scratch : await this.#bottomOf(step);
+    const begun = this.#time();
+    const report = (id: string, current: number, total: number): void => {
+      const timestamp = this.#time();
+      const completed = current >= total ? timestamp : undefined;
+      const vertex = vertexOf(step);
+      this.#inputs.emit({
+        kind: 'status',
+        vertex,
+        id,
+        name: id,
+        current,
+        total,
+        timestamp,
+        started: begun,
+        completed,
+      });
+    };
+    const root = await imported.root(key, base, { hold, report }, this.#signal);
+    if (root !== undefined) await this.#context.results.keep(key, root, step.name, this.#foreignKey(key));
+    return root;
+  }
+
+  /** Of what it read, as its maker says. */
+  #foreignKey(key: Digest): Digest {
+    return this.#context.results.get(key)?.foreignKey ?? this.#inputs.imported?.get(key)?.key ?? key;
+  }
+
+  /** The image that the step's root begins with; nothing where it begins with nothing, or with files. */
+  async #bottomOf(step: MadeStep): Promise<BuiltRoot> {
+    let below: Step | undefined = step;
+    while (below !== undefined && isMade(below)) below = this.#steps.get(below.root);
+    if (below?.kind !== 'image') return scratch;
+    const solved = await this.#need(below.id);
+    return solved.kind === 'root' ? solved.root : scratch;
+  }
+
+  /** Whether it, or something that it needs, is to be done whatever is known. */
+  #isFresh(step: Step): boolean {
+    let isFresh = this.#fresh.get(step.id);
+    if (isFresh === undefined) {
+      isFresh =
+        step.ignoreCache || rootsOf(step).some((root) => root !== 'scratch' && this.#isFresh(this.#steps.get(root)!));
+      this.#fresh.set(step.id, isFresh);
+    }
+    return isFresh;
+  }
+
+  /** The key of how it is made. Needs the sources that it comes from, and no more; undefined where something in them is missing. */
+  #definition(step: MadeStep): Promise<Digest | undefined> {
+    let definition = this.#definitions.get(step.id);
+    if (definition === undefined) this.#definitions.set(step.id, (definition = this.#define(step)));
+    return definition;
+  }
+
+  async #define(step: MadeStep): Promise<Digest | undefined> {
+    const withParents = keepsParents(step);
+    const parts = await Promise.all(inputsOf(step).map((input) => this.#definedInput(input, withParents)));
+    const known = parts.filter((part) => part !== undefined);
+    return known.length < parts.length ? undefined : this.#stepKey(step, known);
+  }
+
+  async #definedInput(input: StepInput, withParents: boolean): Promise<Digest | 'scratch' | undefined> {
+    const below = this.#steps.get(input.root);
+    if (below !== undefined && isMade(below)) {
+      const definition = await this.#rootDefinition(below);
+      if (definition === undefined || input.by === 'key') return definition;
+      return definedPart(definition, { ...input, withParents });
+    }
+    const solved = await this.#need(input.root);
+    try {
+      return await this.#inputDigest(solved, input, withParents);
+    } catch (error) {
+      if (faultKind(error) !== 'not-found') throw error;
+      return undefined;
+    }
+  }
+
+  /** Of what the step made on what it stands on. */
+  async #rootDefinition(step: MadeStep): Promise<Digest | undefined> {
+    const definition = await this.#definition(step);
+    if (!isLinked(step) || definition === undefined) return definition;
+    const base = await this.#definedInput({ root: step.root, by: 'key' }, false);
+    return base === undefined ? undefined : stackedKey(definition, base);
+  }
+
+  async #rootKey(step: MadeStep, key: Digest): Promise<Digest> {
+    if (!isLinked(step)) return key;
+    return stackedKey(key, await this.#inputDigest(this.#solvedOf(step.root), { root: step.root, by: 'key' }, false));
+  }
+
+  async #tellSolved(step: MadeStep, key: Digest, made: BuiltRoot, root: BuiltRoot): Promise<void> {
+    const { solved } = this.#inputs;
+    if (solved === undefined) return;
+    const definition = await this.#definition(step);
+    if (definition === undefined) return;
+    const baseLayers = isLinked(step) ? 0 : (await this.#bottomOf(step)).diffIds.length;
+    solved({ name: step.name, key, definition, result: { made, root, baseLayers } });
+  }
+
+  #tellUnneededOne(step: MadeStep, definition: Digest): void {
+    this.#inputs.solved?.({ name: step.name, key: this.#foreignKey(definition), definition, result: undefined });
+  }
+
+  /** Steps that nothing waits for any more, as what needs them was known. */
+  async #tellUnneeded(): Promise<void> {
+    for (const step of this.#steps.values()) {
+      if (!isMade(step) || this.#started.has(step.id)) continue;
+      const time = this.#time();
+      this.#tell(step, { started: time, cached: true, completed: time });
+      const definition = await this.#definition(step);
+      if (definition !== undefined) this.#tellUnneededOne(step, definition);
+    }
   }
 
   /** Does it, or waits for another build that is at it. */
@@ -183,20 +356,33 @@ class Solver {
   }
 
   async #keyOf(step: MadeStep): Promise<Digest> {
-    const withParents = step.kind === 'copy' && step.sources.some((one) => one.kind === 'path' && one.keepParents);
+    const withParents = keepsParents(step);
     const digests: (Digest | 'scratch')[] = [];
     for (const input of inputsOf(step)) {
-      const solved = this.#solvedOf(input.root);
       try {
-        digests.push(await inputDigest(this.#context, solved, { ...input, withParents }, this.#signal));
+        digests.push(await this.#inputDigest(this.#solvedOf(input.root), input, withParents));
       } catch (error) {
         if (faultKind(error) !== 'not-found') throw error;
         const message = `failed to compute cache key: failed to calculate checksum of ref: ${messageOf(error)}`;
         throw new Fault('not-found', message, { cause: error });
       }
     }
+    return this.#stepKey(step, digests);
+  }
+
+  #stepKey(step: MadeStep, inputs: readonly (Digest | 'scratch')[]): Digest {
     const { limits, extraHosts } = this.#inputs;
-    return stepKey(step, digests, { ...limits, extraHosts });
+    return stepKey(step, inputs, { ...limits, extraHosts });
+  }
+
+  #inputDigest(solved: Solved, input: StepInput, withParents: boolean): Promise<Digest | 'scratch'> {
+    const name = JSON.stringify([input, withParents]);
+    let digest = this.#digests.get(name);
+    if (digest === undefined) {
+      digest = inputDigest(this.#context, solved, { ...input, withParents }, this.#signal);
+      this.#digests.set(name, digest);
+    }
+    return digest;
   }
 
   async #build(step: MadeStep, key: Digest, base: BuiltRoot, signal: AbortSignal): Promise<BuiltRoot> {
@@ -252,6 +438,10 @@ class Solver {
     for (const { digest } of root.layers) hold.blobs.add(digest);
   }
 
+  #time(): string {
+    return formatNanos(this.#context.now());
+  }
+
   #tell(step: Step, state: Told): void {
     const event: BuildEvent = {
       kind: 'vertex',
@@ -271,6 +461,19 @@ class Solver {
   }
 }
 
+function isMade(step: Step): step is MadeStep {
+  return step.kind === 'exec' || step.kind === 'copy' || step.kind === 'mkdir';
+}
+
+/** What it needs. Those that go on any base stand on theirs all the same. */
+function rootsOf(step: Step): Root[] {
+  return [...new Set([...('root' in step ? [step.root] : []), ...inputsOf(step).map(({ root }) => root)])];
+}
+
 function isLinked(step: MadeStep): boolean {
   return step.kind === 'copy' && step.link;
+}
+
+function keepsParents(step: MadeStep): boolean {
+  return step.kind === 'copy' && step.sources.some((one) => one.kind === 'path' && one.keepParents);
 }

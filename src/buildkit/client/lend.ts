@@ -14,6 +14,7 @@ import {
 import type { Message, MessageInit } from '../protobuf/field.ts';
 import type { PacketCall } from '../session/receive-tree.ts';
 import { TreeSender } from '../session/send-tree.ts';
+import { contentMethods } from './content-store.ts';
 import type { AgentSource, Loans } from './loans.ts';
 import type { Landings } from './output/landing.ts';
 import { takeFile } from './output/take-file.ts';
@@ -52,6 +53,7 @@ export function sessionMethods(loans: Loans, landings: Landings): Methods & { re
     ['/moby.sshforward.v1.SSH/ForwardAgent', forwardAgent(loans)],
     ['/moby.upload.v1.Upload/Pull', upload(loans)],
   ]);
+  for (const [path, method] of contentMethods(loans.stores ?? new Map<string, string>())) methods.set(path, method);
   return {
     paths: [...methods.keys(), sendPath],
     // What an output's messages are depends on whether it is a file or a tree.

@@ -123,13 +123,15 @@ async function solve(
   }
 }
 
-function exporterResponse({ request }: Job, { image, manifest }: BuildResult): Map<string, string> {
+function exporterResponse({ request }: Job, { image, manifest, cacheManifest }: BuildResult): Map<string, string> {
   const response = new Map<string, string>();
   if (image !== undefined) response.set('containerimage.config.digest', image);
   // The classic image store knows an image by its configuration; clients print this as the image's id.
   if (image !== undefined) response.set('containerimage.digest', manifest ?? image);
   const name = (request.exporters[0]?.attributes ?? request.exporterAttributes).get('name');
   if (name !== undefined && name !== '') response.set('image.name', fullNames(name));
+  // For the client to note in its folder what of it is the cache.
+  if (cacheManifest !== undefined) response.set('cache.manifest', JSON.stringify(cacheManifest));
   return response;
 }
 

@@ -8,9 +8,15 @@ type Named = LocalSource & { named: string };
 
 const named = (name: string): Named => ({ named: name, fetch: () => Promise.reject(new Error('not fetched here')) });
 
+const nowhere = (): never => {
+  throw new Error('nothing is read here');
+};
+const noBlobs = { size: nowhere, read: nowhere, write: nowhere };
+
 const lender: Lender = {
   source: (name, session) => named(session === undefined ? name : `${session}/${name}`),
   uploaded: (url) => named(`upload ${url.pathname}`),
+  store: (name) => Object.assign(noBlobs, { named: name }),
   secrets: {
     secret: async () => undefined,
     agent: () => Promise.reject(new Error('no agent')),

@@ -2,7 +2,14 @@
  * What dockerfile.v0 is asked for (buildkit, frontend/dockerui/config.go; docker/buildx, build/opt.go), as one build request. Pure: sources and
  * outputs come in as functions.
  */
-import type { BuildCacheLocation, BuildOutput, BuildRequest, BuildSecrets, LocalSource } from '../../api/index.ts';
+import type {
+  BuildCacheLocation,
+  BuildOutput,
+  BuildRequest,
+  BuildSecrets,
+  ClientBlobs,
+  LocalSource,
+} from '../../api/index.ts';
 import { Fault, parseBytes } from '../../std/index.ts';
 
 export interface Lender {
@@ -10,6 +17,8 @@ export interface Lender {
   source(name: string, session: string | undefined): LocalSource;
   /** The archive that the client offers under that URL. */
   uploaded(url: URL): LocalSource;
+  /** A folder of blobs of the client's. */
+  store(name: string): ClientBlobs;
   readonly secrets: BuildSecrets;
   /** Sends the file of the n-th exporter. */
   sendFile(exporter: number, bytes: AsyncIterable<Uint8Array>): Promise<void>;
@@ -51,8 +60,10 @@ export function frontendRequest(asked: FrontendRequest, lender: Lender): BuildRe
     platform: options.get('platform') || undefined,
     noCache: noCache(options.get('no-cache')),
     pull: options.get('image-resolve-mode') === 'pull',
-    cacheFrom: distinct([...asked.cacheImports.map(location), ...importsOption(options.get('cache-imports'))]),
-    cacheTo: asked.cacheExports.map(location),
+    cacheFrom: distinct([...asked.cacheImports, ...importsOption(options.get('cache-imports'))]).map((each) =>
+      location(each, 'src', lender),
+    ),
+    cacheTo: asked.cacheExports.map((each) => location(each, 'dest', lender)),
     network: network === undefined || network === 'sandbox' ? 'default' : network,
     extraHosts: list(options.get('add-hosts')).map((each) => each.replace('=', ':')),
     limits: limits(options),
@@ -130,21 +141,30 @@ function annotations({ exporters }: FrontendRequest): Map<string, string> {
   return found;
 }
 
-function location({ type, attributes }: FrontendRequest['cacheImports'][number]): BuildCacheLocation {
-  return { type, attributes: Object.fromEntries(attributes) };
+/** `place`: the attribute that says where the client has its folder (buildkit, cache/remotecache/local). */
+function location({ type, attributes }: CacheEntry, place: 'src' | 'dest', lender: Lender): BuildCacheLocation {
+  const folder = type === 'local' ? attributes.get(place) : undefined;
+  const store = folder === undefined || folder === '' ? {} : { store: lender.store(`local:${folder}`) };
+  return { type, attributes: Object.fromEntries(attributes), ...store };
 }
 
+type CacheEntry = FrontendRequest['cacheImports'][number];
+
 /** Clients say the same import in the request and as an option. */
-function distinct(locations: readonly BuildCacheLocation[]): BuildCacheLocation[] {
-  return [...new Map(locations.map((each) => [JSON.stringify(each), each])).values()];
+function distinct(entries: readonly CacheEntry[]): CacheEntry[] {
+  return [...new Map(entries.map((each) => [nameOf(each), each])).values()];
+}
+
+function nameOf({ type, attributes }: CacheEntry): string {
+  return JSON.stringify([type, ...[...attributes].sort(([a], [b]) => (a < b ? -1 : 1))]);
 }
 
 /** JSON of BuildKit's own CacheOptionsEntry. */
-function importsOption(value: string | undefined): BuildCacheLocation[] {
+function importsOption(value: string | undefined): CacheEntry[] {
   if (value === undefined || value === '') return [];
   try {
     const entries = JSON.parse(value) as { Type: string; Attrs: Record<string, string> }[];
-    return entries.map(({ Type, Attrs }) => ({ type: Type, attributes: { ...Attrs } }));
+    return entries.map(({ Type, Attrs }) => ({ type: Type, attributes: new Map(Object.entries(Attrs)) }));
   } catch (error) {
     throw new Fault('invalid', `failed to unmarshal cache-imports (${JSON.stringify(value)})`, { cause: error });
   }

@@ -59,6 +59,7 @@ export function lenderOf(session: Session, named: ReadonlyMap<string, Session>):
   return {
     source: (name, other) => (other === undefined ? session : (named.get(other) ?? session)).source(name),
     uploaded: (url) => session.uploaded(url),
+    store: (name) => session.store(name),
     secrets: session.secrets,
     sendFile: (exporter, bytes) => session.sendFile(bytes, exporter),
     sendTree: (exporter, folder, modified) => session.sendTree(folder, exporter, modified),

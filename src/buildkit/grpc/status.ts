@@ -10,6 +10,7 @@ export const grpcCode = {
   unknown: 2,
   invalidArgument: 3,
   notFound: 5,
+  alreadyExists: 6,
   permissionDenied: 7,
   failedPrecondition: 9,
   unimplemented: 12,

@@ -1,13 +1,14 @@
 /** A client's build session: what it lends, as api/build.ts asks for it. The daemon is the caller (buildkit, session/). */
 import { createHash } from 'node:crypto';
 import { rm } from 'node:fs/promises';
-import type { BuildSecrets, LocalSource, RegistryAuth } from '../../api/index.ts';
+import type { BuildSecrets, ClientBlobs, LocalSource, RegistryAuth } from '../../api/index.ts';
 import { tapBytes } from '../../std/index.ts';
 import { GrpcClient, type Metadata } from '../grpc/client.ts';
 import { GrpcFault, grpcCode } from '../grpc/status.ts';
 import { bytesMessage } from '../message/common.ts';
 import { credentialsRequest, credentialsResponse, packet, secretRequest, secretResponse } from '../message/session.ts';
 import { forwardAgent } from './agent.ts';
+import { ContentStore } from './content-store.ts';
 import type { LocalTrees } from './local-trees.ts';
 import { sendTree } from './send-tree.ts';
 
@@ -67,6 +68,11 @@ export class Session {
         return await trees.receive(sharedKey === '' ? undefined : key, call);
       },
     };
+  }
+
+  /** The client's folder of blobs of that name. */
+  store(name: string): ClientBlobs {
+    return new ContentStore(this.#options.client, name);
   }
 
   /** Sends the bytes of the file that the client keeps (`--output type=tar,dest=…`). `exporter`: which, where there are several. */

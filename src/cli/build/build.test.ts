@@ -126,7 +126,8 @@ describe('what is asked', () => {
       ulimits: [{ Name: 'nofile', Soft: 5, Hard: 6 }],
       cgroupParent: '/p',
     });
-    assert.deepEqual(request.cacheFrom, [
+    const locations = request.cacheFrom.map(({ type, attributes }) => ({ type, attributes }));
+    assert.deepEqual(locations, [
       { type: 'registry', attributes: { ref: 'user/app:cache' } },
       { type: 'local', attributes: { src: '/c' } },
     ]);
