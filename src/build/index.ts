@@ -27,3 +27,4 @@ export { type ExporterOptions, openExporter } from './export/exporter.ts';
 export { LayerForms } from './export/layer-forms.ts';
 export type { CacheTransfer } from './cache/door.ts';
 export { type CacheTransferOptions, openCacheTransfer } from './cache/transfer.ts';
+export { type GcRule, gcPolicy } from './builder/gc-policy.ts';

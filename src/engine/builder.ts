@@ -1,6 +1,6 @@
 /** The builder over the engine's rooms. */
 import { join } from 'node:path';
-import { Builder, type CacheTransfer, type Exporter, type Sources } from '../build/index.ts';
+import { Builder, type CacheTransfer, type Exporter, gcPolicy, type Sources } from '../build/index.ts';
 import { clearSteps, runStep, type StepContext } from '../container/index.ts';
 import type { Content } from '../content/index.ts';
 import type { ImageStore } from '../image/index.ts';
@@ -21,9 +21,6 @@ export interface BuilderParts {
   log: Logger;
 }
 
-/** Of the disk, where no setting says how much the build cache may take; Docker's is the same. */
-const keptShare = 0.1;
-
 /** Call it before containers are looked for: what a killed daemon left of its builds is none. */
 export async function openBuilder({ config, steps, ...parts }: BuilderParts): Promise<Builder> {
   await clearSteps(steps);
@@ -32,6 +29,6 @@ export async function openBuilder({ config, steps, ...parts }: BuilderParts): Pr
     ...parts,
     root: join(config.dataRoot, 'build'),
     runStep: (request, signal) => runStep(steps, request, signal),
-    keepBytes: Math.floor(total * keptShare),
+    gc: gcPolicy(config.builder, total),
   });
 }

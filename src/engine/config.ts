@@ -75,6 +75,8 @@ export interface Config {
   volumeTrashMs: number;
   /** When images are freed unasked; undefined: never. */
   imageGc: GcMarks | undefined;
+  /** `builder` of daemon.json: what becomes of the build cache. */
+  builder: unknown;
   conmon: string | undefined;
 }
 
@@ -217,7 +219,10 @@ export const daemonOptions: Record<string, Option> = {
   'metrics-addr': { kind: 'string', help: 'Accepted', ignored: true },
   experimental: { kind: 'boolean', help: 'Accepted', ignored: true },
   features: { kind: 'map', help: 'Accepted', ignored: true },
-  builder: { kind: 'map', help: 'Accepted', ignored: true },
+  builder: {
+    kind: 'map',
+    help: 'Garbage collection of the build cache (daemon.json: {"gc": {"defaultKeepStorage": "20GB"}})',
+  },
   'restart-unhealthy': {
     kind: 'boolean',
     help: 'Restart unhealthy containers of policy always or unless-stopped for every client',
@@ -512,6 +517,7 @@ function settle(values: Json, environment: NodeJS.ProcessEnv): Config {
     restartUnhealthy: flag('restart-unhealthy', false),
     volumeTrashMs: trash / 1e6,
     imageGc: parseGcMarks((values['image-gc'] as Record<string, unknown> | undefined) ?? {}),
+    builder: values['builder'],
     conmon: optional('conmon'),
   };
 }

@@ -70,7 +70,7 @@ export class BuilderFixture implements AsyncDisposable {
         forms,
         now: nowNanos,
       }),
-      keepBytes: undefined,
+      gc: [],
       log: silentLogger,
     });
     await fixture.images.collect();

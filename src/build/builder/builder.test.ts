@@ -11,7 +11,7 @@ import { type Content, openContent } from '../../content/index.ts';
 import type { ImageStore } from '../../image/index.ts';
 import { openSnapshots, type Snapshots } from '../../snapshot/index.ts';
 import { Fault, nowNanos, silentLogger } from '../../std/index.ts';
-import { Builder } from './builder.ts';
+import { Builder, type BuilderOptions } from './builder.ts';
 import { openCacheTransfer } from '../cache/transfer.ts';
 import { openExporter } from '../export/exporter.ts';
 import { LayerForms } from '../export/layer-forms.ts';
@@ -45,6 +45,7 @@ describe('builds', { skip }, () => {
   let images: ImageStore;
   let sources: SourcesFixture;
   let builder: Builder;
+  let options: BuilderOptions;
 
   before(async () => {
     content = await openContent({ root: join(root, 'content') });
@@ -53,7 +54,7 @@ describe('builds', { skip }, () => {
     steps = await openSteps(root, runtime);
     sources = await SourcesFixture.open();
     const forms = new LayerForms();
-    builder = await Builder.open({
+    options = {
       root: join(root, 'build'),
       content,
       snapshots,
@@ -62,9 +63,10 @@ describe('builds', { skip }, () => {
       sources: sources.sources,
       exporter: openExporter({ folder: join(root, 'exports'), content, snapshots, images, forms, now: nowNanos }),
       caches: openCacheTransfer({ content, snapshots, images, registry: sources.registry, forms, now: nowNanos }),
-      keepBytes: undefined,
+      gc: [],
       log: silentLogger,
-    });
+    };
+    builder = await Builder.open(options);
   });
 
   after(async () => {
@@ -302,6 +304,26 @@ describe('builds', { skip }, () => {
     await assert.rejects(build({ Dockerfile: 'FROM scratch\n' }, { platform: 'linux/amd64,linux/arm64' }), {
       message: /several platforms at once/,
     });
+  });
+
+  test('rules cut the cache down by themselves', async () => {
+    const space = { reserved: 0, maxUsed: 0, minFree: 0 };
+    const filters = new Map([['description', new Set(['goes'])]]);
+    await using other = await Builder.open({
+      ...options,
+      root: join(root, 'collected'),
+      gc: [{ all: true, filters, space }],
+    });
+    const run = other.run(
+      request(write({ Dockerfile: 'FROM busybox\nRUN echo goes\nRUN echo stays\n' }), { outputs: [] }),
+      new AbortController().signal,
+    );
+    await run.result;
+    await other.collect();
+    assert.deepEqual(
+      (await other.cache()).map(({ description }) => description),
+      ['[3/3] RUN echo stays'],
+    );
   });
 
   test('a build that is cancelled leaves nothing', async () => {

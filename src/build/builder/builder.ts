@@ -3,20 +3,21 @@ import { randomUUID } from 'node:crypto';
 import { mkdirSync, rmSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
-import type {
-  BuildCacheRecord,
-  BuildRequest,
-  BuildResult,
-  BuildRun,
-  Builds,
-  FailedBuild,
-  Problem,
+import {
+  type BuildCacheRecord,
+  type BuildRequest,
+  type BuildResult,
+  type BuildRun,
+  type Builds,
+  type FailedBuild,
+  keptBytes,
+  type Problem,
 } from '../../api/index.ts';
 import type { StepRequest, StepResult } from '../../container/index.ts';
 import type { Content } from '../../content/index.ts';
 import type { ImageStore } from '../../image/index.ts';
 import type { Snapshots } from '../../snapshot/index.ts';
-import { Background, Fault, type Logger, messageOf, nowNanos, Shared, Slots } from '../../std/index.ts';
+import { Background, Fault, freeSpace, type Logger, messageOf, nowNanos, Shared, Slots } from '../../std/index.ts';
 import { type BuiltRoot, rootChain } from '../result/root.ts';
 import { Results } from '../result/results.ts';
 import type { CacheTransfer } from '../cache/door.ts';
@@ -28,10 +29,13 @@ import { clearUnfinished, newStepId } from '../solve/step-id.ts';
 import type { BuilderContext } from './builder-context.ts';
 import { cacheEntries, cacheUsage, pruneCache } from './cache-records.ts';
 import { FailedBuilds } from './failed-builds.ts';
+import type { GcRule } from './gc-policy.ts';
 import { isRunnable } from './foreign.ts';
 import { Progress } from './progress.ts';
 import { runBuild } from './run-build.ts';
 import { checkCache } from './verify.ts';
+
+const collectEveryMs = 600_000;
 
 export interface BuilderOptions {
   /** A folder of the data root. */
@@ -45,23 +49,24 @@ export interface BuilderOptions {
   caches: CacheTransfer;
   /** Steps at once, over all builds; undefined goes by the number of processors. */
   parallelSteps?: number | undefined;
-  /** Bytes that the cache is cut down to after a build; undefined keeps all of it. */
-  keepBytes: number | undefined;
+  /** What the cache is cut down to after builds; none keep all of it. */
+  gc: readonly GcRule[];
   log: Logger;
 }
 
 export class Builder implements Builds, AsyncDisposable {
   readonly #context: BuilderContext;
-  readonly #keepBytes: number | undefined;
+  readonly #gc: readonly GcRule[];
+  #collected = -Infinity;
   readonly #failed = new FailedBuilds();
   readonly #running = new Map<string, { controller: AbortController; ended: Promise<unknown> }>();
   readonly #background = new Background((error) =>
     this.#context.log.error('the build cache could not be cut down', { error: messageOf(error) }),
   );
 
-  private constructor(context: BuilderContext, keepBytes: number | undefined) {
+  private constructor(context: BuilderContext, gc: readonly GcRule[]) {
     this.#context = context;
-    this.#keepBytes = keepBytes;
+    this.#gc = gc;
   }
 
   /** Before the first collection of content and snapshots, of which the cache is an owner, and before containers are looked for. */
@@ -98,7 +103,7 @@ export class Builder implements Builds, AsyncDisposable {
       now,
       log,
     };
-    return new Builder(context, options.keepBytes);
+    return new Builder(context, options.gc);
   }
 
   run(request: BuildRequest, signal: AbortSignal): BuildRun {
@@ -124,12 +129,25 @@ export class Builder implements Builds, AsyncDisposable {
     try {
       return await runBuild(this.#context, { request, progress, failed }, signal);
     } finally {
-      if (this.#keepBytes !== undefined) this.#background.run(this.#collect(this.#keepBytes));
+      this.#collectSoon();
     }
   }
 
-  async #collect(keepBytes: number): Promise<void> {
-    await pruneCache(this.#context, { all: true, keepBytes, filters: new Map() }, new Date());
+  /** Weighing the cache takes a walk over it: not after each of many builds. */
+  #collectSoon(): void {
+    const now = performance.now();
+    if (this.#gc.length === 0 || now - this.#collected < collectEveryMs) return;
+    this.#collected = now;
+    this.#background.run(this.collect());
+  }
+
+  /** Applies the rules now. */
+  async collect(): Promise<void> {
+    for (const { all, filters, space } of this.#gc) {
+      const used = (await this.cache()).reduce((sum, { size }) => sum + size, 0);
+      const free = freeSpace(this.#context.folder).available;
+      await pruneCache(this.#context, { all, keepBytes: keptBytes(space, { used, free }), filters }, new Date());
+    }
   }
 
   async cache(): Promise<readonly BuildCacheRecord[]> {
