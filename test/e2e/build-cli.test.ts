@@ -426,22 +426,3 @@ function freePort(): Promise<number> {
     });
   });
 }
-
-scenario('a cache in a folder, its cache mounts with it', async () => {
-  const context = folder({
-    Dockerfile: 'FROM busybox\nRUN --mount=type=cache,target=/c,id=carried echo carried >> /c/f\nRUN echo step > /f\n',
-    reader: 'FROM busybox\nRUN --mount=type=cache,target=/c,id=carried cat /c/f\n',
-  });
-  const cache = join(host.daemon.root, 'carried-cache');
-  assert.match(
-    await built(['--progress', 'plain', '--cache-from', `type=local,src=${cache}`, context]),
-    /no build cache in .* yet/,
-  );
-  await built(['--cache-to', `type=local,dest=${cache},mode=max,cache-mounts=true`, context]);
-  assert.ok(existsSync(join(cache, 'index.json')));
-  await wherry().ok('builder', 'prune', '-af');
-  const from = ['--progress', 'plain', '--cache-from', `type=local,src=${cache}`];
-  assert.match(await built([...from, context]), /RUN echo step > \/f\n#\d+ CACHED/);
-  await wherry().ok('builder', 'prune', '-af');
-  assert.match(await built([...from, '-f', join(context, 'reader'), context]), /^#\d+ [\d.]+ carried$/m);
-});

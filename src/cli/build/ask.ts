@@ -9,7 +9,7 @@ import { parseImageName } from '../registry/reference.ts';
 import { parseUlimit } from '../run/devices.ts';
 import type { Session } from '../session.ts';
 import { parseAnnotations } from './annotation-flag.ts';
-import { cacheStores, parseCaches, withDigests } from './cache-flags.ts';
+import { parseCaches } from './cache-flags.ts';
 import { parseCall } from './call-flag.ts';
 import type { BuildPlace } from './context.ts';
 import { hostsOption } from './hosts.ts';
@@ -38,10 +38,6 @@ export async function prepareBuild(
   const call = parseCall(flags);
   const outputs = call === undefined ? outputsOf(session, flags) : [];
   const entitlements = entitlementsOf(flags);
-  const cacheImports = withDigests(parseCaches(flags.list('cache-from')), (folder) =>
-    session.err.write(`WARNING: no build cache in ${folder} yet\n`),
-  );
-  const cacheExports = parseCaches(flags.list('cache-to'));
   const options = new Map([
     ...place.options,
     ...named.options,
@@ -58,8 +54,8 @@ export async function prepareBuild(
     ask: {
       options,
       exporters: outputs.map(({ type, attributes }) => ({ type, attributes })),
-      cacheImports,
-      cacheExports,
+      cacheImports: parseCaches(flags.list('cache-from')),
+      cacheExports: parseCaches(flags.list('cache-to')),
       entitlements,
       sharedKey: sharedKeyOf(place),
     },
@@ -70,7 +66,6 @@ export async function prepareBuild(
       credentials: async (host) => credentialsFor(session, host === 'registry-1.docker.io' ? 'docker.io' : host),
       upload: place.upload,
       outputs: outputs.map(({ target }) => targetOf(session, target)),
-      stores: cacheStores(cacheImports, cacheExports),
     },
     outputs,
   };

@@ -4,7 +4,6 @@ import { askBuild, type BuildAnswer, type Connect, SolveFault } from '../../buil
 import { Fault } from '../../std/index.ts';
 import { answerText } from '../build/answer.ts';
 import { prepareBuild } from '../build/ask.ts';
-import { tagCaches } from '../build/cache-flags.ts';
 import { parseCall } from '../build/call-flag.ts';
 import { type BuildPlace, findPlace } from '../build/context.ts';
 import { debugAdvice, failureText } from '../build/failure.ts';
@@ -109,7 +108,6 @@ async function build(session: Session, flags: Flags, place: BuildPlace, mode: Pr
       onStatus: (status) => display.update(status),
       signal: interrupt.signal,
     });
-    tagCaches(ask.cacheExports, answer.exported.get('cache.manifest'));
     for (const name of pushedNames(outputs)) await pushBuilt(session, name, (status) => display.update(status));
   } finally {
     interrupt[Symbol.dispose]();
