@@ -404,6 +404,27 @@ scenario('the cache: listed, pruned', async () => {
   assert.match(await wherry().ok('builder', 'prune', '-f'), /^Total reclaimed space: 0B$/);
 });
 
+scenario('caches in a folder and in a registry', async () => {
+  await using registry = await RegistryService.open();
+  const cache = join(host.daemon.root, 'cache');
+  const root = folder({ Dockerfile: 'FROM busybox\nRUN echo once; cat /proc/sys/kernel/random/uuid > /id\n' });
+  for (const [to, from] of [
+    [`type=local,dest=${cache}`, `type=local,src=${cache}`],
+    [`type=registry,ref=${registry.address}/cache:1`, `${registry.address}/cache:1`],
+  ] as const) {
+    await wherry().ok('buildx', 'prune', '-af');
+    await built(['--no-cache', '-t', 'kept:1', '--cache-to', to, root]);
+    const id = await run('kept:1', 'cat', '/id');
+    await wherry().ok('rmi', 'kept:1');
+    await wherry().ok('buildx', 'prune', '-af');
+    assert.match(await built(['-t', 'kept:2', '--cache-from', from, root]), /\[2\/2\] RUN [^\n]*\n(?:#\d+ sha256:.*\n)*#\d+ CACHED/);
+    assert.equal(await run('kept:2', 'cat', '/id'), id);
+    await wherry().ok('rmi', 'kept:2');
+  }
+  const first = await built(['--cache-from', `type=local,src=${join(host.daemon.root, 'nowhere')}`, root]);
+  assert.match(first, /^WARNING: there is no cache in .*nowhere yet\n/);
+});
+
 scenario('a daemon that goes ends the build, with words', async () => {
   await using building = new Running(
     program,

@@ -65,6 +65,7 @@ function loansOf(folder: string, more: Partial<Loans> = {}): Loans {
     credentials: async () => undefined,
     upload: undefined,
     outputs: [],
+    stores: new Map(),
     ...more,
   };
 }

@@ -53,7 +53,7 @@ export function sessionMethods(loans: Loans, landings: Landings): Methods & { re
     ['/moby.sshforward.v1.SSH/ForwardAgent', forwardAgent(loans)],
     ['/moby.upload.v1.Upload/Pull', upload(loans)],
   ]);
-  for (const [path, method] of contentMethods(loans.stores ?? new Map<string, string>())) methods.set(path, method);
+  for (const [path, method] of contentMethods(loans.stores)) methods.set(path, method);
   return {
     paths: [...methods.keys(), sendPath],
     // What an output's messages are depends on whether it is a file or a tree.

@@ -14,7 +14,7 @@ export interface Loans {
   /** Where the n-th exporter's files go. */
   outputs: readonly (OutputTarget | undefined)[];
   /** Folders of blobs, for caches: by `storeName` of the folder as the cache's attribute says it. */
-  stores?: ReadonlyMap<string, string>;
+  stores: ReadonlyMap<string, string>;
 }
 
 export type SecretSource = { file: string } | { value: string | undefined };

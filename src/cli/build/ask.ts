@@ -13,6 +13,7 @@ import { parseCaches } from './cache-flags.ts';
 import { parseCall } from './call-flag.ts';
 import type { BuildPlace } from './context.ts';
 import { hostsOption } from './hosts.ts';
+import { localCaches } from './local-caches.ts';
 import { parseNamedContexts } from './named-contexts.ts';
 import { type Output, parseOutputs } from './outputs.ts';
 import { platformOption } from './platform-flag.ts';
@@ -23,6 +24,8 @@ export interface PreparedBuild {
   ask: BuildAsk;
   loans: Loans;
   outputs: readonly Output[];
+  /** Said before the build. */
+  notices: readonly string[];
 }
 
 /** @throws Fault */
@@ -50,12 +53,14 @@ export async function prepareBuild(
     ),
   ]);
   if (call !== undefined) options.set('requestid', call.request);
+  const cacheExports = call === undefined ? parseCaches(flags.list('cache-to')) : [];
+  const caches = localCaches(parseCaches(flags.list('cache-from')), cacheExports);
   return {
     ask: {
       options,
       exporters: outputs.map(({ type, attributes }) => ({ type, attributes })),
-      cacheImports: parseCaches(flags.list('cache-from')),
-      cacheExports: parseCaches(flags.list('cache-to')),
+      cacheImports: caches.imports,
+      cacheExports,
       entitlements,
       sharedKey: sharedKeyOf(place),
     },
@@ -66,9 +71,21 @@ export async function prepareBuild(
       credentials: async (host) => credentialsFor(session, host === 'registry-1.docker.io' ? 'docker.io' : host),
       upload: place.upload,
       outputs: outputs.map(({ target }) => targetOf(session, target)),
+      stores: caches.stores,
     },
     outputs,
+    notices: [...deprecations(flags), ...caches.missing.map((folder) => `there is no cache in ${folder} yet`)],
   };
+}
+
+/** As buildx says it of flags of the classic builder. */
+function deprecations(flags: Flags): string[] {
+  return [
+    ...(flags.string('isolation') === '' ? [] : ['isolation flag is deprecated with BuildKit.']),
+    ...(flags.list('security-opt').length === 0
+      ? []
+      : ['security-opt flag is deprecated. "RUN --security=insecure" should be used with BuildKit.']),
+  ];
 }
 
 /** A repository over SSH is fetched with the user's agent. */

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
 import type { BuildRequest } from '../../api/index.ts';
+import { tagInLayout } from '../../buildkit/index.ts';
 import type { PlayedBuild } from '../../../test/support/played-builds.ts';
 import { type Running, withServer } from '../../../test/support/server.ts';
 import { tarOf } from '../../../test/support/tar.ts';
@@ -126,11 +127,8 @@ describe('what is asked', () => {
       ulimits: [{ Name: 'nofile', Soft: 5, Hard: 6 }],
       cgroupParent: '/p',
     });
-    const locations = request.cacheFrom.map(({ type, attributes }) => ({ type, attributes }));
-    assert.deepEqual(locations, [
-      { type: 'registry', attributes: { ref: 'user/app:cache' } },
-      { type: 'local', attributes: { src: '/c' } },
-    ]);
+    assert.deepEqual(request.cacheFrom, [{ type: 'registry', attributes: { ref: 'user/app:cache' } }]);
+    assert.match(err, /^WARNING: there is no cache in \/c yet\n/);
     assert.deepEqual(request.cacheTo, [{ type: 'inline', attributes: {} }]);
     assert.deepEqual([...request.namedContexts.keys()], ['other', 'base', 'git']);
     assert.deepEqual(request.namedContexts.get('base'), { image: 'x' });
@@ -174,6 +172,23 @@ describe('what is asked', () => {
     assert.equal((await place.build('--build-arg', 'http_proxy=mine', place.context)).code, 0);
     const { buildArgs } = place.request;
     assert.deepEqual([buildArgs.get('HTTP_PROXY'), buildArgs.get('http_proxy')], ['http://p.example', 'mine']);
+  });
+});
+
+describe('caches in folders', () => {
+  scenario('by their digests, which their index has', async (place) => {
+    const cache = join(place.running.folder, 'cache');
+    const digest = `sha256:${'ab'.repeat(32)}`;
+    tagInLayout(cache, 'mine', JSON.stringify({ mediaType: 'm', digest, size: 2 }));
+    const from = `--cache-from=type=local,src=${cache},tag=mine`;
+    assert.equal((await place.build(from, `--cache-to=type=local,dest=${cache},mode=max`, place.context)).code, 0);
+    const [imported] = place.request.cacheFrom;
+    assert.deepEqual(imported?.attributes, { src: cache, tag: 'mine', digest });
+    assert.ok(imported.store !== undefined);
+    assert.deepEqual(place.request.cacheTo[0]?.attributes, { dest: cache, mode: 'max' });
+    const other = await place.build(`--cache-from=type=local,src=${cache}`, place.context);
+    assert.match(other.err, /WARNING: there is no cache in/);
+    assert.deepEqual(place.request.cacheFrom, []);
   });
 });
 
@@ -333,6 +348,8 @@ describe('refusals, before anything is asked', () => {
     ['--build-context foo=/nonexistent', /failed to get build context foo: stat \/nonexistent/],
     ['--build-context foo=oci-layout://x', /wherry load/],
     ['--cache-from foo=bar', /type required form> "foo=bar"/],
+    ['--cache-from type=local', /local cache importer requires src: --cache-from type=local,src=FOLDER/],
+    ['--cache-to type=local', /local cache exporter requires dest/],
     ['--allow foo', /unknown entitlement foo/],
     ['--annotation foo', /invalid annotation "foo", expected key=value/],
     ['--annotation bogus:a=b', /unknown annotation type "bogus"/],

@@ -8,6 +8,7 @@ import { parseCall } from '../build/call-flag.ts';
 import { type BuildPlace, findPlace } from '../build/context.ts';
 import { debugAdvice, failureText } from '../build/failure.ts';
 import { buildChecks, buildFlags, hiddenBuildFlags, progressModes } from '../build/flags.ts';
+import { tagExports } from '../build/local-caches.ts';
 import type { Output } from '../build/outputs.ts';
 import { openDisplay, type ProgressMode } from '../build/progress/display.ts';
 import { pushBuilt } from '../build/push.ts';
@@ -96,8 +97,8 @@ function progressMode(session: Session, flags: Flags): ProgressMode {
 async function build(session: Session, flags: Flags, place: BuildPlace, mode: ProgressMode): Promise<number> {
   const client = await session.client();
   const connect: Connect = (door, headers) => client.caller.upgrade(door, 'h2c', headers);
-  const { ask, loans, outputs } = await prepareBuild(session, flags, place, connect);
-  for (const notice of notices(flags)) session.err.write(`WARNING: ${notice}\n`);
+  const { ask, loans, outputs, notices } = await prepareBuild(session, flags, place, connect);
+  for (const notice of notices) session.err.write(`WARNING: ${notice}\n`);
   const { context } = await session.endpoint();
   const isColored = session.err.isTerminal && (session.env['NO_COLOR'] ?? '') === '';
   const display = openDisplay(mode, session.err, { builder: `wherry:${context}`, isColored });
@@ -108,6 +109,7 @@ async function build(session: Session, flags: Flags, place: BuildPlace, mode: Pr
       onStatus: (status) => display.update(status),
       signal: interrupt.signal,
     });
+    tagExports(ask.cacheExports, answer.exported);
     for (const name of pushedNames(outputs)) await pushBuilt(session, name, (status) => display.update(status));
   } finally {
     interrupt[Symbol.dispose]();
@@ -139,16 +141,6 @@ function pushedNames(outputs: readonly Output[]): string[] {
     .filter(({ isPushed }) => isPushed)
     .flatMap(({ attributes }) => (attributes.get('name') ?? '').split(','));
   return [...new Set(names)];
-}
-
-/** As buildx says it of flags of the classic builder. */
-function notices(flags: Flags): string[] {
-  return [
-    ...(flags.string('isolation') === '' ? [] : ['isolation flag is deprecated with BuildKit.']),
-    ...(flags.list('security-opt').length === 0
-      ? []
-      : ['security-opt flag is deprecated. "RUN --security=insecure" should be used with BuildKit.']),
-  ];
 }
 
 /** Ctrl-C cancels, and says so; once more leaves at once. */
