@@ -1,9 +1,12 @@
 /** What is pushed is compressed, once; what came from a registry stays what it was. */
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import { RegistryDouble } from '../../test/support/registry-double.ts';
-import { type Digest, parseManifest } from '../oci/index.ts';
+import { type Digest, mediaTypes, parseManifest, parseReference, sha256, withTag } from '../oci/index.ts';
+import { collectBytes } from '../std/index.ts';
 import { all, commitOn, type Fixture, importImage, openFixture, signal, skipUnlessRoot, tarOf } from './fixture.ts';
 
 const skip = skipUnlessRoot;
@@ -85,4 +88,35 @@ test('a manifest that a registry knows keeps its digest, though its layers are p
   await fixture.images.tag(`${double.host}/plain:1`, { repo: `${double.host}/copy`, tag: '1' });
   await push(fixture, double.host, 'copy');
   assert.equal(double.store.repository('copy').tags.get('1'), manifest.digest);
+});
+
+test('a layer of a build is archived as it leaves, and only as it was built', { skip }, async () => {
+  await using double = await RegistryDouble.open();
+  await using fixture = await openFixture();
+  const { snapshots, images } = fixture;
+  const made = async (name: string): Promise<string> => {
+    await snapshots.prepare(name, undefined);
+    writeFileSync(join(snapshots.mount(name), 'made'), name.repeat(50_000));
+    const tar = await collectBytes(snapshots.diff(name), 1 << 20);
+    const digest = sha256(tar);
+    using hold = snapshots.hold();
+    hold.add(digest);
+    await snapshots.adopt(name, { chainId: digest, diffId: digest });
+    const config = { architecture: 'amd64', os: 'linux', rootfs: { type: 'layers', diff_ids: [digest] } };
+    await images.addBuilt({
+      config: Buffer.from(JSON.stringify(config)),
+      layers: [{ mediaType: mediaTypes.ociLayer, digest, size: tar.length }],
+      names: [withTag(parseReference(`${double.host}/${name}`), '1')],
+    });
+    return join(snapshots.describeLayer(digest)['UpperDir']!, 'made');
+  };
+  await made('whole');
+  await push(fixture, double.host, 'whole');
+  const [layer] = pushedLayers(double, 'whole');
+  assert.equal(layer!.mediaType, mediaTypes.ociLayerGzip);
+  writeFileSync(await made('broken'), 'others');
+  await assert.rejects(push(fixture, double.host, 'broken'), {
+    message: /are not what was built: wherry system verify/,
+  });
+  assert.equal(double.store.repository('broken').tags.size, 0);
 });

@@ -5,12 +5,14 @@
 import {
   type Descriptor,
   type Digest,
+  digestAlgorithm,
+  Digester,
   layerTypeAs,
   type ManifestDetails,
   mediaTypes,
   parseManifest,
 } from '../oci/index.ts';
-import { parallelGzip } from '../std/index.ts';
+import { Fault, parallelGzip } from '../std/index.ts';
 import { putManifest } from './add.ts';
 import { layerWithDiffId } from './local-layer.ts';
 import type { StoredImage } from './records.ts';
@@ -46,7 +48,11 @@ export async function compressLayers(
         : layer;
       if (found !== undefined) hold.blobs.add(found.digest);
       const onRead = (current: number): void => report(index, current, layer.size);
-      layers.push(found ?? (await compress(shelf, hold, layer, onRead, signal)));
+      for (const chainId of known.chain) hold.addChain(chainId);
+      const tar = shelf.content.has(layer.digest)
+        ? shelf.content.open(layer.digest, { signal })
+        : proved(shelf.snapshots.archive(known.chain[index]!, signal), layer.digest);
+      layers.push(found ?? (await compress(shelf, hold, tar, onRead, signal)));
     }
     const forms = new Map(known.layers.map(({ digest }, index) => [digest, layers[index]!]));
     const stored = await replaceLayers(shelf, hold, known, forms);
@@ -97,16 +103,27 @@ function isPublished(shelf: Shelf, image: StoredImage): boolean {
   return shelf.records.references(image.id).some(({ digest }) => digest === image.manifest);
 }
 
+/** A build's layer as it is archived now. @throws Fault invalid at its end, where it is not what was built */
+async function* proved(tar: AsyncIterable<Uint8Array>, digest: Digest): AsyncGenerator<Uint8Array, void, void> {
+  const digester = new Digester(digestAlgorithm(digest));
+  for await (const chunk of tar) {
+    digester.update(chunk);
+    yield chunk;
+  }
+  if (digester.digest() !== digest)
+    throw new Fault('invalid', `the unpacked files of layer ${digest} are not what was built: wherry system verify`);
+}
+
 async function compress(
   shelf: Shelf,
   hold: ImageHold,
-  layer: Descriptor,
+  tar: AsyncIterable<Uint8Array>,
   onRead: (current: number) => void,
   signal: AbortSignal,
 ): Promise<Descriptor> {
   async function* read(): AsyncGenerator<Uint8Array> {
     let current = 0;
-    for await (const chunk of shelf.content.open(layer.digest, { signal })) {
+    for await (const chunk of tar) {
       current += chunk.length;
       onRead(current);
       yield chunk;

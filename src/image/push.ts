@@ -79,7 +79,9 @@ async function pushOne(
   const credentials = (domain: string): typeof options.auth => (domain === reference.domain ? options.auth : undefined);
   const restore = (layer: Descriptor): Promise<void> =>
     ensureLayer(pusher, found, layer, { hold, credentials }, signal);
-  for (const layer of found.layers) if (isPlainLayer(layer)) await restore(layer);
+  // A build's layers are archived and compressed in one go.
+  for (const layer of found.layers)
+    if (isPlainLayer(layer) && !shelf.freed.isMadeHere(layer.digest)) await restore(layer);
   shelf.records.usage.markUsed(found.id);
   const image = await compressLayers(shelf, hold, found, onRead, signal);
   await send({ pusher, output, hold, auth: options.auth, restore }, image.manifest, reference, signal);
