@@ -12,6 +12,9 @@ import { debianFilesystem } from '../support/images.ts';
 const host = await sharedDaemon({ expectedErrors: [/request failed/] });
 const { scenario } = host;
 
+/** Of the machine: its registry may be known by a certificate of its own. */
+const certificates = '/etc/ssl/certs/ca-certificates.crt';
+
 /** The host's own Node, which is not the one that the tests run on. */
 function hostNode(): { program: string; npm: string } | string {
   const path = '/usr/local/bin:/usr/bin:/bin';
@@ -33,11 +36,8 @@ function hostNode(): { program: string; npm: string } | string {
 function npmSettings(): string {
   const registry = execFileSync('npm', ['config', 'get', 'registry'], { encoding: 'utf8' }).trim();
   const own = join(homedir(), '.npmrc');
-  return `${existsSync(own) ? readFileSync(own, 'utf8') : ''}\nregistry=${registry}\n`;
+  return `${existsSync(own) ? readFileSync(own, 'utf8') : ''}\nregistry=${registry}\n${existsSync(certificates) ? `cafile=${certificates}\n` : ''}`;
 }
-
-/** Of the machine: its registry may be known by a certificate of its own. */
-const certificates = '/etc/ssl/certs/ca-certificates.crt';
 
 /** As upstream's: six COPYs, packages, a build in production mode. `yarn` is npm here. */
 const dockerfile = (base: string): string => `FROM ${base}
@@ -104,55 +104,59 @@ scenario('on a base that cannot be had the message says which, where, and why', 
   assert.doesNotMatch(await host.docker.ok('images', '-a', '--format', '{{.Repository}}'), /<none>/);
 });
 
-scenario('it builds on Node 20, and a second build is from the cache', async (t) => {
-  const node = hostNode();
-  if (typeof node === 'string') {
-    t.skip(node);
-    return;
-  }
-  let root: string;
-  try {
-    root = await debianFilesystem();
-  } catch (error) {
-    t.skip(`no Debian root: ${(error as Error).message}`);
-    return;
-  }
-  await host.docker.ok('import', root, 'debian-root');
-  const parts = join(host.daemon.root, 'node-parts');
-  mkdirSync(parts);
-  cpSync(node.program, join(parts, 'node'));
-  cpSync(node.npm, join(parts, 'npm'), { recursive: true, dereference: true });
-  const base = join(host.daemon.root, 'node-base');
-  mkdirSync(base);
-  writeFileSync(
-    join(base, 'Dockerfile'),
-    `FROM debian-root
+scenario(
+  'it builds on Node 20, and a second build is from the cache',
+  async (t) => {
+    const node = hostNode();
+    if (typeof node === 'string') {
+      t.skip(node);
+      return;
+    }
+    let root: string;
+    try {
+      root = await debianFilesystem();
+    } catch (error) {
+      t.skip(`no Debian root: ${(error as Error).message}`);
+      return;
+    }
+    await host.docker.ok('import', root, 'debian-root');
+    const parts = join(host.daemon.root, 'node-parts');
+    mkdirSync(parts);
+    cpSync(node.program, join(parts, 'node'));
+    cpSync(node.npm, join(parts, 'npm'), { recursive: true, dereference: true });
+    const base = join(host.daemon.root, 'node-base');
+    mkdirSync(base);
+    writeFileSync(
+      join(base, 'Dockerfile'),
+      `FROM debian-root
 COPY --from=parts node /usr/local/bin/node
 COPY --from=parts npm /usr/local/lib/node_modules/npm
 RUN ln -s ../lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm && node --version && npm --version
 ENV PATH=/usr/local/bin:/usr/bin:/bin
 `,
-  );
-  await wherry.ok('build', '-q', '-t', 'node:20', '--build-context', `parts=${parts}`, base);
-  const secret = join(host.daemon.root, 'npmrc');
-  writeFileSync(secret, npmSettings(), { mode: 0o600 });
-  writeFileSync(join(context, 'Dockerfile'), dockerfile('node:20'));
-  const secrets = [`id=npmrc,src=${secret}`, ...(existsSync(certificates) ? [`id=ca,src=${certificates}`] : [])];
-  const args = ['-t', 'game', '--build-arg', 'NODE_ENV=production', ...secrets.flatMap((each) => ['--secret', each])];
-  const first = await build(args);
-  if (/ERESOLVE|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|E403/.test(first.stderr) && first.code !== 0) {
-    t.skip('the npm registry of this machine does not answer from a container');
-    return;
-  }
-  assert.equal(first.code, 0, first.stderr);
-  assert.match(first.stderr, /built for production/);
-  assert.match(await host.docker.ok('run', '--rm', 'game'), /^listening on 3001, Node 20\./);
-  const second = await build(args);
-  assert.match(second.stderr, /RUN BUILD_MODE=production npm run build\n#\d+ CACHED/);
-  const kept = await host.docker.ok('history', '--no-trunc', 'game');
-  assert.doesNotMatch(kept, /registry=/);
-  await assert.rejects(host.docker.ok('run', '--rm', 'game', 'cat', '/root/.npmrc'), /No such file/);
-});
+    );
+    await wherry.ok('build', '-q', '-t', 'node:20', '--build-context', `parts=${parts}`, base);
+    const secret = join(host.daemon.root, 'npmrc');
+    writeFileSync(secret, npmSettings(), { mode: 0o600 });
+    writeFileSync(join(context, 'Dockerfile'), dockerfile('node:20'));
+    const secrets = [`id=npmrc,src=${secret}`, ...(existsSync(certificates) ? [`id=ca,src=${certificates}`] : [])];
+    const args = ['-t', 'game', '--build-arg', 'NODE_ENV=production', ...secrets.flatMap((each) => ['--secret', each])];
+    const first = await build(args);
+    if (/ERESOLVE|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|E403/.test(first.stderr) && first.code !== 0) {
+      t.skip('the npm registry of this machine does not answer from a container');
+      return;
+    }
+    assert.equal(first.code, 0, first.stderr);
+    assert.match(first.stderr, /built for production/);
+    assert.match(await host.docker.ok('run', '--rm', 'game'), /^listening on 3001, Node 20\./);
+    const second = await build(args);
+    assert.match(second.stderr, /RUN BUILD_MODE=production npm run build\n#\d+ CACHED/);
+    const kept = await host.docker.ok('history', '--no-trunc', 'game');
+    assert.doesNotMatch(kept, /registry=/);
+    await assert.rejects(host.docker.ok('run', '--rm', 'game', 'cat', '/root/.npmrc'), /No such file/);
+  },
+  { timeoutMs: 400_000 },
+);
 
 scenario('a step that fails shows its output, its line, its exit code and what to type', async (t) => {
   if ((await host.docker.run(['image', 'inspect', 'game'])).code !== 0) {
