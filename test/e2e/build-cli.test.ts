@@ -216,6 +216,7 @@ scenario('outputs: folders, archives, standard output', async () => {
   const stdout = await wherry().bytes(['build', '-q', '-o', '-', root]);
   assert.equal(stdout.code, 0, stdout.stderr);
   assert.match(String(execFileSync('tar', ['-t'], { input: stdout.stdout })), /^d\/f$/m);
+  assert.equal(stdout.stdout.length % 512, 0, 'nothing behind the archive');
   for (const type of ['oci', 'docker']) {
     const file = join(root, `${type}.tar`);
     await built(['-t', `loaded:${type}`, '-o', `type=${type},dest=${file}`, root]);
