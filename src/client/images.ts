@@ -63,8 +63,12 @@ export function imageCalls(caller: Caller) {
       auth?: string,
       signal?: AbortSignal,
     ) => caller.lines<ProgressMessage>('imageCreate', { query, headers: authHeader(auth), signal }),
-    push: (name: string, query: { tag?: string | undefined; platform?: string | undefined }, auth: string) =>
-      caller.lines<ProgressMessage>('imagePush', { name, query, headers: authHeader(auth) }),
+    push: (
+      name: string,
+      query: { tag?: string | undefined; platform?: string | undefined },
+      auth: string,
+      signal?: AbortSignal,
+    ) => caller.lines<ProgressMessage>('imagePush', { name, query, headers: authHeader(auth), signal }),
     import: (
       query: {
         fromSrc: string;

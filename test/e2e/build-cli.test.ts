@@ -21,7 +21,8 @@ import { BuildClient, put, type Files } from '../support/build-clients.ts';
 import { TestAuthority } from '../support/certificates.ts';
 import { repository, sharedDaemon } from '../support/daemon.ts';
 import { type Docker, type Outcome, type RunOptions, Running, until } from '../support/docker.ts';
-import { RegistryService } from '../support/peers.ts';
+import { busyboxImage } from '../support/images.ts';
+import { ReferenceEngine, RegistryService } from '../support/peers.ts';
 
 const port = await freePort();
 using authority = new TestAuthority();
@@ -215,6 +216,7 @@ scenario('outputs: folders, archives, standard output', async () => {
   const stdout = await wherry().bytes(['build', '-q', '-o', '-', root]);
   assert.equal(stdout.code, 0, stdout.stderr);
   assert.match(String(execFileSync('tar', ['-t'], { input: stdout.stdout })), /^d\/f$/m);
+  assert.equal(stdout.stdout.length % 512, 0, 'nothing behind the archive');
   for (const type of ['oci', 'docker']) {
     const file = join(root, `${type}.tar`);
     await built(['-t', `loaded:${type}`, '-o', `type=${type},dest=${file}`, root]);
@@ -380,19 +382,29 @@ scenario('over TCP with TLS, and over ssh', async () => {
   assert.equal(await run('far:ssh', 'sh', '-c', 'wc -c < /ctx/big'), '3000000');
 });
 
-scenario(
-  'pushed with the user’s credentials',
-  async () => {
-    await using registry = await RegistryService.open();
-    const name = `${registry.address}/made:1`;
-    const output = await built(['--push', '-t', name, '-'], { input: 'FROM busybox\nRUN echo pushed > /p\n' });
+scenario('pushed and pulled, with the user’s credentials where they are asked for', async () => {
+  await using open = await RegistryService.open();
+  // The bcrypt hash of "ahoy", cost 5.
+  const htpasswd = 'captain:$2y$05$oH0cxmQtZLgkYBmn0wNA0e5mNS3i30971i6/JvgplmKoM9gmOFGpe\n';
+  const auth = (root: string): string => `  htpasswd:\n    realm: test\n    path: ${root}/htpasswd`;
+  await using guarded = await RegistryService.open({ files: { htpasswd }, auth });
+  const push = (address: string): readonly string[] => ['--push', '-t', `${address}/made:1`, '-'];
+  const refused = await fails(push(guarded.address), { input: 'FROM busybox\n' });
+  assert.match(
+    refused,
+    /ERROR: failed to build: failed to push 127\.0\.0\.1:\d+\/made:1: .*(unauthorized|no basic auth)/,
+  );
+  await wherry().run(['login', '-u', 'captain', '--password-stdin', guarded.address], { input: 'ahoy' });
+  for (const { address } of [open, guarded]) {
+    const name = `${address}/made:1`;
+    const output = await built(push(address), { input: 'FROM busybox\nRUN echo pushed > /p\n' });
     assert.match(output, new RegExp(`#\\d+ pushing ${name} with docker\n`));
     await wherry().ok('rmi', name);
     await built(['--pull', '-t', 'from-registry', '-'], { input: `FROM ${name}\nCMD ["cat", "/p"]\n` });
     assert.equal(await run('from-registry'), 'pushed');
-  },
-  { timeoutMs: 90_000 },
-);
+  }
+  await wherry().ok('logout', guarded.address);
+});
 
 scenario('the cache: listed, pruned', async () => {
   await built(['-'], { input: 'FROM busybox\nRUN echo cached > /x\n' });
@@ -417,13 +429,43 @@ scenario('caches in a folder and in a registry', async () => {
     const id = await run('kept:1', 'cat', '/id');
     await wherry().ok('rmi', 'kept:1');
     await wherry().ok('buildx', 'prune', '-af');
-    assert.match(await built(['-t', 'kept:2', '--cache-from', from, root]), /\[2\/2\] RUN [^\n]*\n(?:#\d+ sha256:.*\n)*#\d+ CACHED/);
+    assert.match(
+      await built(['-t', 'kept:2', '--cache-from', from, root]),
+      /\[2\/2\] RUN [^\n]*\n(?:#\d+ sha256:.*\n)*#\d+ CACHED/,
+    );
     assert.equal(await run('kept:2', 'cat', '/id'), id);
     await wherry().ok('rmi', 'kept:2');
   }
   const first = await built(['--cache-from', `type=local,src=${join(host.daemon.root, 'nowhere')}`, root]);
   assert.match(first, /^WARNING: there is no cache in .*nowhere yet\n/);
 });
+
+scenario(
+  'the same command line on Docker’s own daemon',
+  async (context) => {
+    const engine = await ReferenceEngine.open().catch((error: Error) => context.skip(error.message));
+    if (engine === undefined) return;
+    await using _ = engine;
+    await engine.docker.ok('load', '-q', '-i', await busyboxImage());
+    const there = { env: { DOCKER_HOST: engine.host } };
+    const root = folder({
+      Dockerfile: 'FROM busybox AS made\nCOPY . /ctx\nFROM scratch\nCOPY --from=made /ctx/deep /\n',
+    });
+    put(root, { '.dockerignore': 'left-out\n', 'deep/er/file': 'content', 'left-out': '', big: 'x'.repeat(1_000_000) });
+    const out = join(root, 'out');
+    await built(['-o', out, root], there);
+    assert.equal(readFileSync(join(out, 'er/file'), 'utf8'), 'content');
+    await built(['--target', 'made', '-t', 'made', root], there);
+    const listed = await engine.docker.ok('run', '--rm', '--network', 'none', 'made', 'ls', '/ctx');
+    assert.equal(listed, 'Dockerfile\nbig\ndeep\nout');
+    assert.equal((await build(['--check', root], there)).stdout, 'Check complete, no warnings found.\n');
+    const failed = await fails(['-'], { ...there, input: 'FROM busybox\nRUN exit 9\n' });
+    assert.match(failed, /2 \| >>> RUN exit 9\n[^]*exit code: 9\n$/);
+    assert.match((await wherry().run(['buildx', 'du'], there)).stdout, /^ID +RECLAIMABLE[^]*Total:\t\t/);
+    assert.match((await wherry().run(['debug'], there)).stderr, /this daemon is not Wherry/);
+  },
+  { timeoutMs: 180_000, skip: noBuildx },
+);
 
 scenario('a daemon that goes ends the build, with words', async () => {
   await using building = new Running(
@@ -434,7 +476,10 @@ scenario('a daemon that goes ends the build, with words', async () => {
   await building.saw(/#\d+ \d\.\d+ waiting/);
   await host.daemon.restart('SIGKILL');
   assert.equal(await building.ended(), 1);
-  assert.match(building.stderr, /ERROR: failed to build: /);
+  assert.match(
+    building.stderr,
+    /ERROR: failed to build: .*connection.*\nSee whether the daemon runs with 'wherry system status'\.\n$/,
+  );
   await until(async () => (await wherry().ok('ps', '-aq')) === '', { what: 'its step to go' });
 });
 

@@ -134,7 +134,7 @@ function statusOf(stream: ClientHttp2Stream): Promise<GrpcFault | undefined> {
     stream.on('trailers', settle);
     stream.on('error', () => {});
     stream.once('close', () =>
-      resolve(new GrpcFault(grpcCode.unavailable, 'the other side ended the call without a status')),
+      resolve(new GrpcFault(grpcCode.unavailable, 'the connection was lost in the middle of the call')),
     );
   });
 }

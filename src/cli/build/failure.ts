@@ -11,7 +11,8 @@ export function failureText(session: Session, error: unknown): string {
     return 'CANCELED: the build was stopped, and nothing came of it.\n';
   if (error instanceof SolveFault) {
     const places = error.sources.map(({ source, ranges }) => excerpt(source, ranges)).join('');
-    return `${places}ERROR: failed to build: failed to solve: ${error.message}\n`;
+    const advice = error.kind === 'unavailable' ? "See whether the daemon runs with 'wherry system status'.\n" : '';
+    return `${places}ERROR: failed to build: failed to solve: ${error.message}\n${advice}`;
   }
   if (isUnknownDoor(error)) {
     return `ERROR: failed to build: this daemon has no BuildKit: ${messageOf(error)}\nUse a Wherry daemon, or Docker 23 or later.\n`;

@@ -1,7 +1,7 @@
 /** Pushes what was built, told as a step of the build. */
 import type { ProgressMessage } from '../../api/index.ts';
 import type { SolveStatus, VertexStatus } from '../../buildkit/index.ts';
-import { Fault, type Nanos, nowNanos } from '../../std/index.ts';
+import { Fault, messageOf, type Nanos, nowNanos } from '../../std/index.ts';
 import { authHeaderFor } from '../registry/credentials.ts';
 import { familiarRepository, parseImageName, registryOf } from '../registry/reference.ts';
 import type { Session } from '../session.ts';
@@ -10,14 +10,14 @@ import type { Session } from '../session.ts';
 export async function pushBuilt(
   session: Session,
   reference: string,
-  onStatus: (status: SolveStatus) => void,
+  { onStatus, signal }: { onStatus: (status: SolveStatus) => void; signal: AbortSignal },
 ): Promise<void> {
   const client = await session.client();
   const name = parseImageName(reference);
   const auth = await authHeaderFor(session, registryOf(name));
   const step = new PushStep(reference, onStatus);
   try {
-    const lines = client.images.push(familiarRepository(name), { tag: name.tag ?? 'latest' }, auth);
+    const lines = client.images.push(familiarRepository(name), { tag: name.tag ?? 'latest' }, auth, signal);
     for await (const line of lines) {
       const failure = line.errorDetail?.message ?? line.error;
       if (failure !== undefined) throw new Fault('unavailable', `failed to push ${reference}: ${failure}`);
@@ -25,7 +25,9 @@ export async function pushBuilt(
     }
     step.end('');
   } catch (error) {
-    step.end((error as Error).message);
+    step.end(signal.aborted ? 'context canceled' : messageOf(error));
+    // Not what the broken connection says.
+    signal.throwIfAborted();
     throw error;
   }
 }

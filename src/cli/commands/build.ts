@@ -1,7 +1,6 @@
 /** `wherry build`: asks the daemon for a build over BuildKit's wire, lends it what it needs, and shows how it goes. */
 import { constants } from 'node:os';
 import { askBuild, type BuildAnswer, type Connect, SolveFault } from '../../buildkit/index.ts';
-import { Fault } from '../../std/index.ts';
 import { answerText } from '../build/answer.ts';
 import { prepareBuild } from '../build/ask.ts';
 import { parseCall } from '../build/call-flag.ts';
@@ -18,6 +17,9 @@ import { type Command, exactly } from '../command.ts';
 import type { Flags } from '../flag/parse.ts';
 import type { Session } from '../session.ts';
 import { Exit, UsageFault } from '../usage-fault.ts';
+
+/** The exit code of who was stopped by Ctrl-C. */
+const interrupted = 128 + constants.signals.SIGINT;
 
 export const command: Command = {
   use: '[OPTIONS] PATH | URL | -',
@@ -70,7 +72,7 @@ wherry debug`,
       if (error instanceof Exit || error instanceof UsageFault) throw error;
       session.err.write(failureText(session, error));
       session.err.write(await debugAdvice(session, error));
-      return error instanceof SolveFault && error.isCanceled ? 128 + constants.signals.SIGINT : 1;
+      return error instanceof SolveFault && error.isCanceled ? interrupted : 1;
     }
   },
 };
@@ -110,16 +112,23 @@ async function build(session: Session, flags: Flags, place: BuildPlace, mode: Pr
       signal: interrupt.signal,
     });
     tagExports(ask.cacheExports, answer.exported);
-    for (const name of pushedNames(outputs)) await pushBuilt(session, name, (status) => display.update(status));
+    for (const name of pushedNames(outputs))
+      await pushBuilt(session, name, { onStatus: (status) => display.update(status), signal: interrupt.signal });
   } finally {
     interrupt[Symbol.dispose]();
     display.stop();
     if (mode === 'plain' || mode === 'tty') session.err.write(warningsText(display.trace.warnings, isColored));
   }
-  return report(session, flags, place, answer);
+  return report(session, flags, place, answer, outputs);
 }
 
-function report(session: Session, flags: Flags, place: BuildPlace, answer: BuildAnswer): number {
+function report(
+  session: Session,
+  flags: Flags,
+  place: BuildPlace,
+  answer: BuildAnswer,
+  outputs: readonly Output[],
+): number {
   const image = imageIdOf(answer);
   const iidfile = flags.string('iidfile');
   const metadataFile = flags.string('metadata-file');
@@ -132,7 +141,9 @@ function report(session: Session, flags: Flags, place: BuildPlace, answer: Build
     session.err.write(err);
     return code;
   }
-  if (flags.bool('quiet') && image !== undefined) session.out.write(`${image}\n`);
+  // An archive on standard output must not end in it.
+  const isTaken = outputs.some(({ target }) => target !== undefined && 'standardOutput' in target);
+  if (flags.bool('quiet') && image !== undefined && !isTaken) session.out.write(`${image}\n`);
   return 0;
 }
 
@@ -147,8 +158,8 @@ function pushedNames(outputs: readonly Output[]): string[] {
 function onInterrupt(): { signal: AbortSignal } & Disposable {
   const cancel = new AbortController();
   const stop = (): void => {
-    if (cancel.signal.aborted) process.exit(128 + constants.signals.SIGINT);
-    cancel.abort(new Fault('unavailable', 'the build was canceled'));
+    if (cancel.signal.aborted) process.exit(interrupted);
+    cancel.abort(new Exit(interrupted, 'CANCELED: the push was stopped; the image is here.'));
   };
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
