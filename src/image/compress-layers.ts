@@ -28,12 +28,24 @@ export function isPlainLayer({ mediaType }: Descriptor): boolean {
   return plain.has(mediaType);
 }
 
-/** `report` hears how much of layer `index` has been read. Returns the image as it is stored now; its blobs are held. */
+/** Where a layer goes while it is compressed. */
+export interface LayerTarget {
+  /** How much of the plain layer has been read. */
+  report(current: number): void;
+  /** Takes the compressed bytes. Never throws. */
+  write(chunk: Uint8Array): Promise<void>;
+  /** These were all of them. */
+  finish(layer: Descriptor): void;
+  /** There will be no more of them. Never throws. */
+  cancel(): Promise<void>;
+}
+
+/** @param targetOf is asked for every layer that must be compressed. Returns the image as it is stored now; its blobs are held. */
 export async function compressLayers(
   shelf: Shelf,
   hold: ImageHold,
   image: StoredImage,
-  report: (index: number, current: number, total: number) => void,
+  targetOf: (layer: Descriptor, index: number) => LayerTarget,
   signal: AbortSignal,
 ): Promise<StoredImage> {
   return shelf.alone(`compress ${image.id}`, async () => {
@@ -47,12 +59,15 @@ export async function compressLayers(
         ? layerWithDiffId(shelf, known.config.rootfs.diff_ids[index]!, isPacked)
         : layer;
       if (found !== undefined) hold.blobs.add(found.digest);
-      const onRead = (current: number): void => report(index, current, layer.size);
       for (const chainId of known.chain) hold.addChain(chainId);
+      if (found !== undefined) {
+        layers.push(found);
+        continue;
+      }
       const tar = shelf.content.has(layer.digest)
         ? shelf.content.open(layer.digest, { signal })
         : proved(shelf.snapshots.archive(known.chain[index]!, signal), layer.digest);
-      layers.push(found ?? (await compress(shelf, hold, tar, onRead, signal)));
+      layers.push(await compress(shelf, hold, tar, targetOf(layer, index), signal));
     }
     const forms = new Map(known.layers.map(({ digest }, index) => [digest, layers[index]!]));
     const stored = await replaceLayers(shelf, hold, known, forms);
@@ -118,17 +133,30 @@ async function compress(
   shelf: Shelf,
   hold: ImageHold,
   tar: AsyncIterable<Uint8Array>,
-  onRead: (current: number) => void,
+  target: LayerTarget,
   signal: AbortSignal,
 ): Promise<Descriptor> {
   async function* read(): AsyncGenerator<Uint8Array> {
     let current = 0;
     for await (const chunk of tar) {
       current += chunk.length;
-      onRead(current);
+      target.report(current);
       yield chunk;
     }
   }
-  const blob = await shelf.content.ingest(parallelGzip(read(), { level }), { hold: hold.blobs }, signal);
-  return { mediaType: mediaTypes.ociLayerGzip, ...blob };
+  async function* sent(): AsyncGenerator<Uint8Array> {
+    for await (const chunk of parallelGzip(read(), { level })) {
+      await target.write(chunk);
+      yield chunk;
+    }
+  }
+  try {
+    const blob = await shelf.content.ingest(sent(), { hold: hold.blobs }, signal);
+    const layer = { mediaType: mediaTypes.ociLayerGzip, ...blob };
+    target.finish(layer);
+    return layer;
+  } catch (error) {
+    await target.cancel();
+    throw error;
+  }
 }

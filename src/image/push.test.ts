@@ -84,3 +84,47 @@ test('every tag of a repository, and the words for none', { skip }, async () => 
     message: `An image does not exist locally with the tag: ${double.host}/none`,
   });
 });
+
+test('a large layer leaves while it is compressed, and once; where that is refused, after', { skip }, async () => {
+  await using double = await RegistryDouble.open();
+  await using fixture = await openFixture({ clock });
+  for (const name of ['willing', 'unwilling']) {
+    double.clear();
+    if (name === 'unwilling') double.rule({ match: /^PATCH /, answer: { status: 405 } });
+    const base = await importImage(fixture, undefined, { content: randomBytes(6 << 20).toString('base64') });
+    const top = await commitOn(fixture, base, name, { repo: `${double.host}/${name}`, tag: '1' });
+    const messages = await all(fixture.images.push(request(`${double.host}/${name}`, '1'), signal));
+    const [large, small] = (await fixture.images.inspect(top, {})).RootFS.Layers!.map((each) =>
+      messages.filter(({ id }) => id === each.slice(7, 19)),
+    );
+    assert.ok(large!.some(({ status, progressDetail }) => status === 'Pushing' && progressDetail!.total! > 8 << 20));
+    assert.deepEqual([large!.at(-1)!.status, small!.at(-1)!.status], ['Pushed', 'Pushed']);
+    const sent = double.requests(/^(PATCH|PUT) .*\/blobs\//).filter(({ bytes }) => bytes > 1 << 20);
+    assert.deepEqual(
+      sent.map(({ method, status }) => [method, status < 300]),
+      name === 'willing'
+        ? [['PATCH', true]]
+        : [
+            ['PATCH', false],
+            ['PUT', true],
+          ],
+    );
+    assert.equal(double.store.uploads.size, 0);
+    assert.ok(double.store.repository(name).tags.has('1'));
+  }
+});
+
+test('a push that fails leaves no upload of what it sent ahead', { skip }, async () => {
+  await using double = await RegistryDouble.open();
+  await using fixture = await openFixture({ clock });
+  const image = `${double.host}/app`;
+  await importImage(fixture, `${image}:1`, { content: randomBytes(6 << 20).toString('base64') });
+  double.rule({ match: /^PATCH /, delayMs: 60_000 });
+  const controller = new AbortController();
+  const pushed = all(fixture.images.push(request(image, '1'), controller.signal));
+  while (double.store.uploads.size === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  controller.abort();
+  await assert.rejects(pushed);
+  assert.equal(double.store.uploads.size, 0);
+  assert.equal(double.store.repository('app').tags.size, 0);
+});

@@ -17,8 +17,9 @@ import {
   withTag,
 } from '../oci/index.ts';
 import { Channel, Fault, gather } from '../std/index.ts';
-import { compressLayers, isPlainLayer } from './compress-layers.ts';
+import { compressLayers, isPlainLayer, type LayerTarget } from './compress-layers.ts';
 import type { ImageStore } from './door.ts';
+import { HeadStarts } from './head-starts.ts';
 import { Meter, progressMessage, progressStream } from './progress.ts';
 import type { Puller } from './pull.ts';
 import { ensureLayer, type RestoreOptions } from './restore-blob.ts';
@@ -73,8 +74,6 @@ async function pushOne(
   using hold = shelf.hold();
   const ids = found.config.rootfs.diff_ids.map((diffId) => digestHex(diffId).slice(0, 12));
   for (const id of ids) output.push(progressMessage(id, 'Preparing'));
-  const meters = ids.map((id) => new Meter(output, id, 'Preparing'));
-  const onRead = (index: number, current: number, total: number): void => meters[index]!.report(current, total);
   // Where layers were freed to make room, those that must be compressed are needed now, others when the registry lacks them.
   const credentials = (domain: string): typeof options.auth => (domain === reference.domain ? options.auth : undefined);
   const restore = (layer: Descriptor): Promise<void> =>
@@ -83,8 +82,10 @@ async function pushOne(
   for (const layer of found.layers)
     if (isPlainLayer(layer) && !shelf.freed.isMadeHere(layer.digest)) await restore(layer);
   shelf.records.usage.markUsed(found.id);
-  const image = await compressLayers(shelf, hold, found, onRead, signal);
-  await send({ pusher, output, hold, auth: options.auth, restore }, image.manifest, reference, signal);
+  await using aheadOf = new HeadStarts(pusher, reference, options.auth, signal);
+  const targetOf = (layer: Descriptor, index: number): LayerTarget => aheadOf.target(layer, output, ids[index]!);
+  const image = await compressLayers(shelf, hold, found, targetOf, signal);
+  await send({ pusher, output, hold, auth: options.auth, restore, aheadOf }, image.manifest, reference, signal);
 }
 
 interface Sending {
@@ -94,6 +95,7 @@ interface Sending {
   auth: RegistryAuth | undefined;
   /** Brings back a layer that is not here. */
   restore: (layer: Descriptor) => Promise<void>;
+  aheadOf?: HeadStarts;
 }
 
 /** A manifest of the store and what it names, to the reference's tag or its digest. */
@@ -175,12 +177,16 @@ export async function ensureAnyLayer(
 }
 
 async function pushLayer(
-  { pusher: { shelf, registry }, output, auth, restore }: Sending,
+  { pusher: { shelf, registry }, output, auth, restore, aheadOf }: Sending,
   reference: Reference,
   layer: Descriptor,
   id: string,
   signal: AbortSignal,
 ): Promise<void> {
+  if (await aheadOf?.arrived(layer.digest)) {
+    output.push(progressMessage(id, 'Pushed'));
+    return;
+  }
   if (await registry.hasBlob(reference, layer.digest, auth, signal)) {
     output.push(progressMessage(id, 'Layer already exists'));
     return;

@@ -11,4 +11,5 @@ export type { RegistryOptions } from './settings.ts';
 export type { TagPage } from './tags.ts';
 export type { HttpResponse } from './transport.ts';
 export { TransportFault } from './transport-fault.ts';
+export type { AheadUpload } from './upload-ahead.ts';
 export type { UploadOutcome } from './upload.ts';

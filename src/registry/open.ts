@@ -16,6 +16,7 @@ import { Sessions } from './sessions.ts';
 import { type RegistryOptions, resolveSettings } from './settings.ts';
 import { listTagPage, listTags, type TagPage } from './tags.ts';
 import { type HttpResponse, Transport } from './transport.ts';
+import { type AheadUpload, uploadAhead } from './upload-ahead.ts';
 import { type UploadBlob, uploadBlob, type UploadOutcome } from './upload.ts';
 
 /** What was refused in passing, or broke, is tried again where that is safe; what is thrown is final. */
@@ -56,6 +57,8 @@ export interface Registry {
     credentials: Credentials | undefined,
     signal: AbortSignal,
   ): Promise<UploadOutcome>;
+  /** Begins to put a blob there that is still being made, should that work; only a head start. */
+  uploadAhead(reference: Reference, credentials: Credentials | undefined, signal: AbortSignal): AheadUpload;
   /** Whether some of what `resolve` and `blob` give may come from elsewhere than the registry itself. */
   hasMirrors(reference: Reference): boolean;
   putManifest(
@@ -146,6 +149,10 @@ export function openRegistry(options: RegistryOptions): Registry {
       const { pieceBytes, transferAttempts: attempts } = settings;
       const session = await pushing(reference, credentials, signal);
       return uploadBlob(session, reference.path, blob, { clock, pieceBytes, attempts }, signal);
+    },
+    uploadAhead: (reference, credentials, signal) => {
+      const session = pushing(reference, credentials, signal);
+      return uploadAhead(session, reference.path, { stallMs: settings.silenceTimeoutMs }, signal);
     },
     hasMirrors: (reference) => hosts.hasMirrors(reference.domain),
     putManifest: async (reference, bytes, mediaType, credentials, signal) => {

@@ -3,13 +3,13 @@
  * one request, large ones in pieces, and takes an upload that broke up again where the registry says it stands.
  */
 import { Readable } from 'node:stream';
-import { type Digest, digestAlgorithm } from '../oci/index.ts';
-import { Fault } from '../std/index.ts';
+import type { Digest } from '../oci/index.ts';
 import type { Clock } from './clock.ts';
 import { RegistryFault, registryFault } from './fault.ts';
 import { Retry, withRetries } from './retry.ts';
 import type { Session } from './session.ts';
 import type { HttpResponse } from './transport.ts';
+import { beginUpload, cancelUpload, finishUpload, nextLocation, uploadScope } from './upload-requests.ts';
 
 export interface UploadBlob {
   digest: Digest;
@@ -32,7 +32,6 @@ export type UploadOutcome = { how: 'mounted'; from: string } | { how: 'uploaded'
 const mountLimit = 3;
 /** Registries and the proxies before them that take less than this at once take no image. */
 const leastPieceBytes = 1 << 20;
-const cancelTimeoutMs = 2000;
 
 /** @throws RegistryFault, TransportFault when it could not be done; the upload is then cancelled at the registry */
 export async function uploadBlob(
@@ -76,7 +75,7 @@ class Upload {
     this.#blob = blob;
     this.#options = options;
     this.#signal = signal;
-    this.#scope = `repository:${path}:pull,push`;
+    this.#scope = uploadScope(path);
     this.#pieceBytes = options.pieceBytes;
     this.#inPieces = blob.size > options.pieceBytes;
   }
@@ -134,20 +133,11 @@ class Upload {
 
   /** Opens an upload, or mounts. @returns whether it was mounted */
   async #begin(query: string, scope: string): Promise<boolean> {
-    const url = this.#session.url(`/v2/${this.#path}/blobs/uploads/${query}`);
-    const headers = { 'content-length': '0' };
-    const response = await this.#session.send({ method: 'POST', url, headers, scope, signal: this.#signal });
-    if (response.status === 201) {
-      this.#location = undefined;
-      await response.discard();
-      return true;
-    }
-    if (response.status !== 202) throw await registryFault(response);
-    this.#move(response);
+    const begun = await beginUpload(this.#session, { path: this.#path, query, scope }, this.#signal);
+    this.#location = begun?.location;
+    if (begun === undefined) return true;
     this.#offset = 0;
-    const least = Number(response.headers['oci-chunk-min-length'] ?? 0);
-    if (Number.isSafeInteger(least) && least > this.#pieceBytes) this.#pieceBytes = least;
-    await response.discard();
+    this.#pieceBytes = Math.max(this.#pieceBytes, begun.leastPieceBytes);
     return false;
   }
 
@@ -186,26 +176,12 @@ class Upload {
     this.#offset += count;
   }
 
-  /** PUT, with the last `count` bytes, after which the registry checks the digest. */
+  /** With the last `count` bytes. */
   async #finish(count: number): Promise<void> {
-    const url = new URL(this.#location!);
-    url.searchParams.set('digest', this.#blob.digest);
-    const response = await this.#session.send({
-      method: 'PUT',
-      url: url.href,
-      headers: { 'content-type': 'application/octet-stream', 'content-length': String(count) },
-      body: count === 0 ? undefined : () => this.#bytes(count),
-      scope: this.#scope,
-      signal: this.#signal,
-    });
-    if (response.status < 200 || response.status > 299) throw await registryFault(response);
-    const said = response.headers['docker-content-digest'] ?? '';
-    await response.discard();
+    const { digest } = this.#blob;
+    const last = count === 0 ? undefined : { size: count, open: () => this.#bytes(count) };
+    await finishUpload(this.#session, { location: this.#location!, scope: this.#scope, digest }, last, this.#signal);
     this.#location = undefined;
-    const comparable = said.startsWith(`${digestAlgorithm(this.#blob.digest)}:`);
-    if (comparable && said !== this.#blob.digest) {
-      throw new Fault('invalid', `Cannot push blob ${this.#blob.digest}: the registry stored it as ${said}`);
-    }
   }
 
   /** Learns how much of it the registry has. @returns false when the upload is gone and must begin anew */
@@ -272,21 +248,15 @@ class Upload {
   }
 
   #move(response: HttpResponse): void {
-    this.#location = this.#session.follow(response.headers['location'], response.url);
+    this.#location = nextLocation(this.#session, response);
   }
 
   #bytes(count: number): AsyncIterable<Uint8Array> {
     return Readable.from(firstBytes(this.#blob.open(this.#offset), count), { objectMode: false });
   }
 
-  async #cancel(url: string): Promise<void> {
-    const signal = AbortSignal.timeout(cancelTimeoutMs);
-    const headers = { 'content-length': '0' };
-    await this.#session.send({ method: 'DELETE', url, headers, scope: this.#scope, signal }).then(
-      (response) => response.discard(),
-      // It ends by itself after a while.
-      () => {},
-    );
+  #cancel(location: string): Promise<void> {
+    return cancelUpload(this.#session, { location, scope: this.#scope });
   }
 }
 
