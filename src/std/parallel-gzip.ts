@@ -9,8 +9,10 @@ import { asBuffer } from './bytes.ts';
 const deflate = promisify(deflateRaw);
 
 /** Large enough that what a block costs at its borders does not count, small enough that memory stays so. */
-const blockSize = 512 * 1024;
+const blockSize = 1024 * 1024;
 const windowSize = 32 * 1024;
+/** Most blocks fit into one of these. */
+const outputSize = 512 * 1024;
 /** Blocks on their way at once; Node's pool has four threads. */
 const ahead = 4;
 /** No name, no time, deflated, Unix. */
@@ -26,12 +28,14 @@ export async function* parallelGzip(
   let window: Buffer = Buffer.alloc(0);
   let sum = 0;
   let size = 0;
+  // What is compressed is used again: memory that comes and goes by megabytes keeps the collector of a large process busy.
+  const blocks = Array.from({ length: ahead + 2 }, () => Buffer.allocUnsafe(blockSize));
   const start = (block: Buffer, last: boolean): void => {
     const done = deflate(block, {
       level: options.level,
       ...(window.length === 0 ? {} : { dictionary: window }),
       finishFlush: last ? constants.Z_FINISH : constants.Z_SYNC_FLUSH,
-      chunkSize: blockSize,
+      chunkSize: outputSize,
     });
     // Awaited in order below; one that fails early must not be called unhandled meanwhile.
     done.catch(() => {});
@@ -40,7 +44,7 @@ export async function* parallelGzip(
     sum = crc32(block, sum);
     size += block.length;
   };
-  for await (const block of blocksOf(source)) {
+  for await (const block of blocksOf(source, blocks)) {
     start(block, false);
     if (pending.length >= ahead) yield await pending.shift()!;
   }
@@ -52,9 +56,10 @@ export async function* parallelGzip(
   yield trailer;
 }
 
-/** Blocks of exactly that size, the last one smaller. */
-async function* blocksOf(source: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer, void, void> {
-  let block = Buffer.allocUnsafe(blockSize);
+/** Blocks of exactly that size, the last one smaller; in `blocks`, one after the other, again and again. */
+async function* blocksOf(source: AsyncIterable<Uint8Array>, blocks: readonly Buffer[]): AsyncGenerator<Buffer, void, void> {
+  let turn = 0;
+  let block = blocks[0]!;
   let filled = 0;
   for await (const chunk of source) {
     const data = asBuffer(chunk);
@@ -64,7 +69,8 @@ async function* blocksOf(source: AsyncIterable<Uint8Array>): AsyncGenerator<Buff
       at += copied;
       if (filled < blockSize) continue;
       yield block;
-      block = Buffer.allocUnsafe(blockSize);
+      turn = (turn + 1) % blocks.length;
+      block = blocks[turn]!;
       filled = 0;
     }
   }
