@@ -25,6 +25,12 @@ export interface Column {
 export class Report {
   readonly rows: Row[] = [];
   readonly missing: string[] = [];
+  readonly #only: RegExp | undefined;
+
+  /** @param only rows whose words match it, when given */
+  constructor(only?: RegExp) {
+    this.#only = only;
+  }
 
   /** Runs the columns in turn, `rounds` times after the warm-ups, so that the machine's moods hit all alike. */
   async compare(
@@ -33,6 +39,7 @@ export class Report {
     limits: Limit[],
     { rounds, warmUps = 2, pauseMs = 60 }: { rounds: number; warmUps?: number; pauseMs?: number },
   ): Promise<void> {
+    if (this.#only?.test(what) === false) return;
     const samples: Record<string, number[]> = {};
     const failed = new Set<string>();
     for (let round = -warmUps; round < rounds; round++) {

@@ -26,6 +26,7 @@ const suites: Readonly<Record<string, Suite>> = {
 const words = process.argv.slice(2);
 const rounds = Number(words.find((word) => /^\d+$/.test(word)) ?? 15);
 const wanted = words.filter((word) => word in suites);
+const only = words.find((word) => word.startsWith('only='))?.slice('only='.length);
 const file = join(resolve(import.meta.dirname, '..'), 'bench/results.json');
 const docker = await dockerCli();
 const engines: Engine[] = [];
@@ -55,10 +56,11 @@ try {
   );
   for (const [name, suite] of Object.entries(suites)) {
     if (wanted.length > 0 && !wanted.includes(name)) continue;
-    const report = new Report();
+    const report = new Report(only === undefined ? undefined : new RegExp(only));
     report.missing.push(...absent);
     await suite(report, engines, rounds, docker);
     for (const line of report.missing) process.stdout.write(`not measured: ${line}\n`);
+    if (only !== undefined) continue;
     const { rows, missing } = report;
     results[name] = { date: new Date().toISOString(), engines: versions, rounds, rows, missing };
     writeFileSync(file, `${JSON.stringify(results, undefined, 2)}\n`);
