@@ -42,7 +42,8 @@ const arrows: Record<string, readonly string[]> = {
   ],
   server: ['std', 'oci', 'api', 'buildkit', 'engine'],
   client: ['std', 'api'],
-  cli: ['std', 'api', 'buildkit', 'client'],
+  compose: ['std', 'api', 'dockerfile', 'client'],
+  cli: ['std', 'api', 'buildkit', 'client', 'compose'],
 };
 
 const source = resolve(import.meta.dirname, '../src');

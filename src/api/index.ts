@@ -23,5 +23,6 @@ export {
   type VerifyMessage,
   type VerifySummary,
 } from './verify.ts';
+export { isPortProtocol, parsePortRange, parsePublish, type PublishedPort, splitProtocol } from './port-spec.ts';
 export { keptBytes, type PruneSpace } from './prune-space.ts';
 export { latestVersion, minimumVersion, parseVersion, versionText } from './versions.ts';

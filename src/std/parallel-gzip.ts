@@ -57,7 +57,10 @@ export async function* parallelGzip(
 }
 
 /** Blocks of exactly that size, the last one smaller; in `blocks`, one after the other, again and again. */
-async function* blocksOf(source: AsyncIterable<Uint8Array>, blocks: readonly Buffer[]): AsyncGenerator<Buffer, void, void> {
+async function* blocksOf(
+  source: AsyncIterable<Uint8Array>,
+  blocks: readonly Buffer[],
+): AsyncGenerator<Buffer, void, void> {
   let turn = 0;
   let block = blocks[0]!;
   let filled = 0;
