@@ -101,8 +101,8 @@ export interface ClientBlobs {
 }
 
 /**
- * `write` takes the bytes of a file that the client keeps (tar, oci, docker); `writeTree`, for `local` and archives that are to be folders,
- * the path of a folder with the tree. Every time in it is told as `modified`, nanoseconds since 1970, where that is given.
+ * `write` takes the bytes of a file that the client keeps (tar, oci, docker); `store` the blobs of an image that is to be a folder there;
+ * `writeTree`, for `local`, the path of a folder with the tree. Every time in it is told as `modified`, nanoseconds since 1970, where that is given.
  */
 export interface BuildOutput {
   type: 'image' | 'docker' | 'oci' | 'tar' | 'local' | 'cacheonly';
@@ -111,6 +111,7 @@ export interface BuildOutput {
   push: boolean;
   attributes: Readonly<Record<string, string>>;
   write: ((bytes: AsyncIterable<Uint8Array>) => Promise<void>) | undefined;
+  store?: ClientBlobs;
   writeTree?: (folder: string, times?: { modified: bigint | undefined }) => Promise<void>;
 }
 
@@ -175,6 +176,8 @@ export interface BuildResult {
   image: string | undefined;
   /** Its manifest's digest. */
   manifest: string | undefined;
+  /** The manifest's descriptor, of an archive's or a folder's image. */
+  descriptor?: { mediaType: string; digest: string; size: number } | undefined;
   /** Build args that nothing consumed. */
   unusedArgs: readonly string[];
   /** What was asked for instead of a build (`call`); `status` is for the client to exit with. */

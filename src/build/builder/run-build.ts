@@ -235,6 +235,7 @@ class BuildRunner {
     return {
       image: exported.image,
       manifest: exported.manifest,
+      descriptor: exported.descriptor,
       unusedArgs: plan.unusedBuildArgs,
       answer: undefined,
       cacheManifest,
@@ -271,7 +272,7 @@ class BuildRunner {
     for (const output of this.#request.outputs) {
       const { request, emit } = { request: this.#request, emit: this.#progress.emit };
       const made = await this.#context.exporter.export(build, output, { request, emit }, signal);
-      if (made.image !== undefined) result = made;
+      if (made.image !== undefined) result = { ...result, ...made };
     }
     return result;
   }

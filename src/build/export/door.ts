@@ -34,6 +34,8 @@ export interface Exported {
   image: Digest | undefined;
   /** Its manifest's, where one was made. */
   manifest: Digest | undefined;
+  /** As an archive's index has it. */
+  descriptor?: Descriptor;
 }
 
 export interface Exporter {

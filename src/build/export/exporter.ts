@@ -10,7 +10,7 @@ import { annotationsOf } from './annotations.ts';
 import { type Attributes, epochOf, flagOf } from './attributes.ts';
 import { compressionOf } from './compression.ts';
 import type { ExportContext, Exported, Exporter, FinishedBuild } from './door.ts';
-import { type ArchiveOptions, imageArchive, imageFolder } from './image-archive.ts';
+import { type ArchiveOptions, imageArchive, imageToStore } from './image-archive.ts';
 import { epochTime, type ImageOptions, imageParts, platformOf } from './image-parts.ts';
 import { exportToStore, namesOf, type StoreOptions, storeOptionsOf } from './image-store.ts';
 import type { LayerForms } from './layer-forms.ts';
@@ -80,8 +80,8 @@ function readOutput(output: BuildOutput, platform: Platform): Wanted {
     platformSplit: flagOf(attributes, 'platform-split') ?? false,
     asTar: flagOf(attributes, 'tar') ?? true,
   };
-  const isFolder = type === 'local' || (type === 'oci' && !wanted.asTar) || (type === 'docker' && !wanted.asTar);
-  if (isFolder && output.writeTree === undefined)
+  const isLayout = (type === 'oci' || type === 'docker') && !wanted.asTar;
+  if ((type === 'local' && output.writeTree === undefined) || (isLayout && output.store === undefined))
     throw new Fault('invalid', `Cannot export type=${type}: the client takes no folder`);
   const isFile = type === 'tar' || ((type === 'oci' || type === 'docker') && wanted.asTar);
   if (isFile && output.write === undefined)
@@ -152,16 +152,14 @@ async function exportArchive(
     created: epoch === undefined ? now : epochTime(epoch),
     docker: output.type === 'docker',
   };
-  const { folder } = context;
   if (wanted.asTar) {
     await task.part('sending tarball', (report) =>
       output.write!(counted(imageArchive(parts, options, signal), report)),
     );
   } else {
-    await using layout = await imageFolder(folder, parts, options, signal);
-    await task.part('copying files', () => output.writeTree!(layout.path));
+    await task.part('copying files', (report) => imageToStore(output.store!, parts, report, signal));
   }
-  return { image: parts.id, manifest: parts.descriptor.digest };
+  return { image: parts.id, manifest: parts.descriptor.digest, descriptor: parts.descriptor };
 }
 
 /** Annotations are OCI's alone. */

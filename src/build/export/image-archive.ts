@@ -1,8 +1,5 @@
 /** `type=oci` and `type=docker`: an OCI layout, the latter with what `docker load` reads. Equal images make equal bytes. */
-import { createWriteStream } from 'node:fs';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
+import type { ClientBlobs } from '../../api/index.ts';
 import {
   type Descriptor,
   type Digest,
@@ -102,25 +99,32 @@ export function imageArchive(
   return writeTar(entries);
 }
 
-/** As a folder (`tar=false`), below `root` until it is disposed. */
-export async function imageFolder(
-  root: string,
-  parts: ImageParts,
-  options: ArchiveOptions,
+/** Into a folder of the client's (`tar=false`), which writes the index itself: what is there already is not sent again. */
+export async function imageToStore(
+  store: ClientBlobs,
+  { layers, id, config, descriptor, manifest }: ImageParts,
+  report: (current: number, total: number) => void,
   signal: AbortSignal,
-): Promise<{ path: string } & AsyncDisposable> {
-  await mkdir(root, { recursive: true, mode: 0o700 });
-  await using loans = new AsyncDisposableStack();
-  const path = await mkdtemp(join(root, 'layout-'));
-  loans.defer(() => rm(path, { recursive: true, force: true }));
-  for (const { name, mode, body } of layoutFiles(parts, options, signal)) {
-    await mkdir(dirname(join(path, name)), { recursive: true, mode: 0o755 });
-    const bytes = body();
-    const source = bytes instanceof Uint8Array ? [bytes] : bytes;
-    await pipeline(source, createWriteStream(join(path, name), { flags: 'wx', mode }), { signal });
+): Promise<void> {
+  let sent = 0;
+  async function* counted(bytes: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const chunk of bytes) {
+      yield chunk;
+      report((sent += chunk.length), 0);
+    }
   }
-  const kept = loans.move();
-  return { path, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+  const blobs = [
+    ...layers.map((layer) => ({
+      digest: layer.descriptor.digest,
+      size: layer.descriptor.size,
+      open: () => layer.open(signal),
+    })),
+    { digest: id, size: config.length, open: () => [config] },
+    { digest: descriptor.digest, size: manifest.length, open: () => [manifest] },
+  ];
+  for (const { digest, size, open } of blobs) {
+    if ((await store.size(digest, signal)) === undefined) await store.write({ digest, size }, counted(open()), signal);
+  }
 }
 
 function foldersOf(name: string): string[] {

@@ -51,6 +51,7 @@ const llbCapabilities = [
   'meta.ignorecache',
   'meta.description',
   'gc.freespacefilter',
+  'exporter.multiple',
 ];
 
 export function bridgeMethods(around: Surroundings): [string, Method][] {

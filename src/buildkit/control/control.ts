@@ -86,7 +86,11 @@ export function controlMethods(around: Surroundings): [string, Method][] {
 
 /** No label for a snapshotter: with one, buildx would offer outputs and platforms that the classic image store has not. */
 export function workerRecord(facts: WorkerFacts): MessageInit<typeof worker> {
-  const labels = new Map([['org.mobyproject.buildkit.worker.executor', 'containerd']]);
+  const labels = new Map([
+    ['org.mobyproject.buildkit.worker.executor', 'containerd'],
+    // By this buildx tells an image store that takes archives, caches and several platforms from one that does not.
+    ['org.mobyproject.buildkit.worker.snapshotter', 'overlayfs'],
+  ]);
   if (facts.hostGateway !== undefined) {
     labels.set('org.mobyproject.buildkit.worker.moby.host-gateway-ip', facts.hostGateway);
   }
@@ -123,11 +127,16 @@ async function solve(
   }
 }
 
-function exporterResponse({ request }: Job, { image, manifest, cacheManifest }: BuildResult): Map<string, string> {
+function exporterResponse(
+  { request }: Job,
+  { image, manifest, descriptor, cacheManifest }: BuildResult,
+): Map<string, string> {
   const response = new Map<string, string>();
   if (image !== undefined) response.set('containerimage.config.digest', image);
   // The classic image store knows an image by its configuration; clients print this as the image's id.
   if (image !== undefined) response.set('containerimage.digest', manifest ?? image);
+  if (descriptor !== undefined)
+    response.set('containerimage.descriptor', Buffer.from(JSON.stringify(descriptor)).toString('base64'));
   const name = (request.exporters[0]?.attributes ?? request.exporterAttributes).get('name');
   if (name !== undefined && name !== '') response.set('image.name', fullNames(name));
   // For the client to note in its folder what of it is the cache.

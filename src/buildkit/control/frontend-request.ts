@@ -207,13 +207,14 @@ function output(
   const kind = known[type as keyof typeof known];
   if (kind === undefined) throw new Fault('invalid', `exporter ${JSON.stringify(type)} could not be found`);
   const isArchive = kind === 'oci' || kind === 'docker';
-  const isFolder = kind === 'local' || (isArchive && /^(?:0|f|F|false|FALSE|False)$/.test(attributes.get('tar') ?? ''));
+  const isLayout = isArchive && /^(?:0|f|F|false|FALSE|False)$/.test(attributes.get('tar') ?? '');
   return {
     type: kind,
     names: list(attributes.get('name')),
     push: attributes.get('push') === 'true',
     attributes: Object.fromEntries(attributes),
-    write: kind === 'image' || isFolder ? undefined : (bytes) => lender.sendFile(index, bytes),
-    ...(isFolder ? { writeTree: (folder, times) => lender.sendTree(index, folder, times?.modified) } : {}),
+    write: kind === 'image' || kind === 'local' || isLayout ? undefined : (bytes) => lender.sendFile(index, bytes),
+    ...(isLayout ? { store: lender.store('export') } : {}),
+    ...(kind === 'local' ? { writeTree: (folder, times) => lender.sendTree(index, folder, times?.modified) } : {}),
   };
 }

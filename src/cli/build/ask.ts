@@ -71,7 +71,7 @@ export async function prepareBuild(
       credentials: async (host) => credentialsFor(session, host === 'registry-1.docker.io' ? 'docker.io' : host),
       upload: place.upload,
       outputs: outputs.map(({ target }) => targetOf(session, target)),
-      stores: caches.stores,
+      stores: new Map([...caches.stores, ...layoutStore(outputs)]),
     },
     outputs,
     notices: [...deprecations(flags), ...caches.missing.map((folder) => `there is no cache in ${folder} yet`)],
@@ -261,4 +261,12 @@ function sharedKeyOf({ folders }: BuildPlace): string {
   const folder = folders.get('context') ?? folders.get('dockerfile');
   if (folder === undefined) return '';
   return encodeURIComponent(`${hostname()}:${folder}`);
+}
+
+/** What builders call the folder that an image goes into (buildkit, client/solve.go). @throws Fault invalid */
+function layoutStore(outputs: readonly Output[]): [string, string][] {
+  const folders = outputs.flatMap(({ layout }) => layout ?? []);
+  if (folders.length > 1)
+    throw new Fault('invalid', 'Cannot write an image into several folders (tar=false): build once for each');
+  return folders.map((folder) => ['export', folder]);
 }

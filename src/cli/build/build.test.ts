@@ -343,7 +343,7 @@ describe('refusals, before anything is asked', () => {
     ['-o type=local,dest=-', /dest cannot be stdout for local exporter/],
     ['-o type=tar,dest=/', /destination file \/ is a directory/],
     ['-o type=tar,dest=/nonexistent/x', /the directory \/nonexistent does not exist/],
-    ['-o type=oci,dest=x,tar=false', /tar=false/],
+    ['-o type=oci,tar=false', /dest is required for oci exporter with tar=false/],
     ['--build-context foo', /invalid context value: foo, expected key=value/],
     ['--build-context foo=/nonexistent', /failed to get build context foo: stat \/nonexistent/],
     ['--build-context foo=oci-layout://x', /wherry load/],

@@ -40,6 +40,15 @@ export function tagExports(exports: readonly Attributed[], exported: ReadonlyMap
   }
 }
 
+/** Names the image that a build put into a folder (`tar=false`). @throws Fault invalid */
+export function tagLayout(folder: string, exported: ReadonlyMap<string, string>): void {
+  const descriptor = exported.get('containerimage.descriptor');
+  if (descriptor === undefined) return;
+  const names = (exported.get('image.name') ?? '').split(',').filter((name) => name !== '');
+  const tags = names.length === 0 ? ['latest'] : names.map((name) => /:([^:/]+)$/.exec(name)?.[1] ?? 'latest');
+  for (const tag of new Set(tags)) tagInLayout(folder, tag, Buffer.from(descriptor, 'base64').toString());
+}
+
 function tagOf({ attributes }: Attributed): string {
   return attributes.get('tag') ?? 'latest';
 }

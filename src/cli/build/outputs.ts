@@ -10,6 +10,8 @@ export interface Output {
   type: string;
   attributes: Map<string, string>;
   target: OutputTarget | { standardOutput: true } | undefined;
+  /** The folder that an image is put into as an OCI layout (`tar=false`). */
+  layout?: string;
   /** Names are pushed when the image is there. */
   isPushed: boolean;
 }
@@ -84,10 +86,9 @@ function settle({ type, attributes, dest }: Entry, isTerminal: boolean): Output 
     throw new Fault('invalid', `exporter ${JSON.stringify(type)} could not be found: use one of ${types.join(', ')}`);
   }
   if (/^(0|f|false)$/i.test(attributes.get('tar') ?? '')) {
-    throw new Fault(
-      'not-implemented',
-      `Cannot write ${type} as a folder (tar=false): write the archive, and unpack it with tar -x -C`,
-    );
+    if (dest === '' || dest === '-')
+      throw new Fault('invalid', `dest is required for ${type} exporter with tar=false: the folder of the layout`);
+    return { type, attributes, target: undefined, layout: checkFolder(dest), isPushed: false };
   }
   const path = dest === '' ? '-' : dest;
   if (path !== '-') return { type, attributes, target: { file: checkFile(path) }, isPushed: false };

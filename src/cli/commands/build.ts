@@ -7,7 +7,7 @@ import { parseCall } from '../build/call-flag.ts';
 import { type BuildPlace, findPlace } from '../build/context.ts';
 import { debugAdvice, failureText } from '../build/failure.ts';
 import { buildChecks, buildFlags, hiddenBuildFlags, progressModes } from '../build/flags.ts';
-import { tagExports } from '../build/local-caches.ts';
+import { tagExports, tagLayout } from '../build/local-caches.ts';
 import type { Output } from '../build/outputs.ts';
 import { openDisplay, type ProgressMode } from '../build/progress/display.ts';
 import { pushBuilt } from '../build/push.ts';
@@ -112,6 +112,7 @@ async function build(session: Session, flags: Flags, place: BuildPlace, mode: Pr
       signal: interrupt.signal,
     });
     tagExports(ask.cacheExports, answer.exported);
+    for (const { layout } of outputs) if (layout !== undefined) tagLayout(layout, answer.exported);
     for (const name of pushedNames(outputs))
       await pushBuilt(session, name, { onStatus: (status) => display.update(status), signal: interrupt.signal });
   } finally {
