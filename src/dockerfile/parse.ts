@@ -5,7 +5,7 @@ import { isInstructionName, parseInstruction } from './instruction/parse-instruc
 import type { ArgInstruction, FromInstruction, Instruction } from './instruction/types.ts';
 import { DockerfileFault, LexicalProblem, type Problem, SyntaxProblem } from './source/problem.ts';
 import type { Range } from './source/range.ts';
-import { SourceText } from './source/source-text.ts';
+import { type Line, SourceText } from './source/source-text.ts';
 import { trimSpace } from './text/characters.ts';
 import { type Directives, readDirectives } from './text/directives.ts';
 import { findHeredocMarks, type Heredoc, readHeredocBody } from './text/heredoc.ts';
@@ -66,17 +66,20 @@ class Parser {
 
   parse(): Dockerfile {
     const source = this.#source;
-    this.#lexical.push(...this.#directives.problems);
+    for (const problem of this.#directives.problems) this.#lexical.push(problem);
     if (source.text === '') this.#fileProblem('empty-file', 'the Dockerfile cannot be empty');
+    const long = source.lines.find((line) => isTooLong(source.text, line));
+    if (long !== undefined) this.#fileProblem('line-too-long', tooLong, source.range(long.start, long.start));
     let count = 0;
-    for (let number = 1; number <= source.lines.length && source.text !== ''; ) {
+    const end = long === undefined ? source.lines.length : 0;
+    for (let number = 1; number <= end && source.text !== ''; ) {
       if (this.#isNoInstruction(number)) number++;
       else {
         number = this.#readInstruction(number);
         count++;
       }
     }
-    if (source.text !== '' && count === 0) {
+    if (source.text !== '' && count === 0 && long === undefined) {
       this.#fileProblem('no-instructions', 'file with no instructions', source.lineRange(source.lines.length));
     }
     const { globalArgs, stages } = this.#groupStages();
@@ -103,7 +106,8 @@ class Parser {
     if (this.#directives.all.some((directive) => directive.line === number)) return true;
     // BuildKit drops the first character of the line, not that of the comment.
     const comment = trimSpace(this.#source.lineText(number).slice(1));
-    this.#comments = comment === '' ? [] : [...this.#comments, comment];
+    if (comment === '') this.#comments = [];
+    else this.#comments.push(comment);
     return true;
   }
 
@@ -204,6 +208,15 @@ class Parser {
     }
     return { globalArgs, stages };
   }
+}
+
+/** Bytes: what BuildKit's reader of lines takes. */
+const longestLine = 65_535;
+const tooLong = `dockerfile line greater than max allowed size of ${longestLine}`;
+
+function isTooLong(text: string, { start, next }: Line): boolean {
+  if ((next - start) * 3 <= longestLine) return false;
+  return Buffer.byteLength(text.slice(start, next).replace(/\n$/, '')) > longestLine;
 }
 
 /** Problems of the file as a whole come last. */

@@ -121,7 +121,7 @@ function historyText(transfer: Transfer): string {
   if (transfer.kind === 'COPY' && transfer.parents) words.push('--parents');
   if (transfer.chown !== undefined && transfer.chown.text !== '') words.push(`--chown=${transfer.chown.text}`);
   if (transfer.chmod !== undefined && transfer.chmod.text !== '') words.push(`--chmod=${transfer.chmod.text}`);
-  words.push(...transfer.sources.map(({ text }) => text));
-  words.push(...transfer.inline.map(({ name }) => `<<${name}`), transfer.destination.text);
-  return words.join(' ');
+  const sources = transfer.sources.map(({ text }) => text);
+  const inline = transfer.inline.map(({ name }) => `<<${name}`);
+  return [...words, ...sources, ...inline, transfer.destination.text].join(' ');
 }

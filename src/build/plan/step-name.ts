@@ -46,9 +46,13 @@ function summarize(content: string): string {
   return more.length > 0 ? `${first}...` : first;
 }
 
+/** Longer ones are nothing that anybody reads: they stay as they were written. */
+const longest = 16 << 10;
+
 function expandOrKeep(text: string, variables: Variables, options: Parameters<typeof expand>[2]): string {
   try {
-    return expand(text, variables, options).text;
+    const expanded = expand(text, variables, options).text;
+    return expanded.length > longest ? text : expanded;
   } catch {
     return text;
   }

@@ -33,10 +33,12 @@ export function checkDefaultImages(stages: readonly Stage[], checks: FromChecks,
 export function checkFrom({ from, name = '' }: Stage, checks: FromChecks, findings: Findings): void {
   const scope: FromScope = { variables: checks.global.variables, escape: checks.escape };
   const { image, platform } = expandFrom(from, scope);
-  const known = new Set([...checks.global.declared, ...checks.global.variables.keys()]);
+  const { declared, variables } = checks.global;
   const reportMissing = (names: Iterable<string>): void => {
     for (const one of names) {
-      if (!known.has(one)) findings.report('UndefinedArgInFrom', at(from), one, suggest(one, known) ?? '');
+      if (declared.has(one) || variables.has(one)) continue;
+      const near = suggest(one, new Set([...declared, ...variables.keys()]));
+      findings.report('UndefinedArgInFrom', at(from), one, near ?? '');
     }
   };
   reportMissing(image.missing);

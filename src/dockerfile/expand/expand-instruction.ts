@@ -8,6 +8,7 @@ import { SyntaxProblem } from '../source/problem.ts';
 import type { Word } from '../source/range.ts';
 import type { EscapeToken } from '../text/read-lines.ts';
 import { expand, type Expansion, ExpansionError, type ExpandOptions, type Variables } from './expand.ts';
+import { TextBudget } from './text-budget.ts';
 
 /** RUN has its mounts resolved; the rest are what they were, with other words. */
 export type ExpandedInstruction =
@@ -24,10 +25,13 @@ export class Expander {
   readonly misses: { readonly name: string; readonly word: Word }[] = [];
   readonly #variables: Variables;
   readonly #escape: EscapeToken;
+  readonly #budget: TextBudget;
 
-  constructor(variables: Variables, escape: EscapeToken) {
+  /** @param budget shared by all that expand words of the same Dockerfile */
+  constructor(variables: Variables, escape: EscapeToken, budget: TextBudget = new TextBudget()) {
     this.#variables = variables;
     this.#escape = escape;
+    this.#budget = budget;
   }
 
   /** @throws SyntaxProblem `bad-substitution` */
@@ -50,6 +54,7 @@ export class Expander {
   #expand(word: Word, options: ExpandOptions): Expansion {
     try {
       const result = expand(word.text, this.#variables, options);
+      if (result.used.size > 0) this.#budget.spend(result.text.length);
       for (const name of result.used) this.used.add(name);
       this.#miss(result.missing, word);
       return result;

@@ -73,7 +73,8 @@ function step(
     }
   }
   if (token.kind === 'all' || token.kind === 'folders') {
-    const first = Math.min(...places);
+    let first = Infinity;
+    for (const place of places) first = Math.min(first, place);
     if (token.kind === 'folders') for (const place of places) next.add(place);
     for (let at = first; at <= path.length; at++) {
       if (token.kind === 'all' || (at > first && path[at - 1] === '/')) next.add(at);

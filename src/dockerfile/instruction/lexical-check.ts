@@ -18,7 +18,8 @@ export function checkLexically(keyword: string, rest: Fragment, escape: EscapeTo
   else if (name === 'HEALTHCHECK') readJsonForm(rest.slice(/^\S*\s*/.exec(rest.text)![0].length));
   else if (name === 'ONBUILD' && rest.text !== '') {
     const kept = splitCommand(rest);
-    checkLexically(kept.keyword.text, kept.rest, escape);
+    // One that keeps another one is refused later, however long the chain.
+    if (kept.keyword.text.toUpperCase() !== 'ONBUILD') checkLexically(kept.keyword.text, kept.rest, escape);
   }
 }
 

@@ -70,10 +70,9 @@ export function parseMountFlag(flag: Flag): MountFlag {
 
 /** The field's own place, where the flag was written without quotes and escapes around it. */
 function fieldWord({ valueFragment, valueRange }: Flag, field: string): Word {
-  const pieces = valueFragment.text.split(',');
-  const index = pieces.indexOf(field);
-  if (index < 0) return { text: field, range: valueRange };
-  const at = pieces.slice(0, index).reduce((sum, piece) => sum + piece.length + 1, 0);
+  // Between commas, and found without cutting the whole flag up again for each of its fields.
+  const at = `,${valueFragment.text},`.indexOf(`,${field},`);
+  if (at < 0) return { text: field, range: valueRange };
   return valueFragment.slice(at, at + field.length).word();
 }
 

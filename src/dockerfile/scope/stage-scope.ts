@@ -65,7 +65,7 @@ export class StageScope {
   }
 
   expander(): Expander {
-    return new Expander(this.#values, this.#options.escape);
+    return new Expander(this.#values, this.#options.escape, this.#options.global.budget);
   }
 
   /** @throws SyntaxProblem where all values together are more than any system would pass on */

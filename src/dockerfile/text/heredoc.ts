@@ -66,7 +66,8 @@ export function readHeredocBody(
   mark: HeredocMark,
 ): { content: string; contentRange: Range; range: Range; next: number } | undefined {
   const start = source.lines[first - 1]?.start ?? source.text.length;
-  for (const line of source.lines.slice(first - 1)) {
+  for (let number = first; number <= source.lines.length; number++) {
+    const line = source.lines[number - 1]!;
     const text = source.text.slice(line.start, line.end);
     if ((mark.stripsTabs ? text.replace(/^\t+/, '') : text) !== mark.name) continue;
     return {
