@@ -5,8 +5,8 @@ import type { LocalSource, LocalTree } from '../../api/index.ts';
 import { TreeWriter } from '../../container/index.ts';
 import { decompress } from '../../image/index.ts';
 import { openFlags } from '../../linux/index.ts';
-import { readTar } from '../../oci/index.ts';
-import { tapBytes } from '../../std/index.ts';
+import { readTar, type TarEntry } from '../../oci/index.ts';
+import { errorCode, Fault, tapBytes } from '../../std/index.ts';
 
 export interface PostedContextOptions {
   tar: AsyncIterable<Uint8Array>;
@@ -54,7 +54,9 @@ async function unpack({ tar, folder, signal }: PostedContextOptions): Promise<nu
   try {
     for await (const entry of readTar(decompress(counted))) {
       signal.throwIfAborted();
-      await writer.write(entry);
+      await writer.write(entry).catch((error: unknown) => {
+        throw misfit(entry, error);
+      });
     }
     writer.finish();
     return transferred;
@@ -62,4 +64,21 @@ async function unpack({ tar, folder, signal }: PostedContextOptions): Promise<nu
     writer.close();
     closeSync(root);
   }
+}
+
+/** What the kernel says of names and links that do not fit each other; the disk's own troubles are told as they are. */
+const misfits: Readonly<Record<string, string>> = {
+  ENOENT: 'it leads to nothing that is in the context',
+  ENOTDIR: 'what should be a folder is none',
+  EISDIR: 'it is a folder already',
+  EEXIST: 'something else is there already',
+  ELOOP: 'its links lead to each other',
+  ENAMETOOLONG: 'its name is too long',
+};
+
+function misfit({ name, type, linkName }: TarEntry, error: unknown): unknown {
+  const why = misfits[errorCode(error) ?? ''];
+  if (why === undefined) return error;
+  const leads = type === 'hardlink' ? ` (a hard link to ${linkName.toString()})` : '';
+  return new Fault('invalid', `Cannot unpack ${JSON.stringify(name.toString())}${leads}: ${why}`);
 }
