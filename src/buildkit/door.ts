@@ -59,6 +59,11 @@ export class Buildkit implements AsyncDisposable {
     return sessionBuild(this.#around, query, signal);
   }
 
+  /** Deletes the copies of clients' directories that no build uses: the next one transfers all of it. */
+  async forgetTrees(): Promise<void> {
+    await this.#trees.forget();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#trees[Symbol.asyncDispose]();
   }

@@ -21,6 +21,22 @@ export interface BuilderParts {
   log: Logger;
 }
 
+/** What builds can make again, the least recently used first. */
+export function cacheSpace(builder: Pick<Builder, 'cache' | 'prune'>): { freeSpace(bytes: number): Promise<number> } {
+  return {
+    freeSpace: async (bytes) => {
+      const size = (await builder.cache()).reduce((sum, record) => sum + record.size, 0);
+      if (size === 0) return 0;
+      const options = {
+        all: true,
+        keepBytes: Math.max(0, size - bytes),
+        filters: new Map<string, ReadonlySet<string>>(),
+      };
+      return (await builder.prune(options)).reclaimed;
+    },
+  };
+}
+
 /** Call it before containers are looked for: what a killed daemon left of its builds is none. */
 export async function openBuilder({ config, steps, ...parts }: BuilderParts): Promise<Builder> {
   await clearSteps(steps);

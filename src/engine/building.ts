@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Builds, Bytes, LocalSource } from '../api/index.ts';
 import { isRunnable, PostedContext } from '../build/index.ts';
 import { Buildkit, type WorkerFacts } from '../buildkit/index.ts';
+import { diskUsage } from '../linux/index.ts';
 import { formatPlatform, hostPlatform, parsePlatform } from '../oci/index.ts';
 import { freeSpace, randomId } from '../std/index.ts';
 import type { Events } from './events.ts';
@@ -16,6 +17,8 @@ export interface Building extends AsyncDisposable {
   readonly buildkit: Buildkit;
   /** Of the disk that the build cache is on. */
   readonly freeBytes: () => number;
+  /** Deletes the copies of clients' directories that no build uses. Returns the bytes that came free. */
+  readonly freeTrees: () => Promise<number>;
   /** A tar that a client posts, plain or compressed, as the classic builder has it. Disposed by its build. */
   readonly posted: (tar: Bytes, signal: AbortSignal) => LocalSource & AsyncDisposable;
 }
@@ -29,15 +32,17 @@ export interface BuildingOptions {
   hostGateway: string | undefined;
 }
 
-/** The same builds, whose prunes are told (moby, api/server/backend/build). */
-export function tellPrunes(builds: Builds, emit: Events['emit']): Builds {
+/** The same builds, whose prunes are told (moby, api/server/backend/build), and free what builds were sent, too, unless only some is to go. */
+export function tellPrunes(builds: Builds, emit: Events['emit'], freeTrees: () => Promise<number>): Builds {
   return {
     run: (request, signal) => builds.run(request, signal),
     failed: () => builds.failed(),
     debugImage: (id) => builds.debugImage(id),
     cache: () => builds.cache(),
     prune: async (options) => {
-      const pruned = await builds.prune(options);
+      const { deleted, reclaimed } = await builds.prune(options);
+      const isAll = options.keepBytes === undefined && options.filters.size === 0;
+      const pruned = { deleted, reclaimed: reclaimed + (isAll ? await freeTrees() : 0) };
       const Attributes = { reclaimed: String(pruned.reclaimed) };
       emit({ Type: 'builder', Action: 'prune', Actor: { ID: '', Attributes } });
       return pruned;
@@ -51,10 +56,11 @@ export function openBuilding({ builds, dataRoot, execRoot, id, hostGateway }: Bu
   mkdirSync(posted, { recursive: true, mode: 0o700 });
   const worker: WorkerFacts = { id, version: buildkitVersion, platforms: runnablePlatforms(), hostGateway };
   const freeBytes = (): number => freeSpace(dataRoot).available;
+  const trees = join(dataRoot, 'buildkit', 'trees');
   const buildkit = new Buildkit({
     builds,
     worker,
-    folder: join(dataRoot, 'buildkit', 'trees'),
+    folder: trees,
     socketFolder: join(execRoot, 'buildkit'),
     verbs: treeVerbs,
     freeBytes,
@@ -62,6 +68,11 @@ export function openBuilding({ builds, dataRoot, execRoot, id, hostGateway }: Bu
   return {
     buildkit,
     freeBytes,
+    freeTrees: async () => {
+      const before = await diskUsage(trees);
+      await buildkit.forgetTrees();
+      return Math.max(0, before - (await diskUsage(trees)));
+    },
     posted: (tar, signal) =>
       Object.assign(new PostedContext({ tar, folder: join(posted, randomId()), signal }), {
         ignores: 'own-files' as const,

@@ -234,7 +234,7 @@ export const daemonOptions: Record<string, Option> = {
   },
   'image-gc': {
     kind: 'map',
-    help: 'Free image data that can be had again when the data root is fuller than high, until low (high=85%, low=75%; or bytes left: high=5GB, low=20GB; off by default)',
+    help: 'Free build cache and image data that can be had again when the data root is fuller than high, until low (high=85%, low=75%; or bytes left: high=5GB, low=20GB; off by default)',
   },
   'read-only-socket': {
     kind: 'list',

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { FreeSpace } from '../std/index.ts';
 import { createLogger } from '../std/index.ts';
+import type { BuildCacheRecord } from '../api/index.ts';
+import { cacheSpace } from './builder.ts';
 import { bytesToFree, DiskPressure, parseGcMarks } from './disk-pressure.ts';
 
 const gigabyte = 2 ** 30;
@@ -65,7 +67,7 @@ test('it is said once that no more can be freed, and looks do not pile up', asyn
   await using pressure = new DiskPressure({
     dataRoot: '/',
     marks: { high: { used: 1e-9 }, low: { used: 1e-10 } },
-    images,
+    sources: [images],
     log,
   });
   for (let count = 0; count < 5; count++) pressure.look();
@@ -76,4 +78,37 @@ test('it is said once that no more can be freed, and looks do not pile up', asyn
   assert.equal(asked, 3);
   assert.equal(lines.length, 1);
   assert.match(lines[0]!, /the disk runs low, and no more can be freed unasked/);
+});
+
+test('the first source is asked for all that is missing, the next for what is missing then', async () => {
+  const asked: string[] = [];
+  const source = (name: string): { freeSpace(bytes: number): Promise<number> } => ({
+    freeSpace: async (bytes) => {
+      asked.push(`${name} ${bytes > 0}`);
+      return 1;
+    },
+  });
+  const log = createLogger({ level: 'error', format: 'text', write: () => {} });
+  const marks = { high: { used: 1e-9 }, low: { used: 1e-10 } };
+  await using pressure = new DiskPressure({ dataRoot: '/', marks, sources: [source('cache'), source('images')], log });
+  pressure.look();
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.deepEqual(asked, ['cache true', 'images true']);
+});
+
+test('the build cache gives back as much as is missing, the oldest first', async () => {
+  const kept: (number | undefined)[] = [];
+  const record = (size: number): BuildCacheRecord => ({ size }) as BuildCacheRecord;
+  const builder = {
+    cache: async () => [record(300), record(700)],
+    prune: async ({ all, keepBytes }: { all: boolean; keepBytes: number | undefined }) => {
+      assert.ok(all);
+      kept.push(keepBytes);
+      return { deleted: [], reclaimed: 400 };
+    },
+  };
+  assert.equal(await cacheSpace(builder).freeSpace(350), 400);
+  await cacheSpace(builder).freeSpace(5000);
+  assert.deepEqual(kept, [650, 0]);
+  assert.equal(await cacheSpace({ ...builder, cache: async () => [] }).freeSpace(1), 0);
 });

@@ -1,5 +1,4 @@
-/** `image-gc`: when the file system of the data root runs low, images give back what can be had again. Off unless it is set. */
-import type { ImageStore } from '../image/index.ts';
+/** `image-gc`: when the file system of the data root runs low, the build cache and images give back what can be had again. Off unless it is set. */
 import { bytesSize, Fault, freeSpace, type FreeSpace, type Logger, messageOf, parseBytes } from '../std/index.ts';
 
 /** A fill level: the part of the file system that is used (0.85), or the bytes that are left. */
@@ -68,12 +67,18 @@ function missing({ total, available }: FreeSpace, mark: Mark): number {
   return ('used' in mark ? Math.round(total * (1 - mark.used)) : mark.left) - available;
 }
 
+/** Something that can be made or fetched again. */
+export interface SpaceSource {
+  /** Gives back so many bytes, if it can. Returns how many. */
+  freeSpace(bytes: number): Promise<number>;
+}
+
 const lookEveryMs = 10_000;
 
 export class DiskPressure implements AsyncDisposable {
   readonly #dataRoot: string;
   readonly #marks: GcMarks;
-  readonly #images: Pick<ImageStore, 'freeSpace'>;
+  readonly #sources: readonly SpaceSource[];
   readonly #log: Logger;
   readonly #timer: NodeJS.Timeout;
   #work: Promise<void> | undefined;
@@ -81,10 +86,11 @@ export class DiskPressure implements AsyncDisposable {
   /** It was said that nothing more can be freed. */
   #warned = false;
 
-  constructor(options: { dataRoot: string; marks: GcMarks; images: Pick<ImageStore, 'freeSpace'>; log: Logger }) {
+  /** @param options.sources who can give something back, the first one first */
+  constructor(options: { dataRoot: string; marks: GcMarks; sources: readonly SpaceSource[]; log: Logger }) {
     this.#dataRoot = options.dataRoot;
     this.#marks = options.marks;
-    this.#images = options.images;
+    this.#sources = options.sources;
     this.#log = options.log;
     this.#timer = setInterval(() => this.look(), lookEveryMs);
     this.#timer.unref();
@@ -110,7 +116,11 @@ export class DiskPressure implements AsyncDisposable {
         this.#warned = false;
         return;
       }
-      const freed = await this.#images.freeSpace(need);
+      let freed = 0;
+      for (const source of this.#sources) {
+        const missing = bytesToFree(freeSpace(this.#dataRoot), { high: this.#marks.low, low: this.#marks.low });
+        if (missing > 0) freed += await source.freeSpace(missing);
+      }
       const left = bytesToFree(freeSpace(this.#dataRoot), this.#marks);
       if (left === 0 || (this.#warned && freed === 0)) return;
       this.#warned = true;

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
-import type { Engine } from '../api/index.ts';
+import type { Builds, Engine } from '../api/index.ts';
 import { LayerForms, openCacheTransfer, openExporter, openSources } from '../build/index.ts';
 import {
   type ContainerRoom,
@@ -27,7 +27,7 @@ import { loadApparmor } from './apparmor.ts';
 import { type Building, openBuilding, tellPrunes } from './building.ts';
 import type { Config } from './config.ts';
 import { DiskPressure } from './disk-pressure.ts';
-import { openBuilder } from './builder.ts';
+import { cacheSpace, openBuilder } from './builder.ts';
 import { Events } from './events.ts';
 import { openPullThrough } from './pull-through.ts';
 import { openSystem } from './system.ts';
@@ -237,12 +237,21 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
   await networking.restore(containers.running());
   await images.collect();
   if (config.imageGc !== undefined) {
-    pressure = new DiskPressure({ dataRoot: config.dataRoot, marks: config.imageGc, images, log });
+    pressure = new DiskPressure({
+      dataRoot: config.dataRoot,
+      marks: config.imageGc,
+      sources: [cacheSpace(builder), images],
+      log,
+    });
     loans.use(pressure);
     pressure.look();
   }
 
-  const builds = tellPrunes(builder, (event) => events.emit(event));
+  const builds: Builds = tellPrunes(
+    builder,
+    (event) => events.emit(event),
+    () => building.freeTrees(),
+  );
   const building = openBuilding({
     builds,
     dataRoot: config.dataRoot,

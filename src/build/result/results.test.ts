@@ -130,6 +130,19 @@ describe('results of steps', { skip }, () => {
     assert.deepEqual(fixture.results.list(), []);
   });
 
+  test('a step made again leaves nothing of what it made before', async () => {
+    await using fixture = await new Fixture().open();
+    const base = await fixture.step('base', scratch, { a: '1' });
+    await fixture.step('again', base, { b: 'before' });
+    const now = await fixture.step('other', base, { b: 'now' }, false);
+    assert.equal(fixture.here().layers, 3);
+    using layers = fixture.snapshots.hold();
+    layers.add(rootChain(now)!);
+    await fixture.results.keep(key('again'), now, 'RUN again');
+    assert.deepEqual(new Set(fixture.snapshots.layers()), new Set([rootChain(base)!, rootChain(now)!]));
+    assert.deepEqual((await fixture.results.find(key('again')))!.diffIds, now.diffIds);
+  });
+
   test('a record whose layer is gone is no result', async () => {
     await using fixture = await new Fixture().open();
     await fixture.step('one', scratch, { a: '1' });

@@ -56,7 +56,7 @@ export class Results {
     const chain = rootChain(record);
     if (chain !== undefined && !this.#options.snapshots.has(chain)) {
       // Somebody has deleted the layer by hand, or the disk has lost it: the step runs again.
-      await this.#records.delete(digestHex(key));
+      await this.forget([key]);
       return undefined;
     }
     const used = { lastUsedAt: formatNanos(this.#options.now()), usageCount: record.usageCount + 1 };
@@ -89,8 +89,11 @@ export class Results {
     const made = foreignKey === undefined ? {} : { foreignKey };
     const record = { key, diffIds: root.diffIds, layers: root.layers, description, ...made };
     const times = { createdAt: root.createdAt ?? now, lastUsedAt: now, usageCount: 0 };
+    const before = this.#records.get(digestHex(key));
     // Like the layer itself: power failure costs the step, not the store.
     await this.#records.put(digestHex(key), { ...record, ...times }, { durable: false });
+    // Made again (`--no-cache`): what the key stood for is nobody's now.
+    if (before !== undefined) await this.#collect([before]);
   }
 
   /** What is wrong with the folder of the records. */
@@ -111,23 +114,28 @@ export class Results {
 
   /** Forgets records, and deletes what only they needed. Returns the bytes that came free. */
   async forget(keys: Iterable<Digest>): Promise<number> {
-    const { content, snapshots } = this.#options;
-    const chains = new Set<Digest>();
-    const blobs = new Set<Digest>();
+    const forgotten: StepRecord[] = [];
     for (const key of keys) {
       const record = this.#records.get(digestHex(key));
       if (record === undefined) continue;
       await this.#records.delete(digestHex(key));
-      for (const chain of chainIds(record.diffIds)) chains.add(chain);
-      for (const { digest } of record.layers) blobs.add(digest);
+      forgotten.push(record);
     }
+    return this.#collect(forgotten);
+  }
+
+  /** What records that are gone had, where nobody else has it. Returns the bytes that came free. */
+  async #collect(gone: readonly StepRecord[]): Promise<number> {
+    const { content, snapshots } = this.#options;
+    const chains = new Set(gone.flatMap(({ diffIds }) => chainIds(diffIds)));
+    const blobs = new Set(gone.flatMap(({ layers }) => layers.map(({ digest }) => digest)));
     // From the top: a layer goes when nothing stands on it.
     const sizes = new Map(
       [...chains].map((chain) => [chain as string, snapshots.has(chain) ? snapshots.layerSize(chain) : 0]),
     );
-    const gone = await snapshots.collect([...chains].toReversed());
+    const deleted = await snapshots.collect([...chains].toReversed());
     const freed = await content.collect(blobs);
-    return gone.reduce((sum, chain) => sum + (sizes.get(chain) ?? 0), freed);
+    return deleted.reduce((sum, chain) => sum + (sizes.get(chain) ?? 0), freed);
   }
 
   *#blobs(): Generator<string> {

@@ -89,9 +89,14 @@ export class LocalTrees implements AsyncDisposable {
     }
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Deletes those that no build uses. */
+  async forget(): Promise<void> {
     const copies = [...this.#idle.values()];
     this.#idle.clear();
     for (const { path } of copies) await rm(path, { recursive: true, force: true });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.forget();
   }
 }
