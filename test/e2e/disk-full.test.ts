@@ -4,11 +4,11 @@
  */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { closeSync, mkdirSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { after } from 'node:test';
-import { cannotRun, sharedDaemon } from '../support/daemon.ts';
-import { until } from '../support/docker.ts';
+import { cannotRun, repository, sharedDaemon } from '../support/daemon.ts';
+import { execute, until } from '../support/docker.ts';
 import { entry, tar } from '../support/images.ts';
 import { RegistryService } from '../support/peers.ts';
 
@@ -106,6 +106,67 @@ scenario('pull of what is larger than the disk, from a registry', async () => {
   assert.deepEqual(await daemon.verify(), []);
   await docker.ok('pull', '-q', name);
   await docker.ok('rmi', name);
+});
+
+/** A build that does not fit: told at its end, with nothing left of it. */
+async function buildRefused(
+  files: Record<string, string | Uint8Array>,
+  context: string,
+  more: string[] = [],
+): Promise<void> {
+  const folder = mkdtempSync(join(host.daemon.root, 'full-'));
+  for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), content);
+  const [before, room] = [await images(), host.daemon.disk!.free];
+  for (const program of ['docker', 'wherry']) {
+    const { code, stdout, stderr } =
+      program === 'docker'
+        ? await host.docker.run(['build', '-t', 'full:1', ...more, folder], {
+            timeoutMs: 60_000,
+            env: { DOCKER_BUILDKIT: '0' },
+          })
+        : await execute(
+            join(repository, 'bin/wherry'),
+            ['build', '--progress=plain', '-t', 'full:1', ...more, folder],
+            {
+              timeoutMs: 60_000,
+              env: { ...host.docker.env, WHERRY_HOST: host.daemon.host },
+            },
+          );
+    assert.equal(code, 1, `${context}, ${program}: ${stdout}${stderr}`);
+    assert.match(stdout + stderr, /no space left on device/i, `${context}, ${program}`);
+    // What a step says for itself nobody comments on.
+    if (context !== 'RUN') assert.match(stdout + stderr, advice, `${context}, ${program}`);
+    assert.ok(await host.daemon.answers(), `${context}: the daemon answers`);
+    assert.equal(await images(), before, context);
+  }
+  await host.docker.run(['builder', 'prune', '-af']);
+  await until(() => host.daemon.disk!.free > room - megabyte, {
+    timeoutMs: 5000,
+    what: () => `${context}: the space to be given back, ${room - host.daemon.disk!.free} bytes are missing`,
+  });
+  assert.deepEqual(await host.daemon.verify(), [], context);
+}
+
+scenario('builds of more than the disk has', async () => {
+  await buildRefused({ Dockerfile: 'FROM busybox\nRUN dd if=/dev/zero of=/big bs=1M count=100\n' }, 'RUN');
+  await buildRefused({ Dockerfile: 'FROM busybox\nCOPY large /\n', large: randomBytes(50 * megabyte) }, 'a context');
+  await buildRefused(
+    { Dockerfile: 'FROM busybox\nCOPY large /a\nCOPY large /b\nCOPY large /c\n', large: randomBytes(15 * megabyte) },
+    'COPY',
+  );
+  const folder = mkdtempSync(join(host.daemon.root, 'fits-'));
+  writeFileSync(join(folder, 'Dockerfile'), 'FROM busybox\nRUN echo fits > /fits\nCMD ["cat", "/fits"]\n');
+  {
+    using _filler = fillBlocks();
+    const full = await host.docker.run(['build', '-t', 'full:2', folder], { env: { DOCKER_BUILDKIT: '0' } });
+    assert.equal(full.code, 1);
+    assert.match(full.stdout + full.stderr, /no space left on device/i);
+  }
+  await host.docker.ok('build', '-q', '-t', 'full:2', folder);
+  assert.equal(await host.docker.ok('run', '--rm', 'full:2'), 'fits');
+  await host.docker.ok('rmi', 'full:2');
+  await host.docker.run(['builder', 'prune', '-af']);
+  assert.deepEqual(await host.daemon.verify(), []);
 });
 
 /** Takes so many bytes of the disk. */

@@ -1,7 +1,7 @@
 /** One build's progress: what it does beside its plan's steps, as steps of their own, and how much output is told. */
 import type { BuildEvent, BuildSourceRange } from '../../api/index.ts';
 import { type Digest, sha256 } from '../../oci/index.ts';
-import { Channel, formatNanos, messageOf, type Nanos } from '../../std/index.ts';
+import { Channel, explainDiskError, formatNanos, messageOf, type Nanos } from '../../std/index.ts';
 
 /** Bytes that a step's output is told of, as in BuildKit (BUILDKIT_STEP_LOG_MAX_SIZE). */
 const outputLimit = 2 << 20;
@@ -78,7 +78,7 @@ export class Progress {
       tell({ completed: this.#time(), cached: more.cached?.(result) ?? false });
       return result;
     } catch (error) {
-      tell({ completed: this.#time(), error: messageOf(error) });
+      tell({ completed: this.#time(), error: messageOf(explainDiskError(error)) });
       throw error;
     }
   }

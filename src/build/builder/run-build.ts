@@ -9,7 +9,7 @@ import {
   PatternMatcher,
 } from '../../dockerfile/index.ts';
 import { hostPlatform, type ImageConfig, parsePlatform, type Platform } from '../../oci/index.ts';
-import { Fault, formatNanos } from '../../std/index.ts';
+import { explainDiskError, Fault, formatNanos } from '../../std/index.ts';
 import type { Exported, FinishedBuild } from '../export/door.ts';
 import { type Plan, planBuild } from '../plan/plan.ts';
 import { printPlan } from '../plan/print.ts';
@@ -82,7 +82,7 @@ class BuildRunner {
       signal.throwIfAborted();
       const file =
         this.#files === undefined ? undefined : { name: this.#files.name, text: this.#files.text.toString() };
-      throw buildFailure(error, { file, step: this.#progress.failed });
+      throw buildFailure(explainDiskError(error), { file, step: this.#progress.failed });
     }
   }
 
