@@ -74,6 +74,12 @@ export class PlayedBuilds implements Builds {
     return { events, result };
   }
 
+  readonly released: string[] = [];
+
+  release(id: string): void {
+    this.released.push(id);
+  }
+
   async failed(): ReturnType<Builds['failed']> {
     return [];
   }

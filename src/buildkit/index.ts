@@ -17,6 +17,7 @@ export type {
 export { askUsage, askWorker, type UsageRecord, type WorkerTold } from './client/asks.ts';
 export type { WorkerFacts } from './control/control.ts';
 export type { BuildLine } from './control/session-build.ts';
+export { vertexName } from './control/status.ts';
 export { Buildkit, type BuildkitOptions, h2cHead } from './door.ts';
 export { duplexOf, type RawConnection } from './raw-duplex.ts';
 export type { TreeVerbs } from './session/receive-tree.ts';

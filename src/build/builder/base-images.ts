@@ -2,22 +2,34 @@
 import type { BuildSecrets } from '../../api/index.ts';
 import { type BuildPlatform, formatBuildPlatform } from '../../dockerfile/index.ts';
 import type { BuildBase, ImageStore } from '../../image/index.ts';
-import { chainId, chainIds, parseReference, type Reference, referenceName } from '../../oci/index.ts';
+import {
+  chainId,
+  chainIds,
+  hostPlatform,
+  type ImageConfig,
+  parseReference,
+  type Reference,
+  referenceName,
+} from '../../oci/index.ts';
 import { Fault, faultKind, messageOf } from '../../std/index.ts';
+import { buildScheme } from '../plan/named-context.ts';
 import type { ResolvedImage } from '../plan/options.ts';
 import type { ImageStep } from '../plan/step.ts';
 import type { ResultHold } from '../result/commit-layer.ts';
 import type { BuiltRoot } from '../result/root.ts';
+import type { HeldBuilds } from './held-builds.ts';
 import type { Progress, Task } from './progress.ts';
 
 export interface BaseImagesOptions {
   images: ImageStore;
+  held: HeldBuilds;
   /** Keeps the images until the build ends, whoever removes them meanwhile. */
   hold: ResultHold;
   secrets: Pick<BuildSecrets, 'credentials'>;
   progress: Progress;
   /** Asks the registry even where the store has an image of that name. */
   pull: boolean;
+  bootstrap: boolean | undefined;
 }
 
 export class BaseImages {
@@ -31,14 +43,16 @@ export class BaseImages {
   /** For the plan. @throws Fault in the registry's words */
   async resolve(name: string, platform: BuildPlatform, signal: AbortSignal): Promise<ResolvedImage> {
     const wanted = formatBuildPlatform(platform);
+    if (name.startsWith(buildScheme)) {
+      const { config, root } = this.#options.held.get(name.slice(buildScheme.length));
+      return { reference: name, config: this.#use(`${name} ${wanted}`, { config, layers: root.layers }) };
+    }
     return this.#options.progress.task(`[internal] load metadata for ${name}`, async (task) => {
       const id = await this.#find(name, wanted, task, signal);
       const base = this.#options.images.base(id);
       if (base === undefined) throw new Fault('not-found', `${name}: the image was removed meanwhile`);
-      this.#keep(base);
       const reference = await this.#withDigest(name, id);
-      this.#found.set(`${reference} ${wanted}`, base);
-      return { reference, config: base.config };
+      return { reference, config: this.#use(`${reference} ${wanted}`, base) };
     });
   }
 
@@ -51,6 +65,12 @@ export class BaseImages {
       resolved: chainId(diffIds) ?? 'scratch',
       root: { diffIds, layers: base.layers, createdAt: undefined },
     };
+  }
+
+  #use(key: string, base: BuildBase): ImageConfig {
+    this.#keep(base);
+    this.#found.set(key, base);
+    return base.config;
   }
 
   #keep({ config, layers }: BuildBase): void {
@@ -87,7 +107,10 @@ export class BaseImages {
 
   async #pull(name: string, platform: string, task: Task, signal: AbortSignal): Promise<void> {
     const auth = await this.#options.secrets.credentials(parseReference(name).domain, signal);
-    const messages = await this.#options.images.pull({ image: name, tag: undefined, platform, auth }, signal);
+    const { images, bootstrap } = this.#options;
+    // The host's own kind of image is not named: that is what can be made here.
+    const wanted = platform === formatBuildPlatform(hostPlatform()) ? undefined : platform;
+    const messages = await images.pull({ image: name, tag: undefined, platform: wanted, auth, bootstrap }, signal);
     for await (const { id, status, progressDetail } of messages) {
       if (id === undefined || status === undefined) continue;
       const { current = 0, total = 0 } = progressDetail ?? {};

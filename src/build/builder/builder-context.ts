@@ -7,6 +7,7 @@ import type { Logger, Nanos } from '../../std/index.ts';
 import type { CacheTransfer } from '../cache/door.ts';
 import type { Exporter } from '../export/door.ts';
 import type { Sources } from '../fetch/door.ts';
+import type { HeldBuilds } from './held-builds.ts';
 import type { SolveContext } from '../solve/context.ts';
 
 export interface BuilderContext {
@@ -16,6 +17,7 @@ export interface BuilderContext {
   snapshots: Snapshots;
   images: ImageStore;
   solving: SolveContext;
+  held: HeldBuilds;
   sources: Sources;
   exporter: Exporter;
   caches: CacheTransfer;

@@ -265,6 +265,22 @@ describe('builds', { skip }, () => {
     assert.ok(result.image);
   });
 
+  test('a build on one that is held: its files and configuration; not once it is let go of', async () => {
+    const files = { Dockerfile: 'FROM busybox\nENV HERE=yes\nRUN echo made > /made\n' };
+    await build(files, { id: 'first', held: true, outputs: [] });
+    await builder.prune({ all: true, keepBytes: undefined, filters: new Map() });
+    const on = {
+      id: 'second',
+      namedContexts: new Map([['base', { build: 'first' }]]),
+    };
+    const second = { Dockerfile: 'FROM base\nRUN test "$HERE" = yes && grep made /made\n' };
+    const { result, events } = await build(second, on);
+    assert.ok(result.image);
+    assert.ok(named(events).includes('[context base] another build'), named(events).join('\n'));
+    builder.release('first');
+    await assert.rejects(build(second, on), { message: /Cannot build on build first/ });
+  });
+
   test('what is asked instead of a build', async () => {
     const files = {
       Dockerfile: '# dev what people work in\nFROM busybox AS dev\nARG V=1\nfrom dev as Two\nRUN true\n',

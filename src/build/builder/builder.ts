@@ -29,6 +29,7 @@ import { clearUnfinished, newStepId } from '../solve/step-id.ts';
 import type { BuilderContext } from './builder-context.ts';
 import { cacheEntries, cacheUsage, pruneCache } from './cache-records.ts';
 import { FailedBuilds } from './failed-builds.ts';
+import { HeldBuilds } from './held-builds.ts';
 import type { GcRule } from './gc-policy.ts';
 import { isRunnable } from './foreign.ts';
 import { Progress } from './progress.ts';
@@ -96,6 +97,7 @@ export class Builder implements Builds, AsyncDisposable {
       snapshots,
       images,
       solving,
+      held: new HeldBuilds({ content, snapshots }),
       sources,
       exporter,
       caches,
@@ -148,6 +150,10 @@ export class Builder implements Builds, AsyncDisposable {
       const free = freeSpace(this.#context.folder).available;
       await pruneCache(this.#context, { all, keepBytes: keptBytes(space, { used, free }), filters }, new Date());
     }
+  }
+
+  release(id: string): void {
+    this.#context.held.release(id);
   }
 
   async cache(): Promise<readonly BuildCacheRecord[]> {

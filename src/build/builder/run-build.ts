@@ -11,6 +11,7 @@ import {
 import { hostPlatform, type ImageConfig, parsePlatform, type Platform } from '../../oci/index.ts';
 import { explainDiskError, Fault, formatNanos } from '../../std/index.ts';
 import type { Exported, FinishedBuild } from '../export/door.ts';
+import { buildScheme } from '../plan/named-context.ts';
 import { type Plan, planBuild } from '../plan/plan.ts';
 import { printPlan } from '../plan/print.ts';
 import type { ExecMount, ExecStep, LocalStep } from '../plan/step.ts';
@@ -71,8 +72,9 @@ class BuildRunner {
     this.#options = options;
     this.#hold = hold;
     this.#loans = loans;
-    const { secrets, pull } = request;
-    this.#bases = new BaseImages({ images: context.images, hold, secrets, progress, pull });
+    const { secrets, pull, bootstrap } = request;
+    const { images, held } = context;
+    this.#bases = new BaseImages({ images, held, hold, secrets, progress, pull, bootstrap });
   }
 
   async run(signal: AbortSignal): Promise<BuildResult> {
@@ -118,6 +120,7 @@ class BuildRunner {
     const contexts = new Map(
       [...namedContexts].map(([name, value]) => {
         if ('fetch' in value) return [name, 'local'] as const;
+        if ('build' in value) return [name, `${buildScheme}${value.build}`] as const;
         return [name, 'url' in value ? value.url : `docker-image://${value.image}`] as const;
       }),
     );
@@ -232,6 +235,7 @@ class BuildRunner {
     const exported = await this.#export(plan, { root, roots, config, extra: cache.inline(root) }, signal);
     const mounts = plan.steps.flatMap((step) => (step.kind === 'exec' ? step.mounts.filter(isCacheMount) : []));
     const cacheManifest = await cache.export(root, mounts, signal);
+    if (this.#request.held === true) this.#context.held.add(this.#request.id, { root, config });
     return {
       image: exported.image,
       manifest: exported.manifest,

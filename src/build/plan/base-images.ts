@@ -4,7 +4,7 @@ import { messageOf } from '../../std/index.ts';
 import { formatReference, type ImageConfig, parseReference, withDefaultTag } from '../../oci/index.ts';
 import { configOf } from './container-config.ts';
 import { environmentOf, type PlannedImage } from './image-fold.ts';
-import type { NamedContext } from './named-context.ts';
+import { buildScheme, type NamedContext } from './named-context.ts';
 import type { ImageResolver, ResolvedImage, ResolvedPlanOptions } from './options.ts';
 import { parseGit, urlFilename } from './remote.ts';
 import type { StageNode } from './stage-node.ts';
@@ -49,7 +49,7 @@ export class BaseImages {
       return;
     }
     const platform = this.#platformOf(node);
-    const reference = parseImage(name, node);
+    const reference = name.startsWith(buildScheme) ? name : parseImage(name, node);
     const key = `${reference} ${formatBuildPlatform(platform)}`;
     let pending = this.#pending.get(key);
     if (pending === undefined) this.#pending.set(key, (pending = this.#resolveImage(reference, platform, signal)));
@@ -70,7 +70,7 @@ export class BaseImages {
   /** A node that is no stage of its own, or whose stage begins here. `names` counts the FROM of a stage. */
   begin(node: StageNode, names: StepNames | undefined): PlannedRoot {
     const context = node.context ?? node.baseContext;
-    if (context !== undefined && context.kind !== 'image') {
+    if (context !== undefined && context.kind !== 'image' && context.kind !== 'build') {
       return { root: this.#contextRoot(context, node), image: this.#emptyImage(this.#options.platform) };
     }
     const resolved = this.#resolved.get(node);
@@ -90,14 +90,14 @@ export class BaseImages {
     const platform = formatBuildPlatform(from.platform);
     const context = from.node.context ?? from.node.baseContext;
     const shown = `FROM ${reference}`;
-    const given = context?.value.replace(/^docker-image:\/\//, '');
+    const given = context?.kind === 'build' ? 'another build' : context?.value.replace(/^docker-image:\/\//, '');
     const name = context === undefined ? (from.names?.next(shown) ?? shown) : `[context ${context.name}] ${given}`;
     const range = from.node.place.range;
     const id = `image:${reference} ${platform}`;
     return this.#steps.add({ kind: 'image', id, name, range, ignoreCache: false, reference, platform });
   }
 
-  #contextRoot(context: Exclude<NamedContext, { kind: 'image' }>, { place: { range } }: StageNode): Root {
+  #contextRoot(context: Exclude<NamedContext, { kind: 'image' | 'build' }>, { place: { range } }: StageNode): Root {
     if (context.kind === 'local') return this.#steps.local(context.name, '/');
     const { url } = context;
     const common = { name: `[context ${context.name}] ${url}`, range, ignoreCache: false };
@@ -149,7 +149,7 @@ export class BaseImages {
 /** The image a node names; `undefined` for a stage's base, nothing, or a context that is no image. */
 function imageName({ image, base, context, baseContext }: StageNode): string | undefined {
   const given = context ?? baseContext;
-  if (given !== undefined) return given.kind === 'image' ? given.reference : undefined;
+  if (given !== undefined) return given.kind === 'image' || given.kind === 'build' ? given.reference : undefined;
   return base !== undefined || image === 'scratch' ? undefined : image;
 }
 

@@ -2,7 +2,7 @@
 import { type CallContext, type Method, unary } from '../grpc/service.ts';
 import { GrpcFault } from '../grpc/status.ts';
 import { empty } from '../message/common.ts';
-import { pongResponse, returnRequest, solveRequest, solveResponse } from '../message/gateway.ts';
+import { evaluateRequest, pongResponse, returnRequest, solveRequest, solveResponse } from '../message/gateway.ts';
 import type { Message } from '../protobuf/field.ts';
 import { workerRecord, type Surroundings } from './control.ts';
 import type { Job, Returned } from './job.ts';
@@ -22,6 +22,7 @@ const frontendCapabilities = [
   'frontend.inputs',
   'frontend.caps',
   'gateway.solve.metadata',
+  'gateway.evaluate',
 ];
 
 const llbCapabilities = [
@@ -73,8 +74,16 @@ export function bridgeMethods(around: Surroundings): [string, Method][] {
       `${service}/Solve`,
       unary(solveRequest, solveResponse, async (request, call) => {
         refuseDefinition(request.definition);
-        const { frontend, frontendOptions: options, cacheImports } = request;
-        return { result: await runFrontend(around, await jobOf(call), { frontend, options, cacheImports }) };
+        const { frontend, frontendOptions: options, frontendInputs: inputs, cacheImports } = request;
+        return { result: await runFrontend(around, await jobOf(call), { frontend, options, inputs, cacheImports }) };
+      }),
+    ],
+    [
+      // A result is built by the time that the client knows its name.
+      `${service}/Evaluate`,
+      unary(evaluateRequest, empty, async ({ ref }, call) => {
+        (await jobOf(call)).built(ref);
+        return {};
       }),
     ],
     [

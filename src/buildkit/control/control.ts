@@ -115,7 +115,8 @@ async function solve(
   around.jobs.add(job);
   try {
     if (request.frontend !== '') {
-      const asked = { frontend: request.frontend, options: request.frontendAttributes, cacheImports: [] };
+      const { frontend, frontendAttributes: options, frontendInputs: inputs } = request;
+      const asked = { frontend, options, inputs, cacheImports: [] };
       const { ref } = await runFrontend(around, job, asked);
       return ref?.id === undefined ? new Map() : exporterResponse(job, job.built(ref.id));
     }
@@ -124,6 +125,7 @@ async function solve(
     return ref === undefined ? new Map() : exporterResponse(job, job.built(ref));
   } finally {
     around.jobs.remove(job);
+    for (const build of job.held) around.builds.release(build);
   }
 }
 

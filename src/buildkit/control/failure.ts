@@ -1,16 +1,16 @@
 /** A failed build as a gRPC status whose details show the place in the Dockerfile (buildkit, solver/errdefs and util/grpcerrors). */
 import { buildFailureOf } from '../../api/index.ts';
 import { asGrpcFault, GrpcFault, grpcCode, type StatusDetail } from '../grpc/status.ts';
-import { rangeOf, sourceInfoOf } from './status.ts';
+import { rangeOf, sourceInfoOf, type VertexName } from './status.ts';
 
 /** Details of BuildKit's errors are JSON of its own types, named by these. */
 const detailUrl = (name: string): string => `github.com/moby/buildkit/errdefs.${name}+json`;
 
-export function buildFault(error: unknown): GrpcFault {
+export function buildFault(error: unknown, nameOf: VertexName): GrpcFault {
   const failure = buildFailureOf(error);
   if (failure === undefined) return asGrpcFault(error);
   const details: StatusDetail[] = [];
-  if (failure.vertex !== undefined) details.push(detail('Vertex', { digest: failure.vertex }));
+  if (failure.vertex !== undefined) details.push(detail('Vertex', { digest: nameOf(failure.vertex) }));
   if (failure.source !== undefined && failure.text !== undefined) {
     const { data, ...info } = sourceInfoOf(failure.source.file, failure.text);
     details.push(

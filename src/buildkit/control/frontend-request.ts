@@ -33,6 +33,9 @@ export interface FrontendRequest {
   cacheImports: readonly { type: string; attributes: ReadonlyMap<string, string> }[];
   cacheExports: readonly { type: string; attributes: ReadonlyMap<string, string> }[];
   entitlements: readonly string[];
+  /** Builds of this engine that are held, by the names that options call them. */
+  inputs?: ReadonlyMap<string, string>;
+  held?: boolean;
 }
 
 /** @throws Fault invalid, not-implemented */
@@ -52,7 +55,7 @@ export function frontendRequest(asked: FrontendRequest, lender: Lender): BuildRe
     id: asked.id,
     context,
     dockerfile: { path: options.get('filename') ?? 'Dockerfile', source: dockerfileSource() },
-    namedContexts: namedContexts(options, local),
+    namedContexts: namedContexts(options, local, asked.inputs ?? new Map()),
     target: options.get('target') || undefined,
     buildArgs: prefixed(options, 'build-arg:'),
     labels: prefixed(options, 'label:'),
@@ -60,6 +63,7 @@ export function frontendRequest(asked: FrontendRequest, lender: Lender): BuildRe
     platform: options.get('platform') || undefined,
     noCache: noCache(options.get('no-cache')),
     pull: options.get('image-resolve-mode') === 'pull',
+    ...(options.get('wherry.bootstrap') === 'true' ? { bootstrap: true } : {}),
     cacheFrom: distinct([...asked.cacheImports, ...importsOption(options.get('cache-imports'))]).map((each) =>
       location(each, 'src', lender),
     ),
@@ -70,6 +74,7 @@ export function frontendRequest(asked: FrontendRequest, lender: Lender): BuildRe
     allowInsecure: asked.entitlements.includes('security.insecure'),
     secrets: lender.secrets,
     outputs: asked.exporters.map((exporter, index) => output(exporter, index, lender)),
+    ...(asked.held === true ? { held: true } : {}),
     call: callOf(options.get('requestid')),
   };
 }
@@ -108,15 +113,23 @@ function prefixed(options: ReadonlyMap<string, string>, prefix: string): Map<str
 function namedContexts(
   options: ReadonlyMap<string, string>,
   local: (name: string) => LocalSource,
+  inputs: ReadonlyMap<string, string>,
 ): BuildRequest['namedContexts'] {
-  const contexts = new Map<string, LocalSource | { url: string } | { image: string }>();
+  const contexts = new Map<string, LocalSource | { url: string } | { image: string } | { build: string }>();
   for (const [name, value] of prefixed(options, 'context:')) {
     if (value.startsWith('docker-image://')) contexts.set(name, { image: value.slice('docker-image://'.length) });
     else if (value.startsWith('local:')) contexts.set(name, local(value.slice('local:'.length)));
+    else if (value.startsWith('input:')) contexts.set(name, { build: inputBuild(name, value, inputs) });
     else if (/^(https?|git|ssh):|^git@/.test(value)) contexts.set(name, { url: value });
     else throw new Fault('invalid', `unsupported context source ${value.split(':')[0]} for ${name}`);
   }
   return contexts;
+}
+
+function inputBuild(name: string, value: string, inputs: ReadonlyMap<string, string>): string {
+  const build = inputs.get(value.slice('input:'.length));
+  if (build === undefined) throw new Fault('invalid', `invalid input ${value} for context ${name}`);
+  return build;
 }
 
 /** "" is every step, else stages. */

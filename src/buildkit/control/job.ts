@@ -5,7 +5,7 @@ import type { GrpcFault } from '../grpc/status.ts';
 import type { solveRequest } from '../message/control.ts';
 import type { Message } from '../protobuf/field.ts';
 import type { Session } from '../session/session.ts';
-import { type StatusMessage, statusMessage } from './status.ts';
+import { type StatusMessage, statusMessage, type VertexName } from './status.ts';
 
 /** A frontend's result that the client may name. */
 interface Built {
@@ -22,9 +22,12 @@ export class Job {
   readonly request: Message<typeof solveRequest>;
   readonly session: Session;
   readonly signal: AbortSignal;
-  readonly #runs = new Channel<BuildRun>();
+  readonly #runs = new Channel<{ run: BuildRun; nameOf: VertexName }>();
   readonly #built = new Map<string, Built>();
+  /** Ids of builds that are held for this client. */
+  readonly #held: string[] = [];
   readonly #returned = Promise.withResolvers<Returned>();
+  isFinished = false;
   #followed = false;
 
   constructor(request: Message<typeof solveRequest>, session: Session, signal: AbortSignal) {
@@ -34,8 +37,8 @@ export class Job {
   }
 
   /** Follows a run to its end and keeps its result under a new reference. @throws what the run throws */
-  async complete(run: BuildRun): Promise<Built> {
-    this.#runs.push(run);
+  async complete(run: BuildRun, nameOf: VertexName): Promise<Built> {
+    this.#runs.push({ run, nameOf });
     const built = { id: randomId(), result: await run.result };
     this.#built.set(built.id, built);
     return built;
@@ -46,6 +49,11 @@ export class Job {
     const found = this.#built.get(ref);
     if (found === undefined) throw new Fault('not-found', `no such ref: ${ref}`);
     return found.result;
+  }
+
+  /** Keeps in mind to let go of a build at the end. */
+  holds(build: string): void {
+    this.#held.push(build);
   }
 
   return(returned: Returned): void {
@@ -67,16 +75,21 @@ export class Job {
 
   /** No more runs: the status ends once it is told. */
   finish(): void {
+    this.isFinished = true;
     this.#runs.close();
+  }
+
+  get held(): readonly string[] {
+    return this.#held;
   }
 
   /** Progress from the first run on, for one follower. @throws Fault conflict */
   async *status(): AsyncGenerator<StatusMessage, void, void> {
     if (this.#followed) throw new Fault('conflict', `Cannot follow build ${this.request.ref}: it is followed already`);
     this.#followed = true;
-    for await (const run of this.#runs) {
+    for await (const { run, nameOf } of this.#runs) {
       for await (const event of run.events) {
-        const message = statusMessage(event);
+        const message = statusMessage(event, nameOf);
         if (message !== undefined) yield message;
       }
     }

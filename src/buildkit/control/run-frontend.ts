@@ -8,7 +8,9 @@ import type { Session } from '../session/session.ts';
 import type { Sessions } from '../session/sessions.ts';
 import { buildFault } from './failure.ts';
 import { type FrontendRequest, frontendRequest, type Lender } from './frontend-request.ts';
+import { buildOf, definitionOf } from './held-definition.ts';
 import type { Job } from './job.ts';
+import { vertexNames } from './status.ts';
 
 const known = 'dockerfile.v0';
 
@@ -16,13 +18,15 @@ export interface FrontendAsked {
   frontend: string;
   options: ReadonlyMap<string, string>;
   cacheImports: FrontendRequest['cacheImports'];
+  /** Definitions that options name (`input:NAME`). */
+  inputs: ReadonlyMap<string, Uint8Array>;
 }
 
 /** @throws GrpcFault */
 export async function runFrontend(
   { builds, sessions }: { builds: Builds; sessions: Sessions },
   job: Job,
-  { frontend, options, cacheImports }: FrontendAsked,
+  { frontend, options, cacheImports, inputs }: FrontendAsked,
 ): Promise<MessageInit<typeof result>> {
   // The syntax named in a Dockerfile is an image that would run as a frontend; this engine speaks that syntax itself.
   if (frontend !== known && frontend !== 'gateway.v0') {
@@ -35,10 +39,15 @@ export async function runFrontend(
   const named = new Map(
     await Promise.all(sessionNames(options).map(async (id) => [id, await sessions.get(id, signal)] as const)),
   );
+  const build = randomId();
+  const nameOf = vertexNames(build);
+  job.holds(build);
   try {
     const asked = frontendRequest(
       {
-        id: randomId(),
+        id: build,
+        held: true,
+        inputs: new Map([...inputs].map(([name, bytes]) => [name, buildOf(name, bytes)])),
         options: new Map([...request.frontendAttributes, ...options]),
         exporters: exportersOf(job),
         cacheImports: [...(request.cache?.imports ?? []), ...cacheImports],
@@ -47,10 +56,13 @@ export async function runFrontend(
       },
       lenderOf(session, named),
     );
-    const { id, result } = await job.complete(builds.run(asked, signal));
-    return { ref: { id }, metadata: answerMetadata(result.answer) };
+    const { id, result } = await job.complete(builds.run(asked, signal), nameOf);
+    return { ref: { id, def: definitionOf(build) }, metadata: answerMetadata(result.answer) };
   } catch (error) {
-    throw buildFault(error);
+    throw buildFault(error, nameOf);
+  } finally {
+    // The client went while it ended.
+    if (job.isFinished) builds.release(build);
   }
 }
 

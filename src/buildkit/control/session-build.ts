@@ -10,7 +10,7 @@ import type { Surroundings } from './control.ts';
 import { buildFault } from './failure.ts';
 import { frontendRequest, type FrontendRequest } from './frontend-request.ts';
 import { lenderOf } from './run-frontend.ts';
-import { statusMessage } from './status.ts';
+import { statusMessage, vertexNames } from './status.ts';
 
 /** A line of the answer. */
 export type BuildLine =
@@ -28,11 +28,12 @@ export async function* sessionBuild(
   const session = await sessions.get(query.get('session') ?? '', signal);
   const gone = new AbortController();
   void session.closed.then(() => gone.abort(new Fault('unavailable', 'the build session closed')));
+  const nameOf = vertexNames(asked.id);
   const run = builds.run(frontendRequest(asked, lenderOf(session, new Map())), AbortSignal.any([signal, gone.signal]));
   // Awaited below, when its progress is told.
   run.result.catch(() => {});
   for await (const event of run.events) {
-    const message = statusMessage(event);
+    const message = statusMessage(event, nameOf);
     if (message !== undefined)
       yield { id: 'moby.buildkit.trace', aux: encode(statusResponse, message).toString('base64') };
   }
@@ -40,7 +41,7 @@ export async function* sessionBuild(
   try {
     result = await run.result;
   } catch (error) {
-    const message = messageOf(buildFault(error));
+    const message = messageOf(buildFault(error, nameOf));
     yield { errorDetail: { message }, error: message };
     return;
   }

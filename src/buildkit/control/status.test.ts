@@ -4,12 +4,15 @@ import { Fault } from '../../std/index.ts';
 import { statusResponse } from '../message/control.ts';
 import { decode, encode } from '../protobuf/codec.ts';
 import { buildFault } from './failure.ts';
-import { statusMessage } from './status.ts';
+import { statusMessage, vertexNames } from './status.ts';
+
+const told = (event: Parameters<typeof statusMessage>[0]): ReturnType<typeof statusMessage> =>
+  statusMessage(event, (digest) => digest);
 
 const range = { file: 'Dockerfile', start: { line: 2, column: 1 }, end: { line: 2, column: 9 } };
 
 test('a warning keeps its place and its text through the wire', () => {
-  const message = statusMessage({
+  const message = told({
     kind: 'warning',
     vertex: 'sha256:1',
     level: 1,
@@ -26,7 +29,7 @@ test('a warning keeps its place and its text through the wire', () => {
 });
 
 test('times keep their nanoseconds; what only the classic builder shows is not told', () => {
-  const message = statusMessage({
+  const message = told({
     kind: 'log',
     vertex: 'v',
     stream: 'stderr',
@@ -36,12 +39,12 @@ test('times keep their nanoseconds; what only the classic builder shows is not t
   const [log] = decode(statusResponse, encode(statusResponse, message ?? {})).logs;
   assert.deepEqual(log?.timestamp, { seconds: 1_767_323_045n, nanos: 123_456_789 });
   assert.equal(log?.stream, 2);
-  assert.equal(statusMessage({ kind: 'instructions', instructions: [{ text: 'RUN x', vertex: 'v' }] }), undefined);
+  assert.equal(told({ kind: 'instructions', instructions: [{ text: 'RUN x', vertex: 'v' }] }), undefined);
 });
 
 test('a failure of the Dockerfile carries its place, another fault its kind', () => {
   const cause = { message: 'it failed', source: range, text: 'FROM a\nRUN x\n', exitCode: 7, vertex: 'sha256:1' };
-  const fault = buildFault(new Fault('invalid', 'wrapped', { cause }));
+  const fault = buildFault(new Fault('invalid', 'wrapped', { cause }), (digest) => digest);
   assert.equal(fault.message, 'it failed');
   assert.deepEqual(
     fault.details.map(({ typeUrl }) => typeUrl),
@@ -49,5 +52,12 @@ test('a failure of the Dockerfile carries its place, another fault its kind', ()
   );
   const source = JSON.parse(Buffer.from(fault.details[1]!.value).toString()) as { info: { data: string } };
   assert.equal(Buffer.from(source.info.data, 'base64').toString(), 'FROM a\nRUN x\n');
-  assert.equal(buildFault(new Fault('not-found', 'no such thing')).kind, 'not-found');
+  assert.equal(buildFault(new Fault('not-found', 'no such thing'), (digest) => digest).kind, 'not-found');
+});
+
+test('the same step of two builds is two vertices', () => {
+  const [one, two] = [vertexNames('one'), vertexNames('two')];
+  assert.match(one('sha256:a'), /^sha256:[\da-f]{64}$/);
+  assert.equal(one('sha256:a'), one('sha256:a'));
+  assert.notEqual(one('sha256:a'), two('sha256:a'));
 });

@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { randomId } from '../../std/index.ts';
+import { randomId, runProgram } from '../../std/index.ts';
 import { type PacketCall, receiveTree, TreeIndex, type TreeVerbs } from './receive-tree.ts';
 
 interface Copy {
@@ -12,16 +12,26 @@ interface Copy {
   generation: number;
 }
 
-const maxKept = 16;
+export interface KeptTrees {
+  copies: number;
+  /** Of all copies together: what is known of each is held in memory, some 400 bytes. The last copy is kept, however large. */
+  entries: number;
+}
+
+const usual: KeptTrees = { copies: 16, entries: 150_000 };
 
 export class LocalTrees implements AsyncDisposable {
   readonly #root: string;
   readonly #verbs: TreeVerbs;
+  readonly #kept: KeptTrees;
   /** By shared key; the least recently used first. A copy in use is not here. */
   readonly #idle = new Map<string, Copy>();
+  /** A large copy takes seconds to delete: nobody waits for it. */
+  readonly #deleting = new Set<Promise<void>>();
 
   /** `root` is a folder of ours, empty. */
-  constructor(root: string, verbs: TreeVerbs) {
+  constructor(root: string, verbs: TreeVerbs, kept = usual) {
+    this.#kept = kept;
     this.#root = root;
     this.#verbs = verbs;
   }
@@ -50,7 +60,7 @@ export class LocalTrees implements AsyncDisposable {
         if (returned) return;
         returned = true;
         if (key === undefined) await rm(copy.path, { recursive: true, force: true });
-        else await this.#keep(key, copy);
+        else this.#keep(key, copy);
       };
       return {
         path: copy.path,
@@ -77,23 +87,42 @@ export class LocalTrees implements AsyncDisposable {
     }
   }
 
-  async #keep(key: string, copy: Copy): Promise<void> {
+  #keep(key: string, copy: Copy): void {
     const other = this.#idle.get(key);
     this.#idle.delete(key);
     this.#idle.set(key, copy);
-    if (other !== undefined) await rm(other.path, { recursive: true, force: true });
-    for (const [oldest, { path }] of this.#idle) {
-      if (this.#idle.size <= maxKept) break;
+    if (other !== undefined) this.#delete(other);
+    let entries = 0;
+    for (const { index } of this.#idle.values()) entries += index.entries.size;
+    for (const [oldest, other] of this.#idle) {
+      const isTooMuch = this.#idle.size > this.#kept.copies || entries > this.#kept.entries;
+      if (!isTooMuch || this.#idle.size === 1) break;
       this.#idle.delete(oldest);
-      await rm(path, { recursive: true, force: true });
+      entries -= other.index.entries.size;
+      this.#delete(other);
     }
+  }
+
+  /**
+   * By a program: Node deletes all entries of a folder at once, and 100,000 of them take 150 MB meanwhile. What cannot be deleted goes with the
+   * process: the folder is emptied when the next one starts.
+   */
+  #delete({ path }: Copy): void {
+    const deleted: Promise<void> = runProgram('rm', ['-rf', '--', path])
+      .then(
+        () => {},
+        () => {},
+      )
+      .finally(() => this.#deleting.delete(deleted));
+    this.#deleting.add(deleted);
   }
 
   /** Deletes those that no build uses. */
   async forget(): Promise<void> {
     const copies = [...this.#idle.values()];
     this.#idle.clear();
-    for (const { path } of copies) await rm(path, { recursive: true, force: true });
+    for (const copy of copies) this.#delete(copy);
+    await Promise.all(this.#deleting);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
