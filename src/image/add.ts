@@ -37,7 +37,14 @@ export async function addImage(
   const manifest = options.manifest ?? (await putManifest(shelf, hold, { id, size: options.config.length }, layers));
   await shelf.unpack({ chain, config, layers }, { watch: options.watch }, signal);
   await shelf.freed.forgetAll(layers, (digest) => shelf.content.has(digest));
-  return shelf.exclusive(() => shelf.records.put({ id, manifest, layers, parent, origin }, config));
+  const { stored, before } = await shelf.exclusive(async () => {
+    const before = shelf.records.get(id);
+    return { before, stored: await shelf.records.put({ id, manifest, layers, parent, origin }, config) };
+  });
+  // The same image in another form: what only the form before needed goes.
+  if (before !== undefined && before.manifest !== manifest)
+    await shelf.content.collect([before.manifest, ...before.layers.map(({ digest }) => digest)]);
+  return stored;
 }
 
 /** Stores a manifest of our making. */

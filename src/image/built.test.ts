@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { type ImageConfig, mediaTypes, parseReference, sha256, withDefaultTag } from '../oci/index.ts';
+import { encodeManifest, type ImageConfig, mediaTypes, parseReference, sha256, withDefaultTag } from '../oci/index.ts';
 import { collectBytes } from '../std/index.ts';
 import { bytesOf, type Fixture, importImage, openFixture, saved, skipUnlessRoot, tarOf, verified } from './fixture.ts';
 
@@ -54,6 +54,22 @@ test('built again it is the same image, and a name moves to it', { skip }, async
   assert.equal(await built(fixture, base, ['app']), id);
   assert.deepEqual((await fixture.images.get(base))!.tags, []);
   assert.equal(fixture.images.count(), 2);
+});
+
+test('built again with another manifest, the manifest before leaves the store', { skip }, async () => {
+  await using fixture = await openFixture();
+  const { config, layers } = fixture.images.base(await importImage(fixture, 'base'))!;
+  const bytes = Buffer.from(JSON.stringify({ ...config, author: 'another' }));
+  const names = [withDefaultTag(parseReference('app'))];
+  const manifests = ['one', 'two'].map((title) =>
+    encodeManifest({ digest: sha256(bytes), size: bytes.length }, layers, { annotations: { title } }),
+  );
+  for (const manifest of manifests) await fixture.images.addBuilt({ config: bytes, layers, manifest, names });
+  assert.deepEqual(
+    manifests.map((manifest) => fixture.content.has(sha256(manifest))),
+    [false, true],
+  );
+  assert.deepEqual(await verified(fixture), []);
 });
 
 test('a config that does not fit its layers makes no image, and no name', { skip }, async () => {

@@ -122,7 +122,8 @@ test('a push that fails leaves no upload of what it sent ahead', { skip }, async
   double.rule({ match: /^PATCH /, delayMs: 60_000 });
   const controller = new AbortController();
   const pushed = all(fixture.images.push(request(image, '1'), controller.signal));
-  while (double.store.uploads.size === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  // From then on the client knows what the upload is called: before the answer to its POST nobody could take it back.
+  while (double.requests(/^PATCH /).length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
   controller.abort();
   await assert.rejects(pushed);
   assert.equal(double.store.uploads.size, 0);

@@ -10,6 +10,6 @@ export type { SearchResult } from './search.ts';
 export type { RegistryOptions } from './settings.ts';
 export type { TagPage } from './tags.ts';
 export type { HttpResponse } from './transport.ts';
-export { TransportFault } from './transport-fault.ts';
+export { isUnreachable, TransportFault } from './transport-fault.ts';
 export type { AheadUpload } from './upload-ahead.ts';
 export type { UploadOutcome } from './upload.ts';

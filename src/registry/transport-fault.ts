@@ -19,6 +19,12 @@ export class TransportFault extends Fault {
   }
 }
 
+/** Whether it failed because nobody could be reached: what a registry that answers says is another matter. */
+export function isUnreachable(error: unknown): boolean {
+  if (error instanceof TransportFault) return error.stage === 'connect';
+  return error instanceof Error && error.cause !== undefined && isUnreachable(error.cause);
+}
+
 /** What `request` failed with: `Get "https://…": dial tcp: …`. */
 export function requestFault(error: unknown, request: { method: string; url: string; proxied: boolean }): Fault {
   // What the request's own body threw is not the network's.
