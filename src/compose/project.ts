@@ -19,6 +19,10 @@ export interface Project extends Extended {
   /** What variables were replaced with: the shell's and the env files'. */
   environment: Record<string, string>;
   profiles: string[];
+  /** Names as docker-compose 1 made them (`--compatibility`). */
+  compatibility?: boolean;
+  /** Absolute: those of the env files that a person named. */
+  askedEnvFiles: string[];
   services: Record<string, Service>;
   /** Those of profiles that are not active. */
   disabledServices: Record<string, Service>;

@@ -29,6 +29,14 @@ export function cloneTree(value: Tree): Tree {
   return value;
 }
 
+/** Keys by name, all the way down. */
+export function sortedTree<T extends Tree>(value: T): T {
+  if (Array.isArray(value)) return value.map(sortedTree) as T;
+  if (!isMap(value)) return value;
+  const entries = Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return mapOf(entries.map(([key, each]) => [key, sortedTree(each)])) as T;
+}
+
 /** `services.web.ports[0]`. */
 export function pathText(path: Path): string {
   return path.map((part, index) => (typeof part === 'number' ? `[${part}]` : index === 0 ? part : `.${part}`)).join('');

@@ -35,6 +35,8 @@ export interface ProjectFiles {
   environment: Record<string, string>;
   /** Absolute. */
   envFiles: string[];
+  /** Absolute: those that a person named. */
+  askedEnvFiles: string[];
   profiles: string[];
   /** Of a flag or the environment, which no file overrules. */
   name: string | undefined;
@@ -65,11 +67,20 @@ export function findFiles(request: ProjectRequest, surroundings: Surroundings): 
   }
   const workingDir = place();
   const { environment, envFiles } = readEnvironment(request, shell, workingDir, cwd);
+  const askedEnvFiles = namedEnvFiles(request, shell).map((file) => resolve(cwd, file));
   const profiles = request.profiles?.length
     ? [...request.profiles]
     : (environment['COMPOSE_PROFILES'] ?? '').split(',').map((each) => each.trim());
   const name = request.name || environment['COMPOSE_PROJECT_NAME'] || undefined;
-  return { files: given, workingDir, environment, envFiles, profiles: profiles.filter((each) => each !== ''), name };
+  return {
+    files: given,
+    workingDir,
+    environment,
+    envFiles,
+    askedEnvFiles,
+    profiles: profiles.filter((each) => each !== ''),
+    name,
+  };
 }
 
 function definedOnly(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
@@ -115,13 +126,17 @@ function readEnvironment(
   return { environment: { ...readEnvFiles(envFiles, shell), ...shell }, envFiles };
 }
 
+function namedEnvFiles({ envFiles: asked = [] }: ProjectRequest, shell: Readonly<Record<string, string>>): string[] {
+  return asked.length > 0 ? [...asked] : (shell['COMPOSE_ENV_FILES'] ?? '').split(',').filter((each) => each !== '');
+}
+
 function envFilesOf(
-  { envFiles: asked = [] }: ProjectRequest,
+  request: ProjectRequest,
   shell: Readonly<Record<string, string>>,
   workingDir: string,
   cwd: string,
 ): string[] {
-  const named = asked.length > 0 ? asked : (shell['COMPOSE_ENV_FILES'] ?? '').split(',').filter((each) => each !== '');
+  const named = namedEnvFiles(request, shell);
   if (named.length > 0) return named.map((file) => resolve(cwd, file));
   if (/^(?:1|t|true)$/i.test(shell['COMPOSE_DISABLE_ENV_FILE'] ?? '')) return [];
   const usual = join(workingDir, '.env');

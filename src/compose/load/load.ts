@@ -19,6 +19,7 @@ import {
 import { ModelLoader } from './model.ts';
 import { normalise } from './settle.ts';
 import { substitute } from './template.ts';
+import { enableServices, hasProfile } from '../select.ts';
 
 export interface LoadOptions {
   /** Leave variables, paths, defaults, env files, or contradictions as they are (`config --no-…`). */
@@ -27,6 +28,8 @@ export interface LoadOptions {
   plain?: boolean;
   keepEnvFiles?: boolean;
   unchecked?: boolean;
+  /** Services that are on whatever their profiles: a person named them. */
+  enabled?: readonly string[];
 }
 
 /** @throws Fault not-found when there is no compose file; invalid with file, line, column and excerpt */
@@ -94,18 +97,21 @@ function settle({ model, name, found }: Loaded, options: LoadOptions): Project {
   const parts = bindModel(model);
   const active = ([, service]: [string, Service]): boolean => hasProfile(service, found.profiles);
   const all = Object.entries(parts.services);
-  const project: Project = {
+  const loaded: Project = {
     ...parts,
     name,
     workingDir: found.workingDir,
     composeFiles: found.files.filter((file) => file !== '-'),
     envFiles: found.envFiles,
+    askedEnvFiles: found.askedEnvFiles,
+    ...(isYes(found.environment['COMPOSE_COMPATIBILITY']) ? { compatibility: true } : {}),
     environment: found.environment,
     profiles: found.profiles,
     services: Object.fromEntries(all.filter(active)),
     disabledServices: Object.fromEntries(all.filter((entry) => !active(entry))),
   };
-  if (options.unchecked !== true) checkConsistency(project);
+  if (options.unchecked !== true) checkConsistency(loaded);
+  const project = enableServices(loaded, options.enabled ?? []);
   const services = [...Object.values(project.services), ...Object.values(project.disabledServices)];
   if (options.keepEnvFiles !== true)
     for (const service of Object.values(project.services)) readServiceEnvironment(service, project);
@@ -113,9 +119,9 @@ function settle({ model, name, found }: Loaded, options: LoadOptions): Project {
   return project;
 }
 
-/** Whether a service is on: it has no profile, or one of these. */
-export function hasProfile({ profiles = [] }: Service, active: readonly string[]): boolean {
-  return profiles.length === 0 || active.includes('*') || profiles.some((profile) => active.includes(profile));
+/** As Go's strconv.ParseBool. */
+function isYes(text: string | undefined): boolean {
+  return /^(?:1|t|true)$/i.test(text ?? '');
 }
 
 /** The service's own variables over those of its files, the last file's first. */

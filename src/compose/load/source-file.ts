@@ -3,7 +3,9 @@ import {
   type Alias,
   type Document,
   isAlias,
+  isCollection,
   isMap as isMapNode,
+  isNode,
   isScalar,
   isSeq,
   type Node,
@@ -130,6 +132,7 @@ class Conversion {
   readonly #file: SourceFile;
   readonly #resets: Path[] = [];
   readonly #open: Node[] = [];
+  #targets: ReadonlyMap<Alias, Node> | undefined;
   #count = 0;
 
   constructor(document: Document.Parsed, file: SourceFile) {
@@ -190,7 +193,8 @@ class Conversion {
   }
 
   #target(alias: Alias): Node {
-    const node = alias.resolve(this.#document);
+    this.#targets ??= aliasTargets(this.#document);
+    const node = this.#targets.get(alias);
     if (node === undefined) throw this.#fault(alias, `unknown anchor '${alias.source}' referenced`);
     return node;
   }
@@ -217,8 +221,31 @@ class Conversion {
   }
 }
 
+/** What each alias stands for: the last node before it with that anchor. In one walk; the library walks the document for each. */
+function aliasTargets(document: Document.Parsed): ReadonlyMap<Alias, Node> {
+  const targets = new Map<Alias, Node>();
+  const anchors = new Map<string, Node>();
+  const walk = (node: unknown): void => {
+    if (isAlias(node)) {
+      const target = anchors.get(node.source);
+      if (target !== undefined) targets.set(node, target);
+      return;
+    }
+    if (!isNode(node)) return;
+    if ((isScalar(node) || isCollection(node)) && node.anchor !== undefined) anchors.set(node.anchor, node);
+    if (isSeq(node)) node.items.forEach(walk);
+    else if (isMapNode(node))
+      for (const { key, value } of node.items) {
+        walk(key);
+        walk(value);
+      }
+  };
+  walk(document.contents);
+  return targets;
+}
+
 function isMerge(key: Node): boolean {
-  return isScalar(key) && key.value === '<<' && key.type === 'PLAIN';
+  return isScalar(key) && key.source === '<<' && key.type === 'PLAIN';
 }
 
 /** Offsets of the value at a path, or of its key. */

@@ -25,7 +25,7 @@ export function serviceHash(service: Service): string {
 }
 
 export function networkHash(network: Network): string {
-  return sha256(printFields({ ...network, driver: network.driver ?? 'bridge' }, networkFields, 'json'));
+  return sha256(printFields({ ...network }, networkFields, 'json'));
 }
 
 export function volumeHash(volume: Volume): string {

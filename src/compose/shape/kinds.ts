@@ -3,7 +3,7 @@
  * the order they are declared: the configuration hash of docker compose is over exactly that text.
  */
 import { formatGoDuration, parseBytes, parseGoDuration } from '../../std/index.ts';
-import { emptyMap, isMap, mapOf, type Path, pathText, scalarText, type Tree, type TreeMap } from '../tree.ts';
+import { isMap, mapOf, type Path, pathText, scalarText, type Tree, type TreeMap } from '../tree.ts';
 
 import { splitWords } from './words.ts';
 
@@ -290,10 +290,13 @@ export interface AnyKind {
 /** Attributes by name, in order. */
 export type Fields = Readonly<Record<string, AnyKind>>;
 
-/** @param options.always printed though it is empty: in JSON, Go leaves no structure out */
-function struct(fields: Fields, options: { always?: boolean } = {}): Kind<object> {
+/**
+ * @param options.always printed though it is empty: in JSON, Go leaves no structure out
+ * @param options.goNames in JSON its keys are those of Go's fields, which have no other names
+ */
+function struct(fields: Fields, options: { always?: boolean; goNames?: boolean } = {}): Kind<object> {
   return {
-    ...(options.always === true ? { absent: emptyMap() } : {}),
+    ...(options.always === true ? { absent: printFields({}, fields, 'json') } : {}),
     read: (value, path) => {
       if (value === null) return options.always === true ? {} : undefined;
       if (!isMap(value)) throw unfit(path, 'a mapping');
@@ -301,7 +304,8 @@ function struct(fields: Fields, options: { always?: boolean } = {}): Kind<object
     },
     print: (value, as) => {
       const printed = printFields(value as Record<string, unknown>, fields, as);
-      return Object.keys(printed).length === 0 && options.always === true && as === 'yaml' ? undefined : printed;
+      if (Object.keys(printed).length === 0 && options.always === true && as === 'yaml') return undefined;
+      return options.goNames === true && as === 'json' ? capitalized(printed) : printed;
     },
   };
 }
@@ -332,6 +336,10 @@ export function printFields(value: Readonly<Record<string, unknown>>, fields: Fi
     for (const [key, each] of Object.entries((value['extensions'] as TreeMap | undefined) ?? {}))
       printed.push([key, each]);
   return mapOf(printed);
+}
+
+function capitalized(map: TreeMap): TreeMap {
+  return mapOf(Object.entries(map).map(([key, each]) => [key.charAt(0).toUpperCase() + key.slice(1), each]));
 }
 
 function listOf<T>(kind: Kind<T>): Kind<T[]> {

@@ -21,7 +21,7 @@ const hook = {
   working_dir: text,
   environment,
 };
-const throttles = k.listOf(struct({ path: text, rate: bytes }));
+const throttles = k.listOf(struct({ path: text, rate: bytes }, { goNames: true }));
 const update = struct({
   parallelism: k.maybeNumber,
   delay: k.duration,
@@ -122,7 +122,7 @@ export const serviceFields: Fields = {
   }),
   blkio_config: struct({
     weight: number,
-    weight_device: k.listOf(struct({ path: text, weight: number })),
+    weight_device: k.listOf(struct({ path: text, weight: number }, { goNames: true })),
     device_read_bps: throttles,
     device_read_iops: throttles,
     device_write_bps: throttles,
