@@ -50,7 +50,8 @@ export interface BuildRequest {
   context: LocalSource | { url: string } | undefined;
   /** Where the Dockerfile is: in the context, in a source of its own, or its text. */
   dockerfile: { path: string; source: LocalSource | undefined } | { text: string };
-  namedContexts: ReadonlyMap<string, LocalSource | { url: string } | { image: string }>;
+  /** `build`: the id of a build that is held. */
+  namedContexts: ReadonlyMap<string, LocalSource | { url: string } | { image: string } | { build: string }>;
   target: string | undefined;
   /** undefined as a value: take the daemon's environment, or nothing. */
   buildArgs: ReadonlyMap<string, string | undefined>;
@@ -60,6 +61,8 @@ export interface BuildRequest {
   /** true: no step; or the names of stages. */
   noCache: boolean | readonly string[];
   pull: boolean;
+  /** Wherry's own: base images are made here when no registry can be reached; undefined goes by the daemon's setting. */
+  bootstrap?: boolean;
   cacheFrom: readonly BuildCacheLocation[];
   cacheTo: readonly BuildCacheLocation[];
   network: 'default' | 'none' | 'host' | (string & {});
@@ -79,6 +82,8 @@ export interface BuildRequest {
   allowInsecure: boolean;
   secrets: BuildSecrets;
   outputs: readonly BuildOutput[];
+  /** Keeps what was built, for other builds to stand on, until `Builds.release` is called with this id. */
+  held?: boolean;
   /** To build, or only to be told something of the Dockerfile: its checks, its plan, its stages and arguments. */
   call: 'build' | 'check' | 'plan' | 'outline' | 'targets';
 }
@@ -235,6 +240,8 @@ export interface Builds {
   debugImage(id: string | undefined): Promise<{ image: string; failed: FailedBuild }>;
   /** Starts at once. Aborting cancels it and leaves no trace. */
   run(request: BuildRequest, signal: AbortSignal): BuildRun;
+  /** Lets go of what a `held` build made; of one that is not held, nothing. */
+  release(id: string): void;
   cache(): Promise<readonly BuildCacheRecord[]>;
   prune(options: {
     all: boolean;

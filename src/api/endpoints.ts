@@ -81,6 +81,9 @@ export const endpoints = {
   imageRemove: { method: 'DELETE', path: '/images/{name}', access: 'write' },
   /** Wherry's own: what differs between two images; where each layer came from and what it takes. */
   imageDiff: { method: 'GET', path: '/wherry/image-diff', access: 'read' },
+  /** Wherry's own: what can be made here without a registry, and making it. */
+  baseImages: { method: 'GET', path: '/wherry/base-images', access: 'read' },
+  baseImagesMake: { method: 'POST', path: '/wherry/base-images', access: 'write' },
   imageLayers: { method: 'GET', path: '/wherry/images/{name}/layers', access: 'read' },
   distribution: { method: 'GET', path: '/distribution/{name}/json', access: 'read', since: 30 },
 

@@ -34,6 +34,7 @@ import type {
   Volume,
   VolumeCreateBody,
 } from './types.ts';
+import type { BaseImages } from './bootstrap.ts';
 import type { Builds } from './build.ts';
 import type { SpaceReport } from './space.ts';
 import type { VerifyMessage } from './verify.ts';
@@ -188,7 +189,14 @@ export interface Images {
   ): Promise<AsyncIterable<ImageDifference>>;
   /** Throws before the first message when nothing was found; a later failure is thrown by the iterator. */
   pull(
-    options: { image: string; tag: string | undefined; platform: string | undefined; auth: RegistryAuth | undefined },
+    options: {
+      image: string;
+      tag: string | undefined;
+      platform: string | undefined;
+      auth: RegistryAuth | undefined;
+      /** Wherry's own: make it where no registry can be reached; undefined goes by the daemon's setting. */
+      bootstrap?: boolean | undefined;
+    },
     signal: AbortSignal,
   ): Promise<AsyncIterable<ProgressMessage>>;
   push(
@@ -290,5 +298,6 @@ export interface Engine {
   readonly networks: Networks;
   readonly volumes: Volumes;
   readonly builds: Builds;
+  readonly baseImages: BaseImages;
   readonly system: System;
 }

@@ -1,5 +1,7 @@
 /** The dictionary of the wire: Engine API types, the engine's shape, endpoints, versions, filters. Pure. */
 export { type Access, type Endpoint, type EndpointKey, endpoints, swarmRoots } from './endpoints.ts';
+export { restartUnhealthyAnnotation } from './annotations.ts';
+export type * from './bootstrap.ts';
 export type * from './build.ts';
 export { buildFailureOf } from './build-failure.ts';
 export type * from './engine.ts';

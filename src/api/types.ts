@@ -574,7 +574,8 @@ export interface ImageDeleteEntry {
 export interface ProgressMessage {
   status?: string;
   id?: string;
-  progressDetail?: { current?: number; total?: number };
+  /** Bytes, unless `units` says otherwise. */
+  progressDetail?: { current?: number; total?: number; units?: string };
   progress?: string;
   stream?: string;
   aux?: unknown;

@@ -1,5 +1,6 @@
 /** The image calls. Streams of progress end with the work; a line with `error` says that it failed. */
 import type {
+  BaseImage,
   ImageDeleteEntry,
   ImageDifference,
   ImageHistoryEntry,
@@ -58,8 +59,13 @@ export function imageCalls(caller: Caller) {
     /** Wherry only. A line with `error` says that the comparison failed. */
     diff: (from: string, to: string, platform?: string, signal?: AbortSignal) =>
       caller.lines<ImageDifference | { error: string }>('imageDiff', { query: { from, to, platform }, signal }),
+    /** Wherry only. */
+    baseImages: () => caller.json<BaseImage[]>('baseImages', {}),
+    /** Wherry only. */
+    makeBaseImages: (names: readonly string[], refresh: boolean, signal?: AbortSignal) =>
+      caller.lines<ProgressMessage>('baseImagesMake', { query: { name: names, refresh }, signal }),
     pull: (
-      query: { fromImage: string; tag?: string; platform?: string | undefined },
+      query: { fromImage: string; tag?: string; platform?: string | undefined; bootstrap?: boolean },
       auth?: string,
       signal?: AbortSignal,
     ) => caller.lines<ProgressMessage>('imageCreate', { query, headers: authHeader(auth), signal }),
@@ -100,6 +106,9 @@ export function imageCalls(caller: Caller) {
       const size = Number(answer.headers['x-wherry-archive-size'] ?? Number.NaN);
       return { size: Number.isNaN(size) ? undefined : size, tar: answer.body };
     },
+    /** What a registry has under a name, asked by the daemon. */
+    distribution: (name: string, auth: string) =>
+      caller.json<{ Descriptor: { digest: string } }>('distribution', { name, headers: authHeader(auth) }),
     tag: (name: string, repo: string, tag: string) => caller.done('imageTag', { name, query: { repo, tag } }),
     remove: (name: string, query: { force?: boolean; noprune?: boolean; platforms?: readonly string[] } = {}) =>
       caller.json<ImageDeleteEntry[]>('imageRemove', { name, query }),

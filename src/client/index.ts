@@ -10,3 +10,12 @@ export type { LoginResult, WireEvent } from './system.ts';
 export type { Hijacked } from './transport.ts';
 export type { VolumesPruned } from './volumes.ts';
 export type { Wire } from './wire.ts';
+export {
+  type EntryType,
+  headerBlocks,
+  packTar,
+  type PackEntry,
+  type ReadEntry,
+  readTar,
+  type TarHeader,
+} from './tar.ts';

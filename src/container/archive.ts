@@ -264,7 +264,8 @@ export async function writeToContainer(
   );
   const writer = new TreeWriter(root.fd, Buffer.from(absolute), {
     noOverwriteDirNonDir: options.noOverwriteDirNonDir,
-    owner: options.copyUidGid ? user : undefined,
+    // As in Docker: a container of no user in particular takes owners as they are in the archive.
+    owner: options.copyUidGid && (record.config.User ?? '') !== '' ? user : undefined,
   });
   try {
     for await (const entry of readTar(tar)) await writer.write(entry);

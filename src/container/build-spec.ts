@@ -1,5 +1,5 @@
 /** The surroundings of a start, found out by reading and making files, to a runtime configuration (spec.ts does the pure part). */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { mount } from '../linux/index.ts';
 import { Fault } from '../std/index.ts';
@@ -146,9 +146,10 @@ function volumeMounts(record: ContainerRecord, paths: Map<ContainerMount, string
       };
     }
     const recursive = entry.nonRecursive ? 'bind' : 'rbind';
-    const access = entry.readOnly
-      ? ['ro', ...(entry.nonRecursive || entry.readOnlyNonRecursive ? [] : ['rro'])]
-      : ['rw'];
+    // Nothing is below a file; and crun 1.8 opens as a folder what is to be read-only all the way down.
+    const isFolder = statSync(source, { throwIfNoEntry: false })?.isDirectory() !== false;
+    const isDeep = isFolder && !entry.nonRecursive && !entry.readOnlyNonRecursive;
+    const access = entry.readOnly ? ['ro', ...(isDeep ? ['rro'] : [])] : ['rw'];
     return {
       destination: entry.destination,
       type: 'bind',

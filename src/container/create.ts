@@ -1,6 +1,12 @@
 /** `create`: a request, checked and settled, to a record, a writable snapshot and its volumes. All or nothing. */
 import { closeSync, existsSync, mkdirSync, rmSync } from 'node:fs';
-import type { ContainerConfig, ContainerCreateBody, EndpointConfig, HostConfig } from '../api/index.ts';
+import {
+  type ContainerConfig,
+  type ContainerCreateBody,
+  type EndpointConfig,
+  type HostConfig,
+  restartUnhealthyAnnotation,
+} from '../api/index.ts';
 import { descriptorPath, openFlags, openInRoot, warmCgroups } from '../linux/index.ts';
 import { initChainId } from '../oci/index.ts';
 import { errorCode, Fault, faultKind, formatNanos, nowNanos, randomId, zeroTime } from '../std/index.ts';
@@ -15,8 +21,6 @@ import type { ContainerMount, ContainerRecord } from './record.ts';
 import { withRoot } from './rootfs.ts';
 import { parseSecurityOptions } from './security.ts';
 import { checkName, settleConfig } from './validate.ts';
-
-export const restartUnhealthyAnnotation = 'io.wherry.restart-unhealthy';
 
 export interface CreateOptions {
   name: string | undefined;

@@ -2,7 +2,6 @@
 export { TreeWriter, type TreeWriterOptions } from './archive-writer.ts';
 export { openContainers, type ContainerRoom, type ContainerRoomOptions, untilLimit } from './containers.ts';
 export type { Settings } from './context.ts';
-export { restartUnhealthyAnnotation } from './create.ts';
 export { hasBlockWeight, hasSwapLimit, ownCapabilities } from './host-facts.ts';
 export { type HostFacts, logDrivers } from './validate.ts';
 export { runStep, type StepContext, type StepRequest, type StepResult } from './step.ts';

@@ -3,14 +3,16 @@ import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isAlive } from '../linux/index.ts';
-import { faultKind, messageOf } from '../std/index.ts';
+import { faultKind, messageOf, Slots } from '../std/index.ts';
+import { type BootDependency, bootDependencies } from './boot-order.ts';
 import { type Context, exitDirectory, type Live, logPath } from './context.ts';
 import { newLive } from './create.ts';
 import { cleanUp, exitUnknown, monitorGraceMs, watchExit } from './exit.ts';
-import { startHealth } from './health.ts';
+import { probeOf, startHealth } from './health.ts';
 import { forwardLogs } from './log-forward.ts';
 import { removeLocked } from './remove.ts';
 import { restartsAtBoot } from './restart-policy.ts';
+import { cancelRestart } from './restart-timer.ts';
 import { startContainer } from './start.ts';
 import type { RunState } from './record.ts';
 
@@ -101,7 +103,7 @@ async function tidy(context: Context, live: Live): Promise<void> {
 
 async function startAll(context: Context): Promise<void> {
   const waiting = [...context.live.values()]
-    .filter((live) => live.run === undefined && live.restart === undefined && !live.removing)
+    .filter((live) => live.run === undefined && !live.removing)
     .filter(({ record }) =>
       restartsAtBoot(record.hostConfig.RestartPolicy, {
         manuallyStopped: record.manuallyStopped,
@@ -111,15 +113,74 @@ async function startAll(context: Context): Promise<void> {
     )
     .filter(({ record }) => record.wasRunning || record.state.status !== 'created')
     .sort((a, b) => Number(BigInt(a.record.createdNanos) - BigInt(b.record.createdNanos)));
-  for (const live of waiting) {
-    await context.lock.run(live.record.id, async () => {
-      if (live.run !== undefined || live.removing || context.closing()) return;
-      try {
-        await startContainer(context, live, { automatic: true });
-      } catch (error) {
-        if (faultKind(error) !== 'not-modified')
-          context.log.error('cannot start a container', { container: live.record.id, error: messageOf(error) });
-      }
-    });
+  // One that ended while no daemon watched is in no more of a hurry than the others: it comes in its turn.
+  for (const live of waiting) cancelRestart(live);
+  const slots = new Slots(startsAtOnce);
+  const dependencies = bootDependencies([...context.live.values()].map(({ record }) => record));
+  const started = new Map<string, Promise<void>>();
+  const start = (live: Live): Promise<void> => {
+    const known = started.get(live.record.id);
+    if (known !== undefined) return known;
+    const run = async (): Promise<void> => {
+      const needs = dependencies.get(live.record.id) ?? [];
+      await Promise.all(
+        needs.map((need) =>
+          reached(context, live, need, (other) => (waiting.includes(other) ? start(other) : undefined)),
+        ),
+      );
+      await slots.run(() => startOne(context, live), new AbortController().signal);
+    };
+    const running = run();
+    started.set(live.record.id, running);
+    return running;
+  };
+  await Promise.all(waiting.map(start));
+}
+
+/** A host that comes up has other things to do as well. */
+const startsAtOnce = 4;
+/** Who depends on one that does not become healthy comes up all the same, after this long: it is no worse off than without any order. */
+const patienceMs = 5 * 60_000;
+const lookMs = 100;
+
+/** When what a container waits for has come, or will not come. */
+async function reached(
+  context: Context,
+  live: Live,
+  { id, until }: BootDependency,
+  start: (other: Live) => Promise<void> | undefined,
+): Promise<void> {
+  const other = context.live.get(id);
+  if (other === undefined) return;
+  await start(other);
+  if (until === 'started') return;
+  const late = Date.now() + patienceMs;
+  while (!context.closing() && !live.removing && Date.now() < late) {
+    const { run } = other;
+    // It has ended, or was never to run: nothing will come of it any more.
+    if (run === undefined && other.restart === undefined) return;
+    if (until === 'healthy' && run !== undefined) {
+      if (probeOf(other.record.config) === undefined || run.health?.Status === 'healthy') return;
+      if (run.health?.Status === 'unhealthy') break;
+    }
+    await sleep(lookMs);
   }
+  if (!context.closing() && !live.removing)
+    context.log.warn('a container starts though what it depends on is not ready', {
+      container: live.record.id,
+      dependency: other.record.name,
+      condition: until,
+    });
+}
+
+async function startOne(context: Context, live: Live): Promise<void> {
+  await context.lock.run(live.record.id, async () => {
+    if (live.run !== undefined || live.removing || context.closing()) return;
+    try {
+      await startContainer(context, live, { automatic: true });
+    } catch (error) {
+      if (faultKind(error) !== 'not-modified')
+        context.log.error('cannot start a container', { container: live.record.id, error: messageOf(error) });
+    }
+  });
 }

@@ -36,6 +36,7 @@ export interface BuildingOptions {
 export function tellPrunes(builds: Builds, emit: Events['emit'], freeTrees: () => Promise<number>): Builds {
   return {
     run: (request, signal) => builds.run(request, signal),
+    release: (id) => builds.release(id),
     failed: () => builds.failed(),
     debugImage: (id) => builds.debugImage(id),
     cache: () => builds.cache(),

@@ -73,6 +73,8 @@ export interface Config {
   /** Wherry's own. */
   restartUnhealthy: boolean;
   volumeTrashMs: number;
+  /** Whether base images are made here when no registry can be reached. */
+  bootstrap: boolean;
   /** When images are freed unasked; undefined: never. */
   imageGc: GcMarks | undefined;
   /** `builder` of daemon.json: what becomes of the build cache. */
@@ -231,6 +233,10 @@ export const daemonOptions: Record<string, Option> = {
   'volume-trash': {
     kind: 'string',
     help: 'How long removed volumes can be brought back (default "24h"; 0 removes at once)',
+  },
+  bootstrap: {
+    kind: 'boolean',
+    help: "Make base images (debian, busybox, node, postgres) from this machine's own package sources when their registry cannot be reached",
   },
   'image-gc': {
     kind: 'map',
@@ -516,6 +522,7 @@ function settle(values: Json, environment: NodeJS.ProcessEnv): Config {
     liveRestore: true,
     restartUnhealthy: flag('restart-unhealthy', false),
     volumeTrashMs: trash / 1e6,
+    bootstrap: flag('bootstrap', false),
     imageGc: parseGcMarks((values['image-gc'] as Record<string, unknown> | undefined) ?? {}),
     builder: values['builder'],
     conmon: optional('conmon'),

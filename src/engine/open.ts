@@ -14,8 +14,9 @@ import {
   ownCapabilities,
   type Settings,
 } from '../container/index.ts';
+import { Bootstrap, fallingBack, thisHost } from '../bootstrap/index.ts';
 import { openContent } from '../content/index.ts';
-import { openImages } from '../image/index.ts';
+import { type ImageStore, openImages } from '../image/index.ts';
 import { cgroupLayout, removeEmptyCgroup, unmount } from '../linux/index.ts';
 import { openNetworking } from '../network/index.ts';
 import { openRegistry, type RegistryOptions } from '../registry/index.ts';
@@ -86,7 +87,7 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
   const mirror = await openPullThrough(config, { content, registryOptions, log });
   if (mirror !== undefined) loans.use(mirror);
   const registry = openRegistry(registryOptions);
-  const images = await openImages({
+  const store = await openImages({
     root: join(config.dataRoot, 'images'),
     content,
     snapshots,
@@ -101,7 +102,14 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
     },
     log,
   });
-  loans.use(images);
+  loans.use(store);
+  const images: ImageStore = {
+    ...store,
+    pull: fallingBack((request, signal) => store.pull(request, signal), {
+      bootstrap: () => bootstrap,
+      always: config.bootstrap,
+    }),
+  };
   const volumes = await openVolumes({
     root: join(config.dataRoot),
     uses: (name) => room?.volumeUses(name) ?? [],
@@ -261,6 +269,14 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
   });
   loans.use(building);
 
+  const bootstrap = new Bootstrap({
+    root: join(config.dataRoot, 'bootstrap'),
+    images,
+    builds,
+    host: thisHost(),
+    now: () => new Date(),
+  });
+
   const lock = new KeyedMutex();
   const engine: Engine = {
     containers: containers.containers,
@@ -286,6 +302,7 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
       prune: (filters, options) => volumes.prune(filters, options),
     },
     builds,
+    baseImages: bootstrap,
     system: openSystem({
       config,
       id,

@@ -33,6 +33,7 @@ const ownNames = new Set([
   'trash',
   'networks',
   'build',
+  'bootstrap',
   'buildkit',
   'engine-id',
   'lost+found',

@@ -86,3 +86,4 @@ export { diskUsage, walkTree } from './disk-usage.ts';
 export { copyAttributes, copyTreeContent } from './copy-tree.ts';
 export { connectDatagram, type DatagramSocket } from './datagram.ts';
 export { compileSeccomp, type SeccompSource } from './seccomp.ts';
+export { isTaken } from './socket-queue.ts';

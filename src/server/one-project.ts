@@ -31,6 +31,10 @@ export function projectEngine(engine: Engine, project: string): Engine {
     networks: scopedNetworks(engine, scope),
     volumes: scopedVolumes(engine, scope),
     builds: noBuilds(scope),
+    baseImages: {
+      list: () => engine.baseImages.list(),
+      make: () => Promise.reject(scope.forbidden('make base images')),
+    },
     system: scopedSystem(engine, scope),
   };
 }
@@ -217,7 +221,7 @@ function scopedImages({ images }: Engine, scope: Scope): Images {
     history: (ref, options) => images.history(ref, options),
     layers: (ref, options) => images.layers(ref, options),
     diff: (from, to, options, signal) => images.diff(from, to, options, signal),
-    pull: (options, signal) => images.pull(options, signal),
+    pull: (options, signal) => images.pull({ ...options, bootstrap: false }, signal),
     push: async (options, signal) => {
       await scope.image(options.tag === undefined ? options.image : `${options.image}:${options.tag}`);
       return images.push(options, signal);
@@ -286,6 +290,7 @@ function noBuilds(scope: Scope): Builds {
     run: () => {
       throw scope.forbidden('build images');
     },
+    release: () => {},
     failed: refuse('see failed builds'),
     debugImage: refuse('look into failed builds'),
     cache: refuse('see the build cache'),

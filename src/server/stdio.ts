@@ -50,9 +50,12 @@ export async function pump(stream: RawStream, session: StdioSession, options: Pu
   stream.onClose(() => session.detach());
   // Ends with the stream. Not awaited: input the process never takes must not hold the connection.
   void pumpInput(stream, session, options.input);
+  let isFirst = true;
   try {
     for await (const { stream: name, data } of session.output) {
       if (data.length === 0) continue;
+      if (isFirst) await stream.headTaken();
+      isFirst = false;
       const room = options.framed ? stream.write(frameHeader(name, data.length), data) : stream.write(data);
       if (room !== undefined) await room;
     }

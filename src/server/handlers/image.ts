@@ -49,6 +49,16 @@ export async function diff(call: Call): Promise<Reply> {
   return progress(await call.engine.images.diff(from, to, { platform: platformOf(call, 0) }, call.signal));
 }
 
+export async function baseImages(call: Call): Promise<Reply> {
+  return json(await call.engine.baseImages.list());
+}
+
+export async function makeBaseImages(call: Call): Promise<Reply> {
+  const names = call.query.all('name');
+  if (names.length === 0) throw new Fault('invalid', 'Cannot make base images: want query parameter "name"');
+  return progress(await call.engine.baseImages.make(names, { refresh: call.query.boolean('refresh') }, call.signal));
+}
+
 /** Pull with `fromImage`, import with `fromSrc`. */
 export async function create(call: Call): Promise<Reply> {
   const { query } = call;
@@ -57,7 +67,8 @@ export async function create(call: Call): Promise<Reply> {
   const platform = platformOf(call, 32);
   if (image !== undefined) {
     const auth = parseRegistryAuth(call.header('x-registry-auth'));
-    return progress(await call.engine.images.pull({ image, tag, platform, auth }, call.signal));
+    const bootstrap = query.text('bootstrap') === undefined ? undefined : query.boolean('bootstrap');
+    return progress(await call.engine.images.pull({ image, tag, platform, auth, bootstrap }, call.signal));
   }
   const source = query.text('fromSrc');
   if (source === undefined) throw new Fault('invalid', 'Cannot create an image: want fromImage or fromSrc');

@@ -74,6 +74,8 @@ export const handlers: Readonly<Record<EndpointKey, Handler>> = {
   imageTag: image.tag,
   imageRemove: image.remove,
   imageDiff: image.diff,
+  baseImages: image.baseImages,
+  baseImagesMake: image.makeBaseImages,
   imageLayers: image.layers,
   distribution: image.distribution,
 

@@ -3,11 +3,16 @@
  * come first from `read`. Closed by whoever serves it: `finish` for an orderly end, `destroy` otherwise.
  */
 import type { Socket } from 'node:net';
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
+import { isTaken } from '../../linux/index.ts';
 import type { Input } from './input.ts';
 import type { Output } from './output.ts';
 
 /** How long a client may take to close its side after ours has ended. */
 const lingerMs = 5_000;
+
+/** How long what follows the head is held back for a client that is slow to read it. */
+const headMs = 500;
 
 export class RawStream {
   readonly #socket: Socket;
@@ -28,6 +33,18 @@ export class RawStream {
   /** Resolves when there is room for more. @throws ClientGone */
   write(...pieces: readonly (Uint8Array | string)[]): Promise<void> | void {
     return this.#output.write(...pieces);
+  }
+
+  /**
+   * Resolves when the client has read what it was sent, or is too slow for that. Some clients (docker-py) read the head through a buffer and
+   * go on without it: bytes that come together with the head are lost to them. Only a unix socket tells.
+   */
+  async headTaken(): Promise<void> {
+    const descriptor = (this.#socket as Socket & { _handle?: { fd?: number } | null })._handle?.fd;
+    if (descriptor === undefined || descriptor < 0 || this.#socket.remoteAddress !== undefined) return;
+    const end = performance.now() + headMs;
+    for (let round = 0; isTaken(descriptor) === false && !this.#socket.destroyed && performance.now() < end; round++)
+      await (round < 5 ? turn() : sleep(1));
   }
 
   /** The connection is closed in both directions: nothing written will arrive. */
