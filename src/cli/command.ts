@@ -22,11 +22,14 @@ export type ArgumentKind =
   | 'network'
   | 'volume'
   | 'context'
+  | 'service'
   | 'file'
   | 'none';
 
 export interface Invocation {
   flags: Flags;
+  /** What stood before the command's name, for its group: `compose -f …`. */
+  group: Flags;
   args: readonly string[];
   /** How many arguments came before `--`; undefined without one. */
   dash?: number | undefined;

@@ -1,7 +1,7 @@
 /** From words to an exit code: global options, the command's place in the tree, its flags and arity, and what went wrong. */
 import type { Command } from './command.ts';
 import { Flags, parseLine } from './flag/parse.ts';
-import { parseFlagTable } from './flag/table.ts';
+import { type FlagSpec, parseFlagTable } from './flag/table.ts';
 import { defaultConfigFolder, globalFlags, resolveGlobalOptions } from './global-options.ts';
 import type { Session } from './session.ts';
 import { root, type TreeNode } from './tree.ts';
@@ -28,16 +28,17 @@ export async function run(
   }
   const options = resolveGlobalOptions(line.flags, env);
   const session = open(options);
-  const { path, node, rest } = descend(line.args);
+  const { path, node, rest, group: groupFlags, help, fault } = descend(line.args);
   try {
+    if (fault !== undefined) throw fault;
     if (line.flags.bool('version')) {
       const { versionLine } = await import('./version.ts');
       session.out.write(`${versionLine()}\n`);
       return 0;
     }
-    if (node.load === undefined) return await group(session, path, node, rest, line.help);
-    if (line.help) return await showHelp(session, path, node, (await node.load()).command);
-    return await runCommand(session, path, node, (await node.load()).command, rest);
+    if (node.load === undefined) return await group(session, path, node, rest, line.help || help);
+    if (line.help || help) return await showHelp(session, path, node, (await node.load()).command);
+    return await runCommand(session, { path, node, group: groupFlags }, (await node.load()).command, rest);
   } catch (error) {
     return fail(session, path, node, undefined, error);
   }
@@ -52,19 +53,49 @@ function attempt<T>(action: () => T): T | UsageFault {
   }
 }
 
-/** Follows words down the tree as far as they name commands. */
-export function descend(words: readonly string[]): { path: string[]; node: TreeNode; rest: string[] } {
-  let node: TreeNode = root;
-  const path: string[] = [];
-  const rest = [...words];
-  while (node.children !== undefined && rest.length > 0) {
-    const next = childOf(node, rest[0]!);
+/** Where words lead in the tree. */
+export interface Descent {
+  path: string[];
+  node: TreeNode;
+  rest: string[];
+  /** The flags that a group took before its command, all groups' together. */
+  group: Flags;
+  /** Whether one asked for help there. */
+  help: boolean;
+  /** A flag that its group does not have. */
+  fault: UsageFault | undefined;
+}
+
+/** Follows words down the tree as far as they name commands. Groups can have flags of their own, before the command's name. */
+export function descend(words: readonly string[]): Descent {
+  const found: Descent = {
+    path: [],
+    node: root,
+    rest: [...words],
+    group: new Flags([]),
+    help: false,
+    fault: undefined,
+  };
+  while (found.node.children !== undefined && found.rest.length > 0) {
+    const next = childOf(found.node, found.rest[0]!);
     if (next === undefined) break;
-    path.push(next.name);
-    node = next.node;
-    rest.shift();
+    found.path.push(next.name);
+    found.node = next.node;
+    found.rest.shift();
+    if (next.node.flags === undefined) continue;
+    const specs = groupSpecs(next.node);
+    const line = attempt(() => parseLine(found.rest, { specs, interspersed: false }));
+    if (line instanceof UsageFault) return { ...found, fault: line };
+    found.group = line.flags;
+    found.rest = line.args;
+    if (line.help) return { ...found, help: true };
   }
-  return { path, node, rest };
+  return found;
+}
+
+/** The flags that stand before a group's command. */
+export function groupSpecs({ flags = '', hiddenFlags = '' }: TreeNode): FlagSpec[] {
+  return [...parseFlagTable(flags), ...parseFlagTable(hiddenFlags, true)];
 }
 
 function childOf(node: TreeNode, word: string): { name: string; node: TreeNode } | undefined {
@@ -108,23 +139,21 @@ async function showHelp(
 /** Parses what follows the command's name, checks the arity, runs it. */
 async function runCommand(
   session: Session,
-  path: string[],
-  node: TreeNode,
+  { path, node, group: groupFlags }: Pick<Descent, 'path' | 'node' | 'group'>,
   command: Command,
   words: readonly string[],
 ): Promise<number> {
+  const place = { group: groupFlags, path: path.join(' ') };
   try {
     if (command.takesAnything === true && !words.includes('--help')) {
-      return (await command.run(session, { flags: new Flags([]), args: words, path: path.join(' ') })) ?? 0;
+      return (await command.run(session, { flags: new Flags([]), args: words, ...place })) ?? 0;
     }
     const specs = [...parseFlagTable(command.flags ?? ''), ...parseFlagTable(command.hidden ?? '', true)];
     const line = parseLine(words, { specs, interspersed: command.stopsAtArgument !== true, checks: command.checks });
     if (line.help) return await showHelp(session, path, node, command);
     for (const notice of line.notices) session.err.write(`${notice}\n`);
     checkArity(path, command, line.args.length);
-    return (
-      (await command.run(session, { flags: line.flags, args: line.args, dash: line.dash, path: path.join(' ') })) ?? 0
-    );
+    return (await command.run(session, { flags: line.flags, args: line.args, dash: line.dash, ...place })) ?? 0;
   } catch (error) {
     return fail(session, path, node, command, error);
   }

@@ -1,5 +1,6 @@
 /** Every command by name: one line of help, and where its code is. Nothing is loaded before it is named. */
 import type { Command } from './command.ts';
+import { composeCommands, composeFlags, hiddenComposeFlags } from './compose/tree.ts';
 
 export interface TreeNode {
   short: string;
@@ -7,6 +8,9 @@ export interface TreeNode {
   hidden?: boolean;
   children?: Readonly<Record<string, TreeNode>>;
   load?: () => Promise<{ command: Command }>;
+  /** Of a group: flag tables (see flag/table.ts) of what may stand before its command. */
+  flags?: string;
+  hiddenFlags?: string;
 }
 
 export const root: TreeNode = {
@@ -40,6 +44,12 @@ export const root: TreeNode = {
     },
     commit: { short: "Create a new image from a container's changes", load: () => import('./commands/commit.ts') },
     completion: { short: 'Print a completion script for your shell', load: () => import('./commands/completion.ts') },
+    compose: {
+      short: 'Define and run multi-container applications',
+      flags: composeFlags,
+      hiddenFlags: hiddenComposeFlags,
+      children: composeCommands,
+    },
     container: {
       short: 'Manage containers',
       children: {
@@ -147,6 +157,10 @@ export const root: TreeNode = {
     image: {
       short: 'Manage images',
       children: {
+        bootstrap: {
+          short: 'Make base images from this machine’s own package sources',
+          load: () => import('./commands/image-bootstrap.ts'),
+        },
         build: { short: 'Build an image from a Dockerfile', load: () => import('./commands/build.ts') },
         diff: { short: 'Show what differs between two images', load: () => import('./commands/image-diff.ts') },
         history: { short: 'Show the history of an image', load: () => import('./commands/history.ts') },

@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import { collectBytes } from '../../std/index.ts';
 import { planCopy, splitEntry } from './copy-plan.ts';
 import { describeSource, describeTarget, localEntries, unpackLocally } from './local.ts';
-import { type PackEntry, packTar, readTar } from './tar.ts';
+import { type PackEntry, packTar, readTar } from '../../client/index.ts';
 
 async function* inPieces(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);

@@ -6,7 +6,7 @@ import { dirname, join, normalize, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { errorCode, Fault } from '../../std/index.ts';
 import { type CopyPlan, type CopySource, type CopyTarget, renamed, splitEntry } from './copy-plan.ts';
-import type { PackEntry, ReadEntry } from './tar.ts';
+import type { PackEntry, ReadEntry } from '../../client/index.ts';
 
 /** @param follow copies what a link points to, under the link's name. */
 export async function describeSource(path: string, follow: boolean): Promise<CopySource> {

@@ -166,6 +166,7 @@ async function plainOptions(flags: Flags, connect: Connect, env: Session['env'])
   set('target', flags.string('target'));
   set('platform', platformOption(flags.list('platform'), env['DOCKER_DEFAULT_PLATFORM']));
   set('force-network-mode', networkOf(flags));
+  if (flags.bool('bootstrap')) options.set('wherry.bootstrap', 'true');
   options.set('image-resolve-mode', flags.bool('pull') ? 'pull' : 'local');
   set('add-hosts', await hostsOption(flags.list('add-host'), () => gatewayOf(connect)));
   set('cgroup-parent', flags.string('cgroup-parent'));

@@ -1,5 +1,5 @@
 /** Why a build failed, as a person reads it: the line of the Dockerfile, the builder's words, and what to type next. */
-import { SolveFault } from '../../buildkit/index.ts';
+import { SolveFault, vertexName } from '../../buildkit/index.ts';
 import { ApiFault } from '../../client/index.ts';
 import { messageOf } from '../../std/index.ts';
 import { explain } from '../explain.ts';
@@ -29,7 +29,9 @@ export async function debugAdvice(session: Session, error: unknown): Promise<str
   if (!(error instanceof SolveFault) || error.vertex === undefined) return '';
   const client = await session.client();
   const failed = await client.builds.failed().catch(() => []);
-  const own = failed.find(({ failure }) => failure.vertex === error.vertex);
+  const own = failed.find(
+    ({ id, failure }) => failure.vertex !== undefined && vertexName(id, failure.vertex) === error.vertex,
+  );
   if (own === undefined) return '';
   const named = own === failed[0] ? '' : ` ${own.id.slice(0, 12)}`;
   return `To look around in the state before this step:\n  wherry debug${named}\n`;

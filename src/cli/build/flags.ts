@@ -6,6 +6,7 @@ export const buildFlags = `
       --allow stringArray             Allow extra privileged entitlement (e.g., "network.host", "security.insecure")
       --annotation stringArray        Add annotation to the image
       --attest stringArray            Attestation parameters (format: "type=sbom,generator=image")
+      --bootstrap                     Make base images here if their registry cannot be reached
       --build-arg stringArray         Set build-time variables
       --build-context stringArray     Additional build contexts (e.g., name=path)
       --builder string                Override the configured builder instance

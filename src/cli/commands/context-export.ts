@@ -1,7 +1,7 @@
 /** `wherry context export`. */
 import type { Command } from '../command.ts';
 import { existsSync, writeFileSync } from 'node:fs';
-import { packTar } from '../archive/tar.ts';
+import { packTar } from '../../client/index.ts';
 import { storeOf } from '../context/describe.ts';
 import { Fault } from '../../std/index.ts';
 

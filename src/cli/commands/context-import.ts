@@ -2,7 +2,7 @@
 import { exactly, type Command } from '../command.ts';
 import { createReadStream } from 'node:fs';
 import { collectBytes, Fault } from '../../std/index.ts';
-import { readTar } from '../archive/tar.ts';
+import { readTar } from '../../client/index.ts';
 import { checkContextName, storeOf } from '../context/describe.ts';
 import type { ContextMeta, TlsFiles } from '../context/store.ts';
 

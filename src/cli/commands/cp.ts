@@ -3,7 +3,7 @@ import { exactly, type Command } from '../command.ts';
 import { Fault, humanSize, tapBytes } from '../../std/index.ts';
 import { isGoDirectory, isGoSymlink, planCopy, splitEntry } from '../archive/copy-plan.ts';
 import { describeSource, describeTarget, localEntries, unpackLocally } from '../archive/local.ts';
-import { packTar, readTar } from '../archive/tar.ts';
+import { packTar, readTar } from '../../client/index.ts';
 import type { Flags } from '../flag/parse.ts';
 import type { Session } from '../session.ts';
 

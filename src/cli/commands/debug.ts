@@ -2,7 +2,7 @@
 import type { FailedBuild } from '../../api/index.ts';
 import { humanDuration } from '../../std/index.ts';
 import type { Command } from '../command.ts';
-import { parseLine } from '../flag/parse.ts';
+import { Flags, parseLine } from '../flag/parse.ts';
 import { parseFlagTable } from '../flag/table.ts';
 import { fitTable, tableWidth } from '../output/fit-table.ts';
 import { printable } from '../output/printable.ts';
@@ -87,7 +87,7 @@ async function runIn(session: Session, image: string, [program, ...args]: readon
   const specs = [...parseFlagTable(run.flags ?? ''), ...parseFlagTable(run.hidden ?? '', true)];
   const line = parseLine([...words, image, ...args], { specs, interspersed: false });
   try {
-    return (await run.run(session, { flags: line.flags, args: line.args, path: 'run' })) ?? 0;
+    return (await run.run(session, { flags: line.flags, args: line.args, path: 'run', group: new Flags([]) })) ?? 0;
   } catch (error) {
     if (!/executable file not found|no such file or directory/.test((error as Error).message)) throw error;
     throw new Exit(127, `There is no ${program} in this state: name another with --shell, or a command after --`);

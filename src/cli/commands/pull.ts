@@ -8,6 +8,7 @@ export const command: Command = {
   use: '[OPTIONS] NAME[:TAG|@DIGEST]',
   flags: `
   -a, --all-tags                Download all tagged images in the repository
+      --bootstrap               Make a base image here if its registry cannot be reached
       --disable-content-trust   Skip image verification (default true)
       --platform string         Set platform if server is multi-platform capable
   -q, --quiet                   Suppress verbose output
@@ -28,7 +29,13 @@ wherry pull --platform linux/arm64 nginx:1.29`,
     const quiet = flags.bool('quiet');
     if (!all && name.tag === undefined && name.digest === undefined && !quiet)
       session.out.write('Using default tag: latest\n');
-    await pullImage(session, given, { platform: flags.string('platform'), quiet, all, out: session.out });
+    await pullImage(session, given, {
+      platform: flags.string('platform'),
+      quiet,
+      all,
+      bootstrap: flags.bool('bootstrap'),
+      out: session.out,
+    });
     const suffix = name.digest !== undefined ? `@${name.digest}` : all ? '' : `:${name.tag ?? 'latest'}`;
     session.out.write(`${canonicalRepository(name)}${suffix}\n`);
   },

@@ -1,7 +1,8 @@
 /** `wherry volume ls`. */
+import type { Volume } from '../../api/index.ts';
 import { humanSize } from '../../std/index.ts';
 import { noArgs, type Command } from '../command.ts';
-import { formatList, type ListShape } from '../output/list.ts';
+import { formatList, type ListShape, type Row } from '../output/list.ts';
 import { labelText } from '../output/short.ts';
 import { naturalOrder } from '../output/natural-order.ts';
 import { formatHelp } from '../output/format-help.ts';
@@ -30,22 +31,26 @@ wherry volume ls -f dangling=true`,
       session.out.write(volumes.map(({ Name }) => `${Name}\n`).join(''));
       return;
     }
-    const rows = volumes.map((volume) => ({
-      Name: volume.Name,
-      Driver: volume.Driver,
-      Scope: volume.Scope,
-      Mountpoint: volume.Mountpoint,
-      Labels: labelText(volume.Labels),
-      Label: (name: unknown) => volume.Labels?.[String(name)] ?? '',
-      Links: volume.UsageData == null ? 'N/A' : String(volume.UsageData.RefCount),
-      Size: volume.UsageData == null ? 'N/A' : humanSize(volume.UsageData.Size),
-      Availability: 'N/A',
-      Group: 'N/A',
-      Status: 'N/A',
-    }));
+    const rows = volumes.map(volumeRow);
     session.out.write(await formatList(volumeShape, rows, format));
   },
 };
+
+export function volumeRow(volume: Volume): Row {
+  return {
+    Name: volume.Name,
+    Driver: volume.Driver,
+    Scope: volume.Scope,
+    Mountpoint: volume.Mountpoint,
+    Labels: labelText(volume.Labels),
+    Label: (name: unknown) => volume.Labels?.[String(name)] ?? '',
+    Links: volume.UsageData == null ? 'N/A' : String(volume.UsageData.RefCount),
+    Size: volume.UsageData == null ? 'N/A' : humanSize(volume.UsageData.Size),
+    Availability: 'N/A',
+    Group: 'N/A',
+    Status: 'N/A',
+  };
+}
 
 export const volumeShape: ListShape = {
   type: 'volumeContext',

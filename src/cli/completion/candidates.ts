@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import type { ArgumentKind, Command } from '../command.ts';
 import { type FlagSpec, parseFlagTable } from '../flag/table.ts';
 import { globalFlags } from '../global-options.ts';
-import { descend } from '../program.ts';
+import { descend, groupSpecs } from '../program.ts';
 import type { Session } from '../session.ts';
 
 export interface Candidate {
@@ -26,6 +26,7 @@ export async function complete(session: Session, words: readonly string[]): Prom
   const { node, rest } = descend(before);
   if (node.children !== undefined) {
     if (rest.length > 0) return none;
+    if (typed.startsWith('-') && node.flags !== undefined) return flagCandidates(groupSpecs(node), typed);
     if (typed.startsWith('-'))
       return before.length === 0 ? flagCandidates(globalSpecs(session.options.configFolder), typed) : none;
     const candidates = Object.entries(node.children)
@@ -162,6 +163,15 @@ async function listNames(session: Session, kind: ArgumentKind): Promise<Candidat
       { text: 'default', hint: '' },
       ...names.map((meta) => ({ text: meta.Name, hint: meta.Metadata.Description ?? '' })),
     ];
+  }
+  if (kind === 'service') {
+    const { loadProject } = await import('../../compose/index.ts');
+    const surroundings = { cwd: process.cwd(), env: session.env, stdin: () => '', warn: () => {} };
+    const { services, disabledServices } = loadProject({}, surroundings, { keepEnvFiles: true, unchecked: true });
+    return Object.values({ ...services, ...disabledServices }).map(({ name, image }) => ({
+      text: name,
+      hint: image ?? '',
+    }));
   }
   const { endpoint } = await session.endpoint();
   // To ask for the client would start the daemon: a key that completes a word must not.

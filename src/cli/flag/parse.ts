@@ -133,6 +133,11 @@ export class Flags {
     else held.push(...values);
   }
 
+  /** Whether the command declares it. */
+  knows(name: string): boolean {
+    return this.#specs.has(name);
+  }
+
   /** Whether it was given at all. */
   changed(name: string): boolean {
     this.#spec(name);

@@ -18,6 +18,7 @@ export function helpText({ path, node, command, width }: HelpSubject): string {
   if (command?.long !== undefined) parts.push(`${command.long.trim()}\n`);
   const aliases = aliasesOf(node);
   if (aliases.length > 1) parts.push(`Aliases:\n  ${aliases.map((alias) => `wherry ${alias}`).join(', ')}\n`);
+  if (node.flags !== undefined) parts.push(`Options:\n${flagUsages(parseFlagTable(node.flags), width - 1)}`);
   if (node.children !== undefined) {
     parts.push(`Commands:\n${commandLines(Object.entries(node.children))}`);
     parts.push(`Run 'wherry ${path.join(' ')} COMMAND --help' for more information on a command.\n`);
@@ -31,7 +32,7 @@ export function helpText({ path, node, command, width }: HelpSubject): string {
 export function usageLines(path: readonly string[], node: TreeNode, command: Command | undefined): string {
   const name = ['wherry', ...path].join(' ');
   if (path.length === 0) return `Usage:  ${name} [OPTIONS] COMMAND [ARG...]\n`;
-  if (node.children !== undefined) return `Usage:  ${name} COMMAND\n`;
+  if (node.children !== undefined) return `Usage:  ${name} ${node.flags === undefined ? '' : '[OPTIONS] '}COMMAND\n`;
   const forms = (command?.use ?? '').split('\n').map((form) => `${name} ${form.trim()}`.trim());
   return `Usage:  ${forms.join('\n\t')}\n`;
 }

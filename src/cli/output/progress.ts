@@ -103,6 +103,7 @@ export function barText({ progressDetail: detail }: ProgressMessage, columns: nu
   const current = detail?.current ?? 0;
   const total = detail?.total ?? 0;
   if (current <= 0 && total <= 0) return '';
+  if (detail?.units !== undefined) return ` ${current}${detail.units}`;
   const shown = humanSize(current);
   if (total <= 0) return ` ${shown.padStart(8)}`;
   let bar = '';

@@ -11,6 +11,8 @@ export interface PullOptions {
   platform?: string;
   quiet?: boolean;
   all?: boolean;
+  /** Make it here if the registry cannot be reached (Wherry only). */
+  bootstrap?: boolean;
   /** Where progress goes. */
   out: Output;
   /** How the image that is here can be used when the pull fails (`use it with 'wherry run IMAGE'`). */
@@ -32,6 +34,7 @@ export async function pullImage(session: Session, image: string, options: PullOp
       fromImage: familiarRepository(name),
       ...(tag === undefined ? {} : { tag }),
       ...(platform === undefined ? {} : { platform }),
+      ...(options.bootstrap === true ? { bootstrap: true } : {}),
     },
     auth,
   );

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { parseLine } from '../flag/parse.ts';
 import { parseFlagTable } from '../flag/table.ts';
-import { containerBody, restartUnhealthyKey } from './body.ts';
+import { restartUnhealthyAnnotation } from '../../api/index.ts';
+import { containerBody } from './body.ts';
 import { runChecks } from './checks.ts';
 import { containerFlags, hiddenContainerFlags } from './flags.ts';
 
@@ -65,7 +66,7 @@ describe('create refusals', () => {
 
 describe('restart of unhealthy containers', () => {
   const annotation = (words: readonly string[]): unknown =>
-    bodyOf([...words, 'busybox']).HostConfig?.Annotations?.[restartUnhealthyKey];
+    bodyOf([...words, 'busybox']).HostConfig?.Annotations?.[restartUnhealthyAnnotation];
 
   test('on with --restart always and unless-stopped, unless refused', () => {
     assert.equal(annotation(['--restart', 'always']), 'true');

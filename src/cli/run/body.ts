@@ -1,5 +1,10 @@
 /** The flags of run and create to the body of POST /containers/create: the same body that Docker's command line sends. */
-import type { ContainerCreateBody, HealthConfig, HostConfig } from '../../api/index.ts';
+import {
+  type ContainerCreateBody,
+  type HealthConfig,
+  type HostConfig,
+  restartUnhealthyAnnotation,
+} from '../../api/index.ts';
 import { resolve } from 'node:path';
 import { Fault } from '../../std/index.ts';
 import { type Flags, keyValues } from '../flag/parse.ts';
@@ -16,9 +21,6 @@ export interface BodyContext {
   proxyEnvironment: readonly string[];
   cwd: string;
 }
-
-/** Annotation that asks Wherry to restart an unhealthy container. */
-export const restartUnhealthyKey = 'io.wherry.restart-unhealthy';
 
 /** @throws Fault invalid in Docker's words. */
 export function containerBody(flags: Flags, args: readonly string[], context: BodyContext): ContainerCreateBody {
@@ -196,7 +198,8 @@ function annotationsOf(flags: Flags, policy: string): Record<string, string> {
   const annotations = flags.map('annotation');
   const restarts = policy === 'always' || policy === 'unless-stopped';
   const wanted = flags.changed('restart-unhealthy') ? flags.bool('restart-unhealthy') : restarts;
-  if (wanted && restarts && annotations[restartUnhealthyKey] === undefined) annotations[restartUnhealthyKey] = 'true';
+  if (wanted && restarts && annotations[restartUnhealthyAnnotation] === undefined)
+    annotations[restartUnhealthyAnnotation] = 'true';
   return annotations;
 }
 

@@ -54,7 +54,9 @@ export async function createContainer(
     const get = async (): Promise<void> => {
       const { pullImage } = await import('../registry/pull.ts');
       const otherwise = "leave out '--pull always' to use it";
-      await pullImage(session, body.Image ?? '', { platform, quiet: flags.bool('quiet'), out: session.err, otherwise });
+      const quiet = flags.bool('quiet');
+      const bootstrap = flags.bool('bootstrap');
+      await pullImage(session, body.Image ?? '', { platform, quiet, bootstrap, out: session.err, otherwise });
     };
     if (pull === 'always') await get();
     const create = () => client.containers.create(body, wanted);

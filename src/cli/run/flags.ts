@@ -5,6 +5,7 @@ export const containerFlags = `
   -a, --attach list                      Attach to STDIN, STDOUT or STDERR
       --blkio-weight uint16              Block IO (relative weight), between 10 and 1000, or 0 to disable (default 0)
       --blkio-weight-device list         Block IO weight (relative device weight) (default [])
+      --bootstrap                        Make a base image here if its registry cannot be reached
       --cap-add list                     Add Linux capabilities
       --cap-drop list                    Drop Linux capabilities
       --cgroup-parent string             Optional parent cgroup for the container
