@@ -1,215 +1,189 @@
 /**
- * `npm start`: the engine comes up, a Debian-based image is made from the host's own package sources, a web server container
- * answers on a published port, and the screen says what happened and what to type next.
+ * `npm start`: the engine comes up, base images come from their registry or from this machine's own package sources, PKC is built and
+ * brought up, and the screen says where it is and what to type next. Done twice, the second time changes nothing.
  */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { createReadStream, existsSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
-import { join, resolve } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { request } from 'node:http';
+import { existsSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs, parseEnv } from 'node:util';
+import { fail, get, getJson, root, say, shown, socket, startEngine, step, wherry } from './engine.ts';
+import { holderOf, isFree, nextFree } from './ports.ts';
 
-const root = resolve(import.meta.dirname, '..');
-const shown = process.cwd() === root ? 'bin/wherry' : join(root, 'bin/wherry');
-const socket = process.env['WHERRY_SOCKET'] ?? '/run/wherry/wherry.sock';
-const image = 'wherry/hello:debian';
-const name = 'hello';
-const bold = (text: string): string => (process.stdout.isTTY ? `\u001b[1m${text}\u001b[0m` : text);
-const say = (text: string): void => void process.stdout.write(`${text}\n`);
-const step = (text: string): void => say(`${bold('==>')} ${text}`);
+const stack = join(root, 'stacks/pkc');
+const project = 'pkc';
+/** What PKC's Dockerfiles and its compose file stand on. */
+const bases = ['debian:bookworm-slim', 'node:24-slim', 'postgres:15'];
+const ollamaImage = 'ollama/ollama:latest';
 
-function fail(text: string): never {
-  process.stderr.write(`wherry: ${text}\n`);
-  process.exit(1);
+const help = `Usage: npm start -- [--port [PORT]] [--ai]
+
+  --port          publish PKC on the next free port from 3000 on
+  --port PORT     publish it on this one (also PKC_PORT=PORT, or in stacks/pkc/.env)
+  --ai            get Ollama, too, for answers in prose (some gigabytes)`;
+
+interface Options {
+  /** Undefined: the usual one. */
+  port: number | 'next' | undefined;
+  ai: boolean;
 }
 
-/** One call of the Engine API; the CLI is for people, this is a program. */
-function call(
-  method: string,
-  path: string,
-  body?: NodeJS.ReadableStream | object,
-): Promise<{ status: number; text: string }> {
-  return new Promise((done, reject) => {
-    const stream = body !== undefined && 'pipe' in body;
-    const message = request(
-      {
-        socketPath: socket,
-        method,
-        path,
-        headers: body === undefined ? {} : { 'Content-Type': stream ? 'application/x-tar' : 'application/json' },
-      },
-      (answer) => {
-        let text = '';
-        answer.on('data', (chunk: Buffer) => {
-          text += chunk.toString('utf8');
-        });
-        answer.on('end', () => done({ status: answer.statusCode ?? 0, text }));
-      },
-    );
-    message.on('error', reject);
-    if (stream) body.pipe(message);
-    else message.end(body === undefined ? undefined : JSON.stringify(body));
-  });
-}
-
-async function must(method: string, path: string, body?: NodeJS.ReadableStream | object): Promise<string> {
-  const { status, text } = await call(method, path, body);
-  if (status >= 400) fail(`${method} ${path}: ${text.trim()}`);
-  return text;
-}
-
-async function answers(): Promise<boolean> {
+function options(args: readonly string[]): Options {
+  // `--port` alone is a question, not a value.
+  const bare = args.findIndex((arg, index) => arg === '--port' && !/^\d+$/.test(args[index + 1] ?? ''));
+  const rest = bare < 0 ? args : args.toSpliced(bare, 1);
+  let values: { port?: string; ai?: boolean; help?: boolean };
   try {
-    return (await call('GET', '/_ping')).status === 200;
+    ({ values } = parseArgs({
+      args: [...rest],
+      options: { port: { type: 'string' }, ai: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+    }));
+  } catch (error) {
+    fail(`${(error as Error).message}\n\n${help}`);
+  }
+  if (values.help === true) {
+    say(help);
+    process.exit(0);
+  }
+  const text = values.port ?? process.env['PKC_PORT'] ?? settings()['PKC_PORT'];
+  if (bare >= 0 || text === 'next') return { port: 'next', ai: values.ai === true };
+  if (text === undefined || text === '') return { port: undefined, ai: values.ai === true };
+  const port = Number(text);
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) fail(`--port ${text}: a port is a number from 1 to 65535`);
+  return { port, ai: values.ai === true };
+}
+
+function settings(): NodeJS.Dict<string> {
+  const file = join(stack, '.env');
+  return existsSync(file) ? parseEnv(readFileSync(file, 'utf8')) : {};
+}
+
+interface Running {
+  Names: string[];
+  State: string;
+  Labels: Record<string, string>;
+  Ports: { PrivatePort: number; PublicPort?: number; IP?: string }[];
+}
+
+async function running(): Promise<Map<string, Running>> {
+  const filters = encodeURIComponent(JSON.stringify({ label: [`com.docker.compose.project=${project}`] }));
+  const all = (await getJson<Running[]>(`/containers/json?filters=${filters}`)) ?? [];
+  return new Map(all.map((each) => [each.Labels['com.docker.compose.service'] ?? '', each]));
+}
+
+/** The port that a service is published on already, else the one that was asked for. */
+async function portFor(
+  service: string,
+  { usual, wanted, address, option }: { usual: number; wanted: Options['port']; address: string; option: string },
+): Promise<number> {
+  const own = (await running()).get(service)?.Ports.find(({ PublicPort }) => PublicPort !== undefined)?.PublicPort;
+  if (own !== undefined && (wanted === undefined || wanted === 'next' || wanted === own)) return own;
+  if (wanted === 'next') return nextFree(usual, address);
+  const port = wanted ?? usual;
+  if (await isFree(port, address)) return port;
+  const holder = (await holderOf(port)) ?? 'another program';
+  const next = await nextFree(port + 1, address);
+  return fail(`port ${port} is taken by ${holder}. Take the next free one: ${option.replace('PORT', String(next))}`);
+}
+
+async function baseImages(): Promise<void> {
+  for (const name of bases) {
+    if ((await get(`/images/${name}/json`)).status === 200) continue;
+    step(`getting ${name}`);
+    if ((await wherry(['pull', '--bootstrap', name])) !== 0) fail(`${name} could not be had; what is above says why`);
+  }
+}
+
+/** Where answers in prose come from: a container of ours, an Ollama of this machine, or nowhere. */
+async function ai(isAsked: boolean): Promise<{ profiles: string[]; env: NodeJS.ProcessEnv; told: string }> {
+  const ownUrl = process.env['OLLAMA_URL'] ?? settings()['OLLAMA_URL'];
+  if (ownUrl !== undefined && ownUrl !== '') return { profiles: [], env: {}, told: `Ollama at ${ownUrl}` };
+  if (
+    isAsked &&
+    (await get(`/images/${ollamaImage}/json`)).status !== 200 &&
+    (await wherry(['pull', ollamaImage])) !== 0
+  )
+    fail(`${ollamaImage} could not be had; what is above says why. Without --ai, PKC runs without it`);
+  if ((await get(`/images/${ollamaImage}/json`)).status === 200)
+    return { profiles: ['--profile', 'ai'], env: {}, told: 'Ollama, in a container' };
+  // Reached from containers it must listen on more than loopback.
+  const gateway = await bridgeAddress();
+  if (gateway !== undefined && (await answers(`http://${gateway}:11434/api/version`)))
+    return {
+      profiles: [],
+      env: { OLLAMA_URL: 'http://host.docker.internal:11434' },
+      told: 'the Ollama of this machine',
+    };
+  const isHere = await answers('http://127.0.0.1:11434/api/version');
+  const why = isHere
+    ? 'none: the Ollama of this machine listens on 127.0.0.1 only (start it with OLLAMA_HOST=0.0.0.0)'
+    : 'none (npm start -- --ai gets one; everything else works without)';
+  return { profiles: [], env: {}, told: why };
+}
+
+async function bridgeAddress(): Promise<string | undefined> {
+  const bridge = await getJson<{ IPAM?: { Config?: { Gateway?: string }[] } }>('/networks/bridge');
+  return bridge?.IPAM?.Config?.[0]?.Gateway;
+}
+
+async function answers(url: string): Promise<boolean> {
+  try {
+    return (await fetch(url, { signal: AbortSignal.timeout(1500) })).ok;
   } catch {
     return false;
   }
 }
 
-async function startEngine(): Promise<void> {
-  if (await answers()) {
-    step(`the engine is up already (${socket})`);
-    return;
-  }
-  if (process.getuid?.() !== 0) fail('the engine needs root to make containers. Run: sudo npm start');
-  const logs = '/var/log/wherry';
-  mkdirSync(logs, { recursive: true, mode: 0o755 });
-  const log = join(logs, 'wherryd.log');
-  const out = openSync(log, 'a');
-  const extra = process.env['WHERRYD_ARGS']?.split(' ').filter(Boolean) ?? [];
-  const daemon: ChildProcess = spawn(join(root, 'bin/wherryd'), ['-H', `unix://${socket}`, ...extra], {
-    detached: true,
-    stdio: ['ignore', out, out],
-  });
-  daemon.unref();
-  for (let attempt = 0; attempt < 150; attempt++) {
-    if (await answers()) {
-      step(`the engine is up: ${socket} (log: ${log})`);
-      return;
-    }
-    if (daemon.exitCode !== null) break;
-    await sleep(100);
-  }
-  fail(`the engine did not come up; its last words:\n${readFileSync(log, 'utf8').split('\n').slice(-6).join('\n')}`);
+/** What npm on this machine is told of its registry, for the builds. */
+function npmSettings(): NodeJS.ProcessEnv {
+  const npmrc = [process.env['NPM_CONFIG_USERCONFIG'], join(homedir(), '.npmrc')].find(
+    (path) => path !== undefined && existsSync(path),
+  );
+  const ca = process.env['NODE_EXTRA_CA_CERTS'];
+  return {
+    ...(npmrc === undefined ? {} : { NPMRC_FILE: npmrc }),
+    ...(ca === undefined || !existsSync(ca) ? {} : { NPM_CA_FILE: ca }),
+  };
 }
 
-function run(file: string, args: string[]): void {
-  const result = spawnSync(file, args, { stdio: ['ignore', 'ignore', 'pipe'], encoding: 'utf8' });
-  if (result.status !== 0)
-    fail(`${file} failed: ${(result.error?.message ?? result.stderr).trim().split('\n').slice(-4).join('\n')}`);
-}
-
-async function makeImage(): Promise<void> {
-  if ((await call('GET', `/images/${image}/json`)).status === 200) {
-    step(`the image ${image} is there already`);
-    return;
-  }
-  const folder = '/var/cache/wherry';
-  mkdirSync(folder, { recursive: true, mode: 0o755 });
-  const tar = join(folder, 'hello-debian.tar');
-  if (!existsSync(tar)) {
-    step("making a Debian image from this machine's own package sources (about half a minute, once)");
-    const partial = `${tar}.partial`;
-    rmSync(partial, { force: true });
-    run('mmdebstrap', [
-      '--variant=minbase',
-      '--quiet',
-      '--format=tar',
-      '--include=busybox',
-      '--dpkgopt=path-exclude=/usr/share/doc/*',
-      '--dpkgopt=path-exclude=/usr/share/man/*',
-      suite(),
-      partial,
-    ]);
-    run('mv', [partial, tar]);
-  }
-  const changes = ['CMD ["/bin/bash"]', 'ENV DEBIAN_FRONTEND=noninteractive', 'LABEL org.wherry.made-by=mmdebstrap'];
-  const query = new URLSearchParams([
-    ['fromSrc', '-'],
-    ['repo', 'wherry/hello'],
-    ['tag', 'debian'],
-    ...changes.map((change): [string, string] => ['changes', change]),
-  ]);
-  const answer = await must('POST', `/images/create?${query.toString()}`, createReadStream(tar));
-  if (answer.includes('"error"')) fail(answer.trim());
-  step(`the image ${image} is made`);
-}
-
-/** This host's release, so that its configured sources fit. */
-function suite(): string {
-  const text = readFileSync('/etc/os-release', 'utf8');
-  return /^VERSION_CODENAME=(\S+)$/m.exec(text)?.[1] ?? 'stable';
-}
-
-function freePort(wanted: number): Promise<number> {
-  return new Promise((done) => {
-    const probe = createServer();
-    probe.once('error', () => done(freePort(wanted + 1)));
-    probe.listen(wanted, '127.0.0.1', () => probe.close(() => done(wanted)));
-  });
-}
-
-async function startWeb(): Promise<number> {
-  const existing = await call('GET', `/containers/${name}/json`);
-  if (existing.status === 200) {
-    const state = JSON.parse(existing.text) as {
-      State: { Running: boolean };
-      NetworkSettings: { Ports: Record<string, { HostPort: string }[] | null> };
-    };
-    const port = Number(state.NetworkSettings.Ports['80/tcp']?.[0]?.HostPort);
-    if (state.State.Running && port > 0) return port;
-    await must('DELETE', `/containers/${name}?force=1`);
-  }
-  const port = await freePort(8080);
-  const page =
-    '<!doctype html><meta charset=utf-8><title>Wherry</title><h1>It runs.</h1><p>This page comes from a Debian container on your own machine.</p>';
-  await must('POST', `/containers/create?name=${name}`, {
-    Image: image,
-    Cmd: [
-      'sh',
-      '-c',
-      'mkdir -p /srv/www && printf %s "$PAGE" > /srv/www/index.html && exec busybox httpd -f -p 80 -h /srv/www',
-    ],
-    Env: [`PAGE=${page}`],
-    ExposedPorts: { '80/tcp': {} },
-    HostConfig: {
-      Init: true,
-      PortBindings: { '80/tcp': [{ HostIp: '127.0.0.1', HostPort: String(port) }] },
-      RestartPolicy: { Name: 'unless-stopped' },
-    },
-  });
-  await must('POST', `/containers/${name}/start`);
-  return port;
-}
-
-async function fetched(port: number): Promise<string> {
-  let problem = 'no answer';
-  for (let attempt = 0; attempt < 50; attempt++) {
-    try {
-      const answer = await fetch(`http://127.0.0.1:${port}/`);
-      if (answer.ok) return await answer.text();
-      problem = `HTTP ${answer.status}`;
-    } catch (error) {
-      problem = (error as Error).message;
-    }
-    await sleep(100);
-  }
-  return fail(`the web server in the container does not answer on port ${port}: ${problem}`);
-}
-
+const asked = options(process.argv.slice(2));
 await startEngine();
-await makeImage();
+const before = await running();
+const bind = process.env['PKC_BIND'] ?? settings()['PKC_BIND'] ?? '0.0.0.0';
+const port = await portFor('frontend', {
+  usual: 3000,
+  wanted: asked.port,
+  address: bind,
+  option: 'npm start -- --port PORT',
+});
+const backendSetting = Number(process.env['PKC_BACKEND_PORT'] ?? settings()['PKC_BACKEND_PORT'] ?? Number.NaN);
+const backendPort = await portFor('backend', {
+  usual: 8000,
+  wanted: Number.isInteger(backendSetting) ? backendSetting : asked.port === undefined ? undefined : 'next',
+  address: '127.0.0.1',
+  option: 'PKC_BACKEND_PORT=PORT npm start',
+});
+await baseImages();
+const prose = await ai(asked.ai);
+const env = { ...npmSettings(), ...prose.env, PKC_PORT: String(port), PKC_BACKEND_PORT: String(backendPort) };
+const wasUp = ['frontend', 'backend', 'database'].every((service) => before.get(service)?.State === 'running');
+step(wasUp ? 'PKC is up already; looking whether anything changed' : 'building PKC and bringing it up');
 const started = performance.now();
-const port = await startWeb();
-const page = await fetched(port);
-step(`the container "${name}" answers on http://127.0.0.1:${port}/ (${Math.round(performance.now() - started)} ms)`);
-say(`    ${/<h1>(.*?)<\/h1>/.exec(page)?.[1] ?? ''}`);
+const compose = ['compose', '-f', join(stack, 'compose.yaml'), ...prose.profiles];
+const code = await wherry([...compose, 'up', '--build', '--detach', '--wait', '--remove-orphans'], env);
+if (code !== 0) {
+  say(`\nWhat it says of itself:  ${shown} compose -p ${project} logs`);
+  process.exit(code);
+}
+step(`PKC is up (${((performance.now() - started) / 1000).toFixed(1)} s)`);
 const host = socket === '/run/wherry/wherry.sock' ? '' : `WHERRY_HOST=unix://${socket} `;
 say(`
+  Open it             http://localhost:${port}/${bind === '0.0.0.0' ? '   (and from other machines of your network)' : ''}
+  For PKC clients     http://127.0.0.1:${backendPort}/v1
+  Answers in prose    ${prose.told}
+`);
+await wherry(['compose', '-p', project, 'ps', '--format', 'table {{.Service}}\t{{.Status}}\t{{.Ports}}']);
+say(`
 What to type next:
-  ${host}${shown} ps                              see it run
-  ${host}${shown} logs ${name}                      what it says
-  ${host}${shown} exec -it ${name} bash             look inside
-  ${host}${shown} run --rm -it ${image} bash   a container of your own
-  ${host}${shown} rm -f ${name}                     remove it
-  DOCKER_HOST=unix://${socket} docker ps    the stock docker CLI works, too`);
+  ${host}${shown} compose -p ${project} logs -f    what it says
+  npm stop                              take it down; what you wrote stays
+  ${host}${shown} volume ls                  where what you wrote is: pkc_database, pkc_pkc_documents`);

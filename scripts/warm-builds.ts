@@ -7,6 +7,7 @@ export function warmBuilds(id: string): Builds {
       const result = take(request, signal);
       return { events: events(result), result };
     },
+    release: () => {},
     failed: async () => [],
     debugImage: () => Promise.reject(new Error('nothing failed')),
     cache: async () => [],

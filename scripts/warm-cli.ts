@@ -45,6 +45,14 @@ const answers: readonly (readonly [RegExp, number, unknown])[] = [
   [/\/version /, 200, { ApiVersion: '1.51', MinAPIVersion: '1.24', Components: [], Platform: { Name: '' } }],
   [/\/containers\/json/, 200, [container]],
   [/\/images\/json/, 200, [image]],
+  [/GET .*\/networks/, 200, []],
+  [/GET .*\/volumes/, 200, { Volumes: [], Warnings: null }],
+  [/POST .*\/(networks|volumes)\/create/, 201, { Id: id, Name: 'made', Warning: '' }],
+  [
+    /\/images\/[^/]+\/json/,
+    200,
+    { Id: `sha256:${id}`, Os: 'linux', Architecture: 'amd64', Config: {}, Metadata: { LastTagTime: '' } },
+  ],
   [/\/containers\/create/, 201, { Id: id, Warnings: [] }],
   [/\/containers\/[^/]+\/exec/, 201, { Id: id }],
   [/\/exec\/[^/]+\/json/, 200, { ExitCode: 0, Running: false }],
@@ -82,6 +90,32 @@ mkdirSync(join(context, 'src'), { recursive: true });
 writeFileSync(join(context, 'Dockerfile'), 'FROM web\n');
 for (let file = 0; file < 50; file++) writeFileSync(join(context, 'src', `file-${file}`), 'x');
 
+const composeFile = join(folder, 'compose.yaml');
+writeFileSync(
+  composeFile,
+  `x-common: &common
+  restart: unless-stopped
+  logging: { driver: json-file, options: { max-size: 10m } }
+services:
+  web:
+    <<: *common
+    image: \${IMAGE:-web}
+    command: sh -c 'sleep 1'
+    environment: { A: "1", B: "\${B-2}" }
+    ports: ["127.0.0.1:8080:80"]
+    volumes: ["data:/data", "./context:/context:ro"]
+    labels: [one=two]
+    healthcheck: { test: "true", interval: 30s }
+    networks: [front]
+    depends_on: { db: { condition: service_started } }
+  db:
+    image: web
+    deploy: { resources: { limits: { memory: 512M } } }
+networks: { front: {} }
+volumes: { data: {} }
+`,
+);
+
 function upgrade(socket: Socket, request: string): void {
   socket.removeAllListeners('data');
   socket.write(`${h2cHead}\r\n`);
@@ -106,10 +140,25 @@ process.exit = () => {
   throw new Ended();
 };
 const entry = resolve(import.meta.dirname, '../dist/wherry-main.cjs');
-const loaded = (
-  createRequire(import.meta.url)(entry) as { load(): { exports: { main(): Promise<void> }; save(): void } }
-).load();
-for (const line of [
+const { load, caches } = createRequire(import.meta.url)(entry) as {
+  load: () => { exports: { main(): Promise<void> }; save(to: string): void };
+  caches: { usual: string; compose: string };
+};
+const loaded = load();
+
+async function runAll(lines: readonly string[]): Promise<void> {
+  for (const line of lines) {
+    process.argv = [process.argv[0]!, entry, '--', ...line.split(' ')];
+    await Promise.race([
+      loaded.exports.main().catch((error: unknown) => {
+        if (!(error instanceof Ended)) throw error;
+      }),
+      new Promise((late) => setTimeout(late, 2000)),
+    ]);
+  }
+}
+
+await runAll([
   'version --format {{.Client.Version}}',
   'ps',
   'ps -q',
@@ -121,15 +170,14 @@ for (const line of [
   'inspect web',
   `build -q -t web ${context}`,
   `build --progress plain ${context}`,
-]) {
-  process.argv = [process.argv[0]!, entry, '--', ...line.split(' ')];
-  await Promise.race([
-    loaded.exports.main().catch((error: unknown) => {
-      if (!(error instanceof Ended)) throw error;
-    }),
-    new Promise((late) => setTimeout(late, 2000)),
-  ]);
-}
-loaded.save();
+]);
+loaded.save(caches.usual);
+await runAll([
+  `compose -f ${composeFile} config`,
+  `compose -f ${composeFile} up -d`,
+  `compose -f ${composeFile} ps`,
+  `compose -f ${composeFile} down`,
+]);
+loaded.save(caches.compose);
 rmSync(folder, { recursive: true, force: true });
 exit(0);

@@ -6,7 +6,9 @@ const fs = require('node:fs');
 const { Script } = require('node:vm');
 
 const bundle = `${__dirname}/wherry.cjs`;
-const cache = `${__dirname}/wherry.cache`;
+/** Compose has a cache of its own: the more functions there are in one, the longer it takes to read. */
+const caches = { usual: `${__dirname}/wherry.cache`, compose: `${__dirname}/compose.cache` };
+const cache = process.argv.includes('compose') ? caches.compose : caches.usual;
 
 /** Returns the bundle's exports, and a function that keeps what has been compiled by now. */
 function load() {
@@ -21,11 +23,11 @@ function load() {
   const script = new Script(source, { filename: bundle, cachedData });
   const module = { exports: {} };
   script.runInThisContext()(module.exports, require, module, bundle, __dirname);
-  const save = () => {
-    const temporary = `${cache}.${process.pid}`;
+  const save = (to = cache) => {
+    const temporary = `${to}.${process.pid}`;
     try {
       fs.writeFileSync(temporary, script.createCachedData());
-      fs.renameSync(temporary, cache);
+      fs.renameSync(temporary, to);
     } catch {
       // Installed where this user may not write: the next start is as slow as this one.
     }
@@ -35,8 +37,8 @@ function load() {
 
 if (require.main === module) {
   const { exports, save, cached } = load();
-  if (!cached) process.on('exit', save);
+  if (!cached) process.on('exit', () => save());
   exports.main();
 } else {
-  module.exports = { load };
+  module.exports = { load, caches };
 }
