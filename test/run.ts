@@ -3,7 +3,7 @@
  * the line `N passed, N failed, N skipped`. Arguments choose steps by name (`npm test -- unit`), or test files.
  */
 import { spawn } from 'node:child_process';
-import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 
@@ -104,9 +104,47 @@ async function provideRegistry(): Promise<void> {
   }
 }
 
+const stacks = ['stacks/pkc/backend', 'stacks/pkc/frontend'];
+
+/** The applications have packages of their own, once for each state of their lock files. */
+async function provideStacks(): Promise<void> {
+  for (const folder of stacks) {
+    const lock = readFileSync(join(root, folder, 'package-lock.json'), 'utf8');
+    const stamp = join(root, folder, 'node_modules/.wherry-setup');
+    if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) continue;
+    process.stdout.write(`installing the npm packages of ${folder}\n`);
+    const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error', '--prefix', folder];
+    if ((await run('npm', args, 5 * 60_000)) === 0) writeFileSync(stamp, lock);
+  }
+}
+
+/** Types and tests of the applications, each with its own packages and settings. */
+async function stackTests(): Promise<Tally> {
+  await provideStacks();
+  const all: Tally[] = [];
+  for (const folder of stacks) {
+    all.push(await tool(`types of ${folder}`, bin('tsc'), ['--noEmit', '-p', folder]));
+    all.push(await tests(folder, sources(`${folder}/src/**/*.test.ts`), [], 5 * 60_000));
+  }
+  return sum(all);
+}
+
+function sum(all: readonly Tally[]): Tally {
+  const of = (key: keyof Tally): number => all.reduce((count, tally) => count + tally[key], 0);
+  return { passed: of('passed'), failed: of('failed'), skipped: of('skipped') };
+}
+
+/** What takes long and mostly waits goes beside the others, in a lane of its own. */
+const beside = ['build-cli', 'clients', 'compose-dockerd', 'hostile-images', 'pkc'].map(
+  (name) => `test/e2e/${name}.test.ts`,
+);
+
 const steps: Record<string, () => Promise<Tally>> = {
   format: () => tool('format', bin('biome'), ['format', '.']),
-  lint: () => tool('lint', bin('oxlint'), ['--type-aware', 'src', 'test', 'scripts', 'bench']),
+  lint: async () => {
+    await provideStacks();
+    return tool('lint', bin('oxlint'), ['--type-aware', 'src', 'test', 'scripts', 'bench', 'stacks']);
+  },
   types: () => tool('types', bin('tsc'), ['--noEmit']),
   unit: async () => {
     await provideRegistry();
@@ -117,7 +155,13 @@ const steps: Record<string, () => Promise<Tally>> = {
       5 * 60_000,
     );
   },
-  e2e: () => tests('e2e', sources('test/e2e/**/*.test.ts'), ['--test-concurrency=1'], 20 * 60_000),
+  stacks: stackTests,
+  e2e: async () => {
+    const others = sources('test/e2e/**/*.test.ts').filter((file) => !beside.includes(file));
+    const one = ['--test-concurrency=1'];
+    const lanes = [tests('e2e, second lane', beside, one, 15 * 60_000), tests('e2e', others, one, 20 * 60_000)];
+    return sum(await Promise.all(lanes));
+  },
 };
 
 const total: Tally = { passed: 0, failed: 0, skipped: 0 };

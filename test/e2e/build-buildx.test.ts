@@ -485,6 +485,63 @@ scenario(
 );
 
 scenario(
+  'bake and docker compose: one target built on another, that nobody keeps, with what its configuration has',
+  async () => {
+    const files = {
+      'base.Dockerfile':
+        'FROM busybox\nARG WHO\nENV FROM_BASE=yes\nWORKDIR /w\nRUN echo "made for $WHO" > made\nONBUILD RUN echo triggered > trigger\n',
+      'app.Dockerfile': 'FROM base\nCOPY --from=files /w/made /copied\nCMD cat made trigger /copied; echo $FROM_BASE\n',
+    };
+    const said = 'made for linked\ntriggered\nmade for linked\nyes';
+    const folder = client!.folder({
+      ...files,
+      'docker-bake.json': JSON.stringify({
+        target: {
+          base: { dockerfile: 'base.Dockerfile', args: { WHO: 'linked' } },
+          app: {
+            dockerfile: 'app.Dockerfile',
+            contexts: { base: 'target:base', files: 'target:base' },
+            tags: ['linked:app'],
+          },
+        },
+      }),
+      'compose.yaml': JSON.stringify({
+        services: {
+          base: { build: { context: '.', dockerfile: 'base.Dockerfile', args: { WHO: 'linked' } } },
+          app: {
+            build: {
+              context: '.',
+              dockerfile: 'app.Dockerfile',
+              additional_contexts: { base: 'service:base', files: 'service:base' },
+            },
+            image: 'linked:compose',
+          },
+        },
+      }),
+    });
+    const baked = await client!.run(['buildx', 'bake', '--progress=plain', '--load', 'app'], { cwd: folder });
+    assert.equal(baked.code, 0, baked.stderr);
+    assert.match(baked.stderr, /\[app context base\] another build/);
+    // Each step is told once, under a number of its own, though both are "2/3" of something.
+    const steps = [...baked.stderr.matchAll(/^(#\d+) \[(?:base|app)(?: [\w-]+)? \d\/\d\]/gm)].map(
+      ([, number]) => number,
+    );
+    assert.equal(new Set(steps).size, 5, baked.stderr);
+    assert.equal(await run('linked:app'), said);
+    const composed = await client!.run(['compose', '--progress', 'plain', 'build', 'app'], { cwd: folder });
+    assert.equal(composed.code, 0, composed.stderr);
+    assert.equal(await run('linked:compose'), said);
+    put(folder, { 'base.Dockerfile': 'FROM busybox\nRUN exit 6\n' });
+    const failed = await client!.run(['buildx', 'bake', '--progress=plain', '--load', 'app'], { cwd: folder });
+    assert.notEqual(failed.code, 0);
+    assert.match(failed.stderr, /did not complete successfully: exit code: 6/);
+    await host.docker.ok('rmi', 'linked:app', 'linked:compose');
+    assert.deepEqual(await host.daemon.verify(), []);
+  },
+  { skip: noClient, timeoutMs: 60_000 },
+);
+
+scenario(
   'docker compose: build, up --build, a build that fails',
   async () => {
     const folder = join(host.daemon.root, 'harbour');

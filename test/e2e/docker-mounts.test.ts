@@ -17,6 +17,8 @@ scenario('-v binds: read-write, read-only, files, missing source is made', async
   assert.equal(readFileSync(join(source, 'b'), 'utf8'), 'back\n');
   assert.match(await inside(['-v', `${source}:/m:ro`], 'touch /m/c 2>&1 || true'), /Read-only/);
   assert.equal(await inside(['-v', `${join(source, 'a')}:/etc/motd`], 'cat /etc/motd'), 'from the host');
+  assert.match(await inside(['-v', `${join(source, 'a')}:/a:ro`], 'cat /a; echo x > /a || true'), /^from the host$/m);
+  assert.match(await inside(['-v', `${join(source, 'a')}:/a:ro`], 'echo x 2>&1 > /a || true'), /Read-only/);
   await inside(['-v', `${source}/made/here:/m`], 'touch /m/x');
   assert.ok(existsSync(join(source, 'made/here/x')));
 });

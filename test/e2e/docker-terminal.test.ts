@@ -101,11 +101,11 @@ scenario('attach without a terminal: output from now on, stdin, signals by proxy
     await using attached = docker.start('attach', 'att');
     attached.write('one\n');
     await attached.saw(/line one/);
+    // The client may leave the stream at a SIGTERM of its own, so that what comes after is in the log and not always here.
     attached.child.kill('SIGTERM');
-    attached.write('two\n');
-    await attached.saw(/got term/);
     assert.equal(await attached.ended(), 4);
   }
+  assert.equal(await docker.ok('logs', 'att'), 'line one\ngot term');
   assert.match(await docker.fails('attach', 'att'), /cannot attach to a stopped container/);
   await docker.ok('rm', '-f', 'att');
 });

@@ -128,6 +128,23 @@ export function createFakeEngine(): FakeEngine {
   const builds = new PlayedBuilds();
   const engine: FakeEngine = {
     builds,
+    baseImages: {
+      list: async () => [
+        {
+          name: 'debian:bookworm-slim',
+          names: ['debian:bookworm-slim', 'debian:12-slim'],
+          base: undefined,
+          here: imageId,
+          made: undefined,
+        },
+      ],
+      make: async (names) => {
+        if (names.includes('nothing')) throw new Fault('not-found', 'Cannot make nothing');
+        return (async function* () {
+          for (const name of names) yield { id: name, status: 'Made in 1.0s', progressDetail: {} };
+        })();
+      },
+    },
     calls,
     containersById,
     emit,

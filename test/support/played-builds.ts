@@ -47,6 +47,8 @@ export class PlayedBuilds implements Builds {
     return { events, result };
   }
 
+  release(): void {}
+
   async failed(): Promise<FailedBuild[]> {
     return this.failures;
   }
