@@ -1,4 +1,11 @@
-/** Builds: a rebuild of nothing, a first build, large contexts, a large file and its way out, beside dockerd's BuildKit. */
+/**
+ * Builds: a rebuild of nothing, a first build, large contexts, a large file and its way out, beside dockerd's BuildKit.
+ *
+ * What is to be cold is cold by being new: a folder of its own for each round (of hard links: it costs nothing) and a variable that no
+ * step before it had. Nothing is pruned between rounds: ext4 does not use an inode again for a minute and more after its file is deleted,
+ * and looks past each such one for every file that is created; after a prune, all would be measured that way.
+ */
+import { execFileSync } from 'node:child_process';
 import {
   closeSync,
   existsSync,
@@ -64,6 +71,7 @@ class BuildBench {
   readonly #ways: readonly Way[];
   readonly #folder: string;
   readonly #rounds: number;
+  #round = 0;
 
   constructor(report: Report, ways: readonly Way[], folder: string, rounds: number) {
     this.#report = report;
@@ -75,10 +83,8 @@ class BuildBench {
   async rebuilds(): Promise<void> {
     const context = this.#context('stages', thirtySteps);
     writeFiles(context, 5000, 100);
-    await this.#row('first build of 30 steps in 5 stages, 5,000 files', 0.8, this.#rounds, (way) => ({
-      prepare: () => prune(way),
-      run: () => this.#build(way, context),
-    }));
+    await this.#prune();
+    await this.#coldRow('first build of 30 steps in 5 stages, 5,000 files', 0.8, this.#rounds, context);
     await this.#row('rebuild of the same, nothing changed', 0.5, this.#rounds, (way) => ({
       run: () => this.#build(way, context),
     }));
@@ -86,17 +92,14 @@ class BuildBench {
 
   async manyFiles(): Promise<void> {
     const rounds = Math.max(2, Math.ceil(this.#rounds / 3));
-    const context = this.#context('many', 'FROM busybox\nRUN --mount=type=bind,target=/context true\n');
+    const context = this.#context('many', `FROM busybox\n${nonce}\nRUN --mount=type=bind,target=/context true\n`);
     writeFiles(context, 100_000, 400);
-    await this.#row('context of 100,000 small files, transferred and hashed', 0.7, rounds, (way) => ({
-      prepare: () => prune(way),
-      run: () => this.#build(way, context),
-    }));
+    await this.#coldRow('context of 100,000 small files, transferred and hashed', 0.7, rounds, context);
     const values: Record<string, Summary> = {};
     for (const way of this.#ways) {
-      await prune(way);
+      const fresh = this.#fresh(context);
       resetPeak(way.engine.pid);
-      await this.#build(way, context);
+      await this.#build(way, fresh);
       values[way.name] = summary([peak(way.engine.pid)]);
     }
     this.#report.add({
@@ -105,22 +108,21 @@ class BuildBench {
       values,
       limits: [{ of: 'wherry', by: 250, atMost: 1 }],
     });
-    rmSync(context, { recursive: true, force: true });
+    await this.#prune();
   }
 
   async largeFile(): Promise<void> {
     const rounds = Math.max(2, Math.ceil(this.#rounds / 3));
-    const context = this.#context('large', 'FROM busybox\nCOPY large /\n');
+    const context = this.#context('large', `FROM busybox\n${nonce}\nCOPY large /\n`);
     writeLarge(join(context, 'large'), 1024);
-    await this.#row('COPY of a 1 GB file', 1, rounds, (way) => ({
-      prepare: () => prune(way),
-      run: () => this.#build(way, context),
-    }));
+    await this.#coldRow('COPY of a 1 GB file', 1, rounds, context);
     await using target = await RegistryService.open({ host: registryAddress });
     const name = `${target.address}/large`;
     await this.#row('export of its 1 GB layer, compressed (push to an empty registry)', 0.7, rounds, (way) => ({
       prepare: async () => {
         await command(way, ['rmi', '-f', name]).catch(() => {});
+        // What was compressed once must not be there any more.
+        await prune(way);
         await this.#build(way, context, ['-t', name]);
         target.clear();
       },
@@ -135,6 +137,32 @@ class BuildBench {
     return folder;
   }
 
+  /** The same files in a folder that no builder knows, built with a variable that no step had. */
+  #fresh(context: string): string {
+    const folder = `${context}-${++this.#round}`;
+    execFileSync('cp', ['-al', context, folder]);
+    const dockerfile = readFileSync(join(context, 'Dockerfile'), 'utf8');
+    rmSync(join(folder, 'Dockerfile'));
+    writeFileSync(join(folder, 'Dockerfile'), dockerfile.replaceAll(nonce, `ENV ROUND=${this.#round}`));
+    return folder;
+  }
+
+  async #prune(): Promise<void> {
+    for (const way of this.#ways) await prune(way);
+  }
+
+  #coldRow(what: string, atMost: number, rounds: number, context: string): Promise<void> {
+    return this.#row(what, atMost, rounds, (way) => {
+      let fresh = '';
+      return {
+        prepare: async () => {
+          fresh = this.#fresh(context);
+        },
+        run: () => this.#build(way, fresh),
+      };
+    });
+  }
+
   #build(way: Way, context: string, more: readonly string[] = []): Promise<number> {
     return time([...way.build, ...more, context], way.env);
   }
@@ -146,11 +174,15 @@ class BuildBench {
   }
 }
 
+/** Where a variable stands that is another in each round. */
+const nonce = '# round';
+
 /** Five stages of six steps; two of them in parallel. */
 const thirtySteps = ['one', 'two', 'three', 'four', 'five']
   .map((name, index) =>
     [
       `FROM ${['busybox', 'one', 'one', 'busybox', 'four'][index]} AS ${name}`,
+      nonce,
       `WORKDIR /${name}`,
       `COPY folder-${index} .`,
       `RUN echo first of ${name} > first`,

@@ -1,6 +1,7 @@
 /**
  * `npm run bench`: Wherry beside dockerd and podman in one run, commands interleaved. Prints medians and ratios and writes
- * bench/results.json. `npm run bench -- 5 engine` sets the rounds and the suites (engine, archives, registry, builds; default all).
+ * bench/results.json. `npm run bench -- 5 engine` sets the rounds and the suites (engine, archives, registry, builds,
+ * compose; default all).
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
@@ -8,6 +9,7 @@ import { join, resolve } from 'node:path';
 import { busyboxImage } from '../test/support/images.ts';
 import { dockerCli } from '../test/support/peers.ts';
 import { benchBuilds } from './build-bench.ts';
+import { benchCompose } from './compose-bench.ts';
 import { benchEngine } from './engine-bench.ts';
 import { type Engine, openDockerd, openPodman, openWherry } from './engines.ts';
 import { benchArchives, benchRegistry } from './image-bench.ts';
@@ -22,6 +24,7 @@ const suites: Readonly<Record<string, Suite>> = {
   archives: (report, engines, rounds) => benchArchives(report, engines, Math.max(2, Math.ceil(rounds / 3))),
   registry: (report, engines, rounds) => benchRegistry(report, engines, Math.max(2, Math.ceil(rounds / 3))),
   builds: benchBuilds,
+  compose: benchCompose,
 };
 const words = process.argv.slice(2);
 const rounds = Number(words.find((word) => /^\d+$/.test(word)) ?? 15);
