@@ -1,18 +1,20 @@
 /** The end of a run: noticed by the exit file that conmon writes, settled once, cleaned up, and perhaps begun anew. */
 import { existsSync, type FSWatcher, mkdirSync, readFileSync, rmSync, statSync, watch } from 'node:fs';
 import { join } from 'node:path';
-import { isAlive, unmount } from '../linux/index.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isAlive, runsWith, unmount } from '../linux/index.ts';
 import { errorCode, faultKind, formatNanos, messageOf, nowNanos, parseRfc3339 } from '../std/index.ts';
 import { bundleDirectory, type Context, exitDirectory, type Live } from './context.ts';
 import { imageMountName } from './create.ts';
 import { containerEvent } from './event.ts';
+import type { RunState } from './record.ts';
 import { removeLocked } from './remove.ts';
 import { nextRestart } from './restart-policy.ts';
 import { saveIfThere, startContainer } from './start.ts';
 import { settleWaiters } from './wait.ts';
 
-/** How long a dead process's exit file may take to appear before its monitor counts as lost. */
-export const monitorGraceMs = 2000;
+/** How long a monitor may take to tell how a process ended: it does so at once, but the machine may be very busy. */
+const monitorPatienceMs = 60_000;
 
 /** Watches for exits of all containers; one watch for the whole daemon, and a slow sweep for what inotify missed. */
 export function watchExits(context: Context): Disposable {
@@ -38,19 +40,30 @@ export function watchExits(context: Context): Disposable {
 function sweepOne(context: Context, live: Live): void {
   const run = live.run!;
   watchExit(context, live);
-  if (live.run !== run || isAlive(run.pid, run.startTicks)) return;
-  setTimeout(() => {
-    if (live.run !== run) return;
-    watchExit(context, live);
-    if (live.run !== run) return;
-    exitUnknown(context, live);
-  }, monitorGraceMs).unref();
+  if (live.run !== run || isAlive(run.pid, run.startTicks) || awaited.has(run)) return;
+  context.background(awaitExit(context, live));
 }
 
-/** The process is gone, and its monitor with it. */
-export function exitUnknown(context: Context, live: Live): void {
-  context.log.error('the monitor of a container is gone; its exit code is unknown', { container: live.record.id });
-  context.background(handleExit(context, live, 255, nowNanos()));
+const awaited = new WeakSet<RunState>();
+
+/**
+ * Settles a run whose process is gone: its monitor writes the exit code in a moment, unless it is gone as well. Settled when the
+ * run is, at the latest when the monitor has had its time.
+ */
+export async function awaitExit(context: Context, live: Live): Promise<void> {
+  const run = live.run!;
+  awaited.add(run);
+  for (const late = Date.now() + monitorPatienceMs; ; await sleep(10)) {
+    // In this order: the monitor writes before it ends.
+    const holds = runsWith(run.monitorPid, live.record.id);
+    watchExit(context, live);
+    await live.starting;
+    if (live.run !== run || context.closing()) return;
+    if (holds && Date.now() < late) continue;
+    context.log.error('the monitor of a container is gone; its exit code is unknown', { container: live.record.id });
+    context.background(handleExit(context, live, 255, nowNanos()));
+    return;
+  }
 }
 
 /** Handles the exit of a container if its exit file is there. */
@@ -71,7 +84,6 @@ export function watchExit(context: Context, live: Live): void {
     throw error;
   }
   if (!/^-?\d+/.test(text)) return;
-  rmSync(file, { force: true });
   context.background(handleExit(context, live, Number.parseInt(text, 10), at));
 }
 
@@ -121,10 +133,16 @@ async function handleExit(context: Context, live: Live, exitCode: number, at: bi
   });
   for (const exec of live.execs.values()) exec.containerExited();
   try {
-    await cleanUp(context, live, run);
-    if (!autoRemove) await saveIfThere(context, live);
+    await giveBack(context, live, run);
   } catch (error) {
     context.log.error('cannot clean up after a container', { container: record.id, error: messageOf(error) });
+  }
+  try {
+    // The record first: a daemon that is killed in between learns the exit code from the file again.
+    if (!autoRemove) await saveIfThere(context, live);
+    await forget(context, record.id);
+  } catch (error) {
+    context.log.error('cannot write down how a container ended', { container: record.id, error: messageOf(error) });
   } finally {
     live.ending = undefined;
     cleaned.resolve();
@@ -143,30 +161,33 @@ async function autoRemoveNow(context: Context, live: Live): Promise<void> {
   }
 }
 
-/** Gives back what a run had borrowed. Each step is tried; the first failure is thrown at the end. */
-export async function cleanUp(
-  context: Context,
-  live: Live,
-  run: { cgroup: string; sandbox: string | undefined },
-): Promise<void> {
+/** Gives back what a run had borrowed and forgets it. @throws the first failure, when each part was tried */
+export async function cleanUp(context: Context, live: Live, run: Loan): Promise<void> {
+  try {
+    await giveBack(context, live, run);
+  } finally {
+    await forget(context, live.record.id);
+  }
+}
+
+/** What a run has that others may not have at the same time. */
+type Loan = Pick<RunState, 'cgroup' | 'sandbox'>;
+
+async function giveBack(context: Context, live: Live, run: Loan): Promise<void> {
   const { record } = live;
-  const failures: unknown[] = [];
-  const attempt = async (task: () => unknown): Promise<void> => {
-    try {
-      await task();
-    } catch (error) {
-      failures.push(error);
-    }
-  };
   const runtime = context.runtime(record.hostConfig.Runtime ?? '');
-  await Promise.all([
-    attempt(() => context.networking.closeSandbox(record.id)),
-    attempt(() => runtime.delete(record.id, run.cgroup)),
+  const results = await Promise.allSettled([
+    context.networking.closeSandbox(record.id),
+    runtime.delete(record.id, run.cgroup),
   ]);
-  await attempt(() => unmountAll(context, record.id, record));
-  await attempt(() => context.runs.delete(record.id));
-  await attempt(() => rmSync(bundleDirectory(context, record.id), { recursive: true, force: true }));
-  if (failures.length > 0) throw failures[0];
+  await unmountAll(context, record.id, record);
+  for (const result of results) if (result.status === 'rejected') throw result.reason;
+}
+
+async function forget(context: Context, id: string): Promise<void> {
+  await context.runs.delete(id);
+  rmSync(bundleDirectory(context, id), { recursive: true, force: true });
+  rmSync(join(exitDirectory(context), id), { force: true });
 }
 
 async function unmountAll(context: Context, id: string, record: Live['record']): Promise<void> {

@@ -1,6 +1,8 @@
 /** Health checks: probes by exec on a schedule, a streak of failures, a status that others can wait for. */
+import { constants } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ContainerConfig, HealthConfig, HealthLogEntry, HealthState } from '../api/index.ts';
+import { processStart, signalProcess } from '../linux/index.ts';
 import { formatNanos, messageOf, nowNanos, parseRfc3339 } from '../std/index.ts';
 import type { Context, Live } from './context.ts';
 import { containerEvent } from './event.ts';
@@ -124,7 +126,8 @@ async function runProbe(
     if (!inTime) {
       session!.detach();
       const pid = exec.pid();
-      if (exec.running && pid > 0) process.kill(pid, 'SIGKILL');
+      const start = processStart(pid);
+      if (exec.running && start !== undefined) signalProcess(pid, start, constants.signals.SIGKILL);
       if (signal.aborted) return undefined;
       return {
         Start,

@@ -1,13 +1,12 @@
 /** After a daemon restart or a reboot: which containers still run, which ended meanwhile, which come up again. */
-import { existsSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isAlive } from '../linux/index.ts';
 import { faultKind, messageOf, Slots } from '../std/index.ts';
 import { type BootDependency, bootDependencies } from './boot-order.ts';
-import { type Context, exitDirectory, type Live, logPath } from './context.ts';
+import { type Context, type Live, logPath } from './context.ts';
 import { newLive } from './create.ts';
-import { cleanUp, exitUnknown, monitorGraceMs, watchExit } from './exit.ts';
+import { awaitExit, cleanUp, watchExit } from './exit.ts';
 import { probeOf, startHealth } from './health.ts';
 import { forwardLogs } from './log-forward.ts';
 import { removeLocked } from './remove.ts';
@@ -65,19 +64,14 @@ export async function resumeContainers(context: Context): Promise<void> {
   context.background(startAll(context));
 }
 
-/** Nobody is to be told that it runs: its monitor, which ends with it, writes the exit code in a moment, or is gone. */
+/** How long a start of the daemon waits, so that nobody is told of a run that has ended. */
+const settlePatienceMs = 5000;
+
 async function settleLost(context: Context, live: Live): Promise<void> {
-  const { run } = live;
   context.log.warn('a container ended while no daemon watched', { container: live.record.id });
-  for (const late = Date.now() + monitorGraceMs; live.run === run; ) {
-    watchExit(context, live);
-    if (live.run !== run) return;
-    if (Date.now() > late) {
-      exitUnknown(context, live);
-      return;
-    }
-    await sleep(10);
-  }
+  const settled = awaitExit(context, live);
+  context.background(settled);
+  await Promise.race([settled, sleep(settlePatienceMs)]);
 }
 
 /** Removes what a crash left of containers that do not run; ends removals that it cut short, and --rm containers that ended unseen. */
@@ -87,7 +81,6 @@ async function tidy(context: Context, live: Live): Promise<void> {
   try {
     if (record.wasRunning && record.state.status === 'created')
       record.state = { ...record.state, status: 'exited', exitCode: 255 };
-    rmSync(join(exitDirectory(context), record.id), { force: true });
     await cleanUp(context, live, { cgroup: `${context.settings.cgroupParent}/${record.id}`, sandbox: undefined });
     // The record of a --rm container is not written again when it starts; after a reboot only its log tells that it did.
     const started = record.state.status !== 'created' || existsSync(logPath(context, record.id));

@@ -1,7 +1,7 @@
 /** `stop`, `kill`, `restart`, `pause` and `unpause`. Callers hold the container's lock unless said otherwise. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { signalNumber } from '../linux/index.ts';
-import { Fault } from '../std/index.ts';
+import { Fault, faultKind } from '../std/index.ts';
 import type { Context, Live } from './context.ts';
 import { containerEvent } from './event.ts';
 import { cancelRestart } from './restart-timer.ts';
@@ -17,11 +17,12 @@ function parseSignal(text: string | undefined, standard: string, what: string): 
 
 const SIGKILL = 9;
 
-/** Sends a signal; a paused container is thawed so that it can act on it. */
+/** Sends a signal; a paused container is thawed so that it can act on it. @throws Fault conflict when it does not run any more */
 async function deliver(context: Context, live: Live, signal: number): Promise<void> {
   const run = requireRun(live);
   const runtime = context.runtime(live.record.hostConfig.Runtime ?? '');
-  runtime.signal(run.pid, run.startTicks, signal);
+  if (!runtime.signal(run.pid, run.startTicks, signal))
+    throw new Fault('conflict', `container ${live.record.id} is not running`);
   containerEvent(context, live.record, 'kill', { signal: String(signal) });
   if (run.paused && (signal === SIGKILL || signal === signalNumber(live.record.config.StopSignal || 'TERM'))) {
     await runtime.resume(live.record.id);
@@ -64,7 +65,7 @@ async function endRun(
   const signal = parseSignal(options.signal, record.config.StopSignal || 'SIGTERM', `${cannot}${record.name}`);
   const seconds = options.timeoutSeconds ?? record.config.StopTimeout ?? context.settings.stopTimeoutSeconds;
   const gone = (error: unknown): void => {
-    if (!(error instanceof Fault) || error.kind !== 'conflict') throw error;
+    if (faultKind(error) !== 'conflict') throw error;
   };
   await deliver(context, live, signal).catch(gone);
   if (seconds < 0) {
@@ -99,12 +100,15 @@ export async function killContainer(context: Context, live: Live, signalText: st
     await saveIfThere(context, live);
     return;
   }
+  const cannot = (error: unknown): never => {
+    if (faultKind(error) !== 'conflict') throw error;
+    const reason = `cannot kill container: ${live.record.name}: ${(error as Error).message}`;
+    throw new Fault('conflict', reason, { cause: error });
+  };
   try {
     requireRun(live);
   } catch (error) {
-    throw new Fault('conflict', `cannot kill container: ${live.record.name}: ${(error as Error).message}`, {
-      cause: error,
-    });
+    cannot(error);
   }
   const { StopSignal } = live.record.config;
   if (signal === SIGKILL || !StopSignal || signal === signalNumber(StopSignal)) {
@@ -112,7 +116,7 @@ export async function killContainer(context: Context, live: Live, signalText: st
     live.record.manuallyStopped = true;
   }
   const exited = live.exited?.promise;
-  await deliver(context, live, signal);
+  await deliver(context, live, signal).catch(cannot);
   if (signal === SIGKILL && exited !== undefined) {
     // As Docker: the call returns when the container has ended.
     await settledWithin(exited, 10_000);

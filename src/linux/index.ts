@@ -18,7 +18,7 @@ export {
   setFrozen,
   warmCgroups,
 } from './cgroup.ts';
-export { bootId, isAlive, processStart } from './process.ts';
+export { bootId, isAlive, processStart, runsWith, signalProcess } from './process.ts';
 export { exited, pipePair, pipeStream, sealProgram, spawnProcess } from './spawn.ts';
 export { addressBytes, addressText } from './address-bytes.ts';
 export {

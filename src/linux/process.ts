@@ -1,6 +1,7 @@
 /** Facts about host processes from /proc. */
-import { readFileSync } from 'node:fs';
+import { closeSync, readFileSync } from 'node:fs';
 import { errorCode } from '../std/index.ts';
+import { check, libc } from './libc.ts';
 
 /** When the process started, in clock ticks since boot: with the pid it names a process for good. Undefined when it is gone or a zombie. */
 export function processStart(pid: number): string | undefined {
@@ -19,6 +20,47 @@ export function processStart(pid: number): string | undefined {
 /** Whether `pid` is still the process that started at `start`. */
 export function isAlive(pid: number, start: string): boolean {
   return pid > 0 && processStart(pid) === start;
+}
+
+// The same on every architecture (pidfd_open(2), pidfd_send_signal(2)).
+const PIDFD_SEND_SIGNAL = 424;
+const PIDFD_OPEN = 434;
+
+/**
+ * Sends a signal to the process that started at `start`, and to no other that got its pid meanwhile.
+ * @returns whether it was there to be signalled
+ */
+export function signalProcess(pid: number, start: string, signal: number): boolean {
+  if (!isAlive(pid, start)) return false;
+  const call = (name: string, result: number): number | undefined => {
+    try {
+      return check(name, result, String(pid));
+    } catch (error) {
+      if (errorCode(error) === 'ESRCH') return undefined;
+      throw error;
+    }
+  };
+  const open = libc('long syscall(long number, int pid, uint flags)');
+  const descriptor = call('pidfd_open', open(PIDFD_OPEN, pid, 0));
+  if (descriptor === undefined) return false;
+  try {
+    if (!isAlive(pid, start)) return false;
+    const send = libc('long syscall(long number, int descriptor, int signal, void *info, uint flags)');
+    return call('pidfd_send_signal', send(PIDFD_SEND_SIGNAL, descriptor, signal, null, 0)) !== undefined;
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Whether a live process, not a zombie, runs with `argument` among its arguments. */
+export function runsWith(pid: number, argument: string): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(argument);
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === 'ENOENT' || code === 'ESRCH') return false;
+    throw error;
+  }
 }
 
 /** The id of this boot: volatile records of another one are void. */

@@ -6,7 +6,7 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type CgroupLayout, cgroupPids, isAlive, removeCgroup, sealProgram } from '../linux/index.ts';
+import { type CgroupLayout, cgroupPids, removeCgroup, sealProgram, signalProcess } from '../linux/index.ts';
 import { type Monitor, runtimeWords, type StartingMonitor, startMonitor } from '../monitor/index.ts';
 import { Fault, runProgram } from '../std/index.ts';
 import { releaseExecFifo } from './exec-fifo.ts';
@@ -126,10 +126,9 @@ export class Runtime {
     await releaseExecFifo(join(this.#options.stateRoot, id, 'exec.fifo'), this.program.kind, alive);
   }
 
-  /** Sends a signal to the container's first process. @throws Fault conflict when it is gone */
-  signal(pid: number, start: string, signal: number): void {
-    if (!isAlive(pid, start)) throw new Fault('conflict', 'the process is gone');
-    process.kill(pid, signal);
+  /** Sends a signal to the container's first process. @returns whether it was still there */
+  signal(pid: number, start: string, signal: number): boolean {
+    return signalProcess(pid, start, signal);
   }
 
   async pause(id: string): Promise<void> {

@@ -100,6 +100,35 @@ scenario('containers that end meanwhile: exit codes, output, policies, --rm', as
   await docker.ok('rm', '-f', 'ends', 'again', 'okonce', 'oomed');
 });
 
+scenario('a monitor that is late, not gone, is waited for; a signal to what has just ended is no error', async () => {
+  const { docker, daemon } = host;
+  await docker.ok('run', '-d', '--name', 'late', 'busybox', 'sleep', '600');
+  const pid = Number(await inspect('late', '{{.State.Pid}}'));
+  const monitor = processesOf([daemon.root]).find(({ line }) => line.includes('conmon'))!.pid;
+  await daemon.kill();
+  process.kill(monitor, 'SIGSTOP');
+  process.kill(pid, 'SIGKILL');
+  const starting = daemon.start();
+  await sleep(3000);
+  process.kill(monitor, 'SIGCONT');
+  await starting;
+  assert.equal(await inspect('late', '{{.State.Status}} {{.State.ExitCode}}'), 'exited 137');
+  await docker.ok('start', 'late');
+  const again = Number(await inspect('late', '{{.State.Pid}}'));
+  const held = processesOf([daemon.root]).find(({ line }) => line.includes('conmon'))!.pid;
+  process.kill(held, 'SIGSTOP');
+  process.kill(again, 'SIGKILL');
+  await sleep(100);
+  const killed = await docker.run(['kill', 'late']);
+  assert.match(killed.stderr, /cannot kill container: late: container [0-9a-f]{64} is not running/);
+  const stopping = docker.ok('stop', 'late');
+  await sleep(300);
+  process.kill(held, 'SIGCONT');
+  await stopping;
+  assert.equal(await inspect('late', '{{.State.Status}} {{.State.ExitCode}}'), 'exited 137');
+  await docker.ok('rm', 'late');
+});
+
 scenario('published ports answer without a daemon, and names resolve with the next', async () => {
   const { docker, daemon } = host;
   await docker.ok('network', 'create', 'net');
