@@ -22,7 +22,7 @@ export async function commitContainer(context: Context, live: Live, options: Com
   if (live.removing) throw new Fault('conflict', 'cannot commit container which is being removed');
   const config = applyChanges(mergeConfig(options.config ?? {}, imageConfig(record.config)), options.changes);
   const pauses = options.pause && live.run !== undefined && !live.run.paused;
-  if (pauses) await pauseContainer(context, live);
+  if (pauses) await pauseContainer(context, live, { unrecorded: true });
   try {
     const id = await context.images.commit({
       parent: record.image,
@@ -42,7 +42,7 @@ export async function commitContainer(context: Context, live: Live, options: Com
     });
     return { Id: id };
   } finally {
-    if (pauses) await unpauseContainer(context, live);
+    if (pauses && live.run?.paused) await unpauseContainer(context, live);
   }
 }
 

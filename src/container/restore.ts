@@ -13,6 +13,7 @@ import { removeLocked } from './remove.ts';
 import { restartsAtBoot } from './restart-policy.ts';
 import { cancelRestart } from './restart-timer.ts';
 import { startContainer } from './start.ts';
+import { settlePause } from './stop.ts';
 import type { RunState } from './record.ts';
 
 /** Fills `context.live` and `context.names`; returns the containers that run. Call before any other verb. */
@@ -53,6 +54,7 @@ export async function resumeContainers(context: Context): Promise<void> {
     if (existsSync(logPath(context, live.record.id))) forwardLogs(context, live);
     if (live.run === undefined) continue;
     if (isAlive(live.run.pid, live.run.startTicks)) {
+      settlePause(context, live);
       startHealth(context, live);
       // It may have ended between the two looks.
       watchExit(context, live);

@@ -1,6 +1,6 @@
 /** `stop`, `kill`, `restart`, `pause` and `unpause`. Callers hold the container's lock unless said otherwise. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { signalNumber } from '../linux/index.ts';
+import { freeze, isFrozen, signalNumber, thaw } from '../linux/index.ts';
 import { Fault, faultKind } from '../std/index.ts';
 import type { Context, Live } from './context.ts';
 import { containerEvent } from './event.ts';
@@ -24,8 +24,10 @@ async function deliver(context: Context, live: Live, signal: number): Promise<vo
   if (!runtime.signal(run.pid, run.startTicks, signal))
     throw new Fault('conflict', `container ${live.record.id} is not running`);
   containerEvent(context, live.record, 'kill', { signal: String(signal) });
-  if (run.paused && (signal === SIGKILL || signal === signalNumber(live.record.config.StopSignal || 'TERM'))) {
-    await runtime.resume(live.record.id);
+  const ends = signal === SIGKILL || signal === signalNumber(live.record.config.StopSignal || 'TERM');
+  // Also what somebody else froze: a frozen process does not even die of SIGKILL (cgroup v1).
+  if (ends && (run.paused || isFrozen(context.settings.cgroups, run.cgroup))) {
+    thaw(context.settings.cgroups, run.cgroup);
     run.paused = false;
   }
 }
@@ -132,20 +134,33 @@ export async function restartContainer(context: Context, live: Live, options: St
   containerEvent(context, live.record, 'restart');
 }
 
-export async function pauseContainer(context: Context, live: Live): Promise<void> {
+/** `unrecorded`: for a moment only; a daemon that is killed meanwhile lets the next one thaw it. @throws Fault conflict, internal */
+export async function pauseContainer(
+  context: Context,
+  live: Live,
+  options: { unrecorded?: boolean } = {},
+): Promise<void> {
   const run = requireRun(live);
   if (run.paused) throw new Fault('conflict', `Container ${live.record.id} is already paused`);
-  await context.runtime(live.record.hostConfig.Runtime ?? '').pause(live.record.id);
+  await freeze(context.settings.cgroups, run.cgroup);
   run.paused = true;
-  await context.runs.put(live.record.id, run, { durable: false });
+  if (options.unrecorded !== true) await context.runs.put(live.record.id, run, { durable: false });
   containerEvent(context, live.record, 'pause');
 }
 
 export async function unpauseContainer(context: Context, live: Live): Promise<void> {
   const run = requireRun(live);
   if (!run.paused) throw new Fault('conflict', `Container ${live.record.id} is not paused`);
-  await context.runtime(live.record.hostConfig.Runtime ?? '').resume(live.record.id);
+  thaw(context.settings.cgroups, run.cgroup);
   run.paused = false;
   await context.runs.put(live.record.id, run, { durable: false });
   containerEvent(context, live.record, 'unpause');
+}
+
+/** After a daemon was killed in the middle of a pause, an unpause or a commit: what nobody was told to be paused goes on. */
+export function settlePause(context: Context, live: Live): void {
+  const run = requireRun(live);
+  const frozen = isFrozen(context.settings.cgroups, run.cgroup);
+  if (frozen && !run.paused) thaw(context.settings.cgroups, run.cgroup);
+  run.paused &&= frozen;
 }

@@ -2,7 +2,8 @@
 import { existsSync, readdirSync, readFileSync, rmdirSync, statfsSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errorCode } from '../std/index.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { errorCode, Fault } from '../std/index.ts';
 
 const ROOT = '/sys/fs/cgroup';
 const CGROUP2_MAGIC = 0x63677270;
@@ -109,12 +110,53 @@ function removeFolder(folder: string): boolean {
   }
 }
 
-/** Freezes or thaws every process of the group. @throws the file system's error when the group is gone */
-export function setFrozen(layout: CgroupLayout, path: string, frozen: boolean): void {
+/** A process in the middle of a fork, or in the kernel, freezes a little later. */
+const FREEZE_MS = 2000;
+
+/** Freezes every process of the group, or none of them. @throws Fault internal when they do not freeze; the file system's error when the group is gone */
+export async function freeze(layout: CgroupLayout, path: string): Promise<void> {
+  try {
+    for (const late = Date.now() + FREEZE_MS; ; ) {
+      writeFileSync(freezerFile(layout, path), layout.version === 2 ? '1' : 'FROZEN');
+      for (let look = 0; look < 10; look++) {
+        if (isFrozen(layout, path)) return;
+        await sleep(look);
+      }
+      if (Date.now() > late) throw new Fault('internal', 'unable to freeze: some processes do not stop');
+      // cgroup v1 may stay FREEZING for ever when a process forks meanwhile: it is let go and caught again.
+      if (layout.version === 1) thaw(layout, path);
+    }
+  } catch (error) {
+    thaw(layout, path);
+    throw error;
+  }
+}
+
+/** Lets the processes of the group go on. Nothing to do when the group is gone. */
+export function thaw(layout: CgroupLayout, path: string): void {
+  try {
+    writeFileSync(freezerFile(layout, path), layout.version === 2 ? '0' : 'THAWED');
+  } catch (error) {
+    const code = errorCode(error);
+    if (code !== 'ENOENT' && code !== 'ENODEV') throw error;
+  }
+}
+
+/** Whether all processes of the group are frozen. */
+export function isFrozen(layout: CgroupLayout, path: string): boolean {
   const folder = controllerFolder(layout, 'freezer', path);
-  if (folder === undefined) throw new Error('the freezer controller is not mounted');
-  if (layout.version === 2) writeFileSync(join(folder, 'cgroup.freeze'), frozen ? '1' : '0');
-  else writeFileSync(join(folder, 'freezer.state'), frozen ? 'FROZEN' : 'THAWED');
+  if (folder === undefined) return false;
+  if (layout.version === 2) return readKeyed(join(folder, 'cgroup.events'))['frozen'] === 1;
+  return readIfThere(join(folder, 'freezer.state')).trim() === 'FROZEN';
+}
+
+/** @throws Fault not-implemented where the kernel has no freezer */
+function freezerFile(layout: CgroupLayout, path: string): string {
+  const folder = controllerFolder(layout, 'freezer', path);
+  if (folder === undefined) {
+    throw new Fault('not-implemented', 'the freezer controller is not mounted: containers cannot be paused here');
+  }
+  return join(folder, layout.version === 2 ? 'cgroup.freeze' : 'freezer.state');
 }
 
 /** "key value" lines as an object. */

@@ -10,12 +10,14 @@ export {
   cgroupLayout,
   cgroupPids,
   controllerFolder,
+  freeze,
+  isFrozen,
   readIfThere,
   readKeyed,
   readNumber,
   removeCgroup,
   removeEmptyCgroup,
-  setFrozen,
+  thaw,
   warmCgroups,
 } from './cgroup.ts';
 export { bootId, isAlive, processStart, runsWith, signalProcess } from './process.ts';

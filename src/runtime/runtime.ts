@@ -131,14 +131,6 @@ export class Runtime {
     return signalProcess(pid, start, signal);
   }
 
-  async pause(id: string): Promise<void> {
-    await this.#command(['pause', id]);
-  }
-
-  async resume(id: string): Promise<void> {
-    await this.#command(['resume', id]);
-  }
-
   /** Applies runtime-spec linux.resources to a running container. */
   async update(id: string, resources: object): Promise<void> {
     const file = `${this.#options.stateRoot}-update-${id}.json`;
