@@ -8,7 +8,7 @@ import { bundleDirectory, type Context, exitDirectory, type Live } from './conte
 import { imageMountName } from './create.ts';
 import { containerEvent } from './event.ts';
 import type { RunState } from './record.ts';
-import { removeLocked } from './remove.ts';
+import { removeLocked } from './remove-locked.ts';
 import { nextRestart } from './restart-policy.ts';
 import { saveIfThere, startContainer } from './start.ts';
 import { settleWaiters } from './wait.ts';
@@ -45,6 +45,20 @@ function sweepOne(context: Context, live: Live): void {
 }
 
 const awaited = new WeakSet<RunState>();
+
+/** Without a monitor nobody tells of the end: after a signal it is looked for, so that whoever stops it need not wait for a sweep. */
+export function watchOrphan(context: Context, live: Live): void {
+  const { run } = live;
+  if (run === undefined || runsWith(run.monitorPid, live.record.id)) return;
+  context.background(
+    (async () => {
+      for (let look = 0; live.run === run && !context.closing() && look < 200; look++) {
+        sweepOne(context, live);
+        await sleep(50);
+      }
+    })(),
+  );
+}
 
 /**
  * Settles a run whose process is gone: its monitor writes the exit code in a moment, unless it is gone as well. Settled when the

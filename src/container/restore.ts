@@ -9,7 +9,7 @@ import { newLive } from './create.ts';
 import { awaitExit, cleanUp, watchExit } from './exit.ts';
 import { probeOf, startHealth } from './health.ts';
 import { forwardLogs } from './log-forward.ts';
-import { removeLocked } from './remove.ts';
+import { removeLocked } from './remove-locked.ts';
 import { restartsAtBoot } from './restart-policy.ts';
 import { cancelRestart } from './restart-timer.ts';
 import { startContainer } from './start.ts';

@@ -61,6 +61,9 @@ async function launch(context: Context, live: Live, options: { automatic: boolea
 
   const runtime = context.runtime(record.hostConfig.Runtime ?? '');
   loans.defer(() => runtime.delete(record.id, cgroup));
+  // While the runtime works: once the caller is told that it runs, even a power cut does not make it one that never did.
+  const noted = noteStart(context, live);
+  loans.defer(() => noted);
   const log = record.hostConfig.LogConfig;
   checkLogDriver(log?.Type ?? '', log?.Config ?? {});
   const { pid } = await runtime
@@ -110,9 +113,8 @@ async function launch(context: Context, live: Live, options: { automatic: boolea
     throw error;
   }
   loans.move();
+  await noted;
   record.state = { ...record.state, exitCode: 0, error: '', oomKilled: false, startedAt: run.startedAt };
-  record.manuallyStopped = false;
-  record.wasRunning = true;
   if (!options.automatic) {
     record.restartCount = 0;
     live.restartDelayMs = 0;
@@ -125,6 +127,21 @@ async function launch(context: Context, live: Live, options: { automatic: boolea
   startHealth(context, live);
 }
 
+/** Writes down that it is to run; after a power cut it is one that ran, and its restart policy holds. */
+async function noteStart(context: Context, live: Live): Promise<void> {
+  const { record } = live;
+  record.manuallyStopped = false;
+  record.wasRunning = true;
+  // One that goes with its end is nothing to bring back.
+  if (record.hostConfig.AutoRemove ?? false) return;
+  try {
+    await context.lock.run(`record:${record.id}`, () => saveIfThere(context, live));
+  } catch (error) {
+    // A full disk is no reason not to run.
+    context.log.warn('cannot write down that a container runs', { container: record.id, error: messageOf(error) });
+  }
+}
+
 /** Writes the record unless the container was removed meanwhile. */
 export async function saveIfThere(context: Context, live: Live): Promise<void> {
   if (context.live.get(live.record.id) === live) await context.records.put(live.record.id, live.record);
@@ -132,6 +149,7 @@ export async function saveIfThere(context: Context, live: Live): Promise<void> {
 
 async function failed(context: Context, live: Live, error: unknown, automatic: boolean): Promise<void> {
   const { record } = live;
+  if (!automatic) record.wasRunning = false;
   const exitCode = (error as { exitCode?: number }).exitCode ?? 128;
   record.state = {
     ...record.state,

@@ -4,6 +4,7 @@ import { freeze, isFrozen, signalNumber, thaw } from '../linux/index.ts';
 import { Fault, faultKind } from '../std/index.ts';
 import type { Context, Live } from './context.ts';
 import { containerEvent } from './event.ts';
+import { watchOrphan } from './exit.ts';
 import { cancelRestart } from './restart-timer.ts';
 import { requireRun } from './find.ts';
 import { saveIfThere, startContainer } from './start.ts';
@@ -24,6 +25,7 @@ async function deliver(context: Context, live: Live, signal: number): Promise<vo
   if (!runtime.signal(run.pid, run.startTicks, signal))
     throw new Fault('conflict', `container ${live.record.id} is not running`);
   containerEvent(context, live.record, 'kill', { signal: String(signal) });
+  watchOrphan(context, live);
   const ends = signal === SIGKILL || signal === signalNumber(live.record.config.StopSignal || 'TERM');
   // Also what somebody else froze: a frozen process does not even die of SIGKILL (cgroup v1).
   if (ends && (run.paused || isFrozen(context.settings.cgroups, run.cgroup))) {

@@ -21,7 +21,7 @@ export {
   warmCgroups,
 } from './cgroup.ts';
 export { bootId, isAlive, processStart, runsWith, signalProcess } from './process.ts';
-export { exited, pipePair, pipeStream, sealProgram, spawnProcess } from './spawn.ts';
+export { exited, pipePairs, pipeStream, sealProgram, spawnProcess } from './spawn.ts';
 export { addressBytes, addressText } from './address-bytes.ts';
 export {
   addLink,

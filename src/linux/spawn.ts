@@ -115,6 +115,18 @@ export function pipePair(): [number, number] {
   return [ends.readInt32LE(0), ends.readInt32LE(4)];
 }
 
+/** So many pipes, or none. @throws SystemError EMFILE, ENFILE */
+export function pipePairs(count: number): [number, number][] {
+  const pairs: [number, number][] = [];
+  try {
+    while (pairs.length < count) pairs.push(pipePair());
+  } catch (error) {
+    for (const end of pairs.flat()) closeSync(end);
+    throw error;
+  }
+  return pairs;
+}
+
 /** Our end of a pipe as a stream, which owns the descriptor from now on. */
 export function pipeStream(descriptor: number, direction: 'read' | 'write'): Socket {
   const stream = new Socket({ fd: descriptor, readable: direction === 'read', writable: direction === 'write' });

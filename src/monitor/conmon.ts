@@ -5,7 +5,7 @@
  */
 import { closeSync } from 'node:fs';
 import type { Readable } from 'node:stream';
-import { exited, pipePair, pipeStream, spawnProcess } from '../linux/index.ts';
+import { exited, pipePairs, pipeStream, spawnProcess } from '../linux/index.ts';
 import { Fault, messageOf } from '../std/index.ts';
 
 export interface MonitorOptions {
@@ -55,6 +55,8 @@ interface SyncMessage {
   message?: string;
 }
 
+type Pipe = [reading: number, writing: number];
+
 export function startMonitor(options: MonitorOptions): StartingMonitor {
   const exec = options.exec;
   const args = ['--api-version', '1', '-c', options.id, '-u', options.uuid, '-n', options.name];
@@ -72,10 +74,8 @@ export function startMonitor(options: MonitorOptions): StartingMonitor {
     if (exec.attach) args.push('--exec-attach');
   }
   const waits = exec?.attach === true;
-  const [complaints, theirComplaints] = pipePair();
-  const [syncing, theirSync] = pipePair();
-  const [theirStart, starting] = pipePair();
-  const [attaching, theirAttached] = pipePair();
+  const [[complaints, theirComplaints], [syncing, theirSync], [theirStart, starting], [attaching, theirAttached]] =
+    pipePairs(4) as [Pipe, Pipe, Pipe, Pipe];
   const theirs = [theirComplaints, theirSync, theirStart, theirAttached];
   const ours = [
     pipeStream(complaints, 'read'),

@@ -13,7 +13,6 @@ import { type BridgeRules, bridgeCommands, portCommand, type PortRule, tableScri
 
 const NETLINK_NETFILTER = 12;
 const NFT_MSG_GETGEN = (10 << 8) | 16;
-const CHECK_MS = 10_000;
 
 export interface FirewallOptions {
   table: string;
@@ -30,7 +29,6 @@ export class Firewall {
   readonly #netfilter: Netlink;
   readonly #bridges = new Map<string, BridgeRules>();
   readonly #ports = new Map<string, PortRule>();
-  readonly #timer: NodeJS.Timeout;
   #generation = -1;
   #throughInput = false;
   #installed = false;
@@ -41,8 +39,6 @@ export class Firewall {
     this.#nft = openNft();
     this.#json = openNft({ json: true });
     this.#netfilter = openNetlink(NETLINK_NETFILTER);
-    this.#timer = setInterval(() => this.check(), CHECK_MS);
-    this.#timer.unref();
   }
 
   addBridge(bridge: BridgeRules): void {
@@ -113,7 +109,6 @@ export class Firewall {
   close(options: { remove: boolean }): void {
     if (this.#closed) return;
     this.#closed = true;
-    clearInterval(this.#timer);
     if (options.remove && this.#installed) {
       for (const chain of this.#foreign().marked) this.#unmark(chain);
       this.#nft.run(`add table inet ${this.#options.table}\ndelete table inet ${this.#options.table}\n`);

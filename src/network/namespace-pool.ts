@@ -87,10 +87,20 @@ export class NamespacePool {
     const route = createNetworkNamespace(path, () => {
       prepare();
       const inner = openNetlink(0);
-      setLink(inner, 1, { up: true });
+      try {
+        setLink(inner, 1, { up: true });
+      } catch (error) {
+        inner.close();
+        throw error;
+      }
       return inner;
     });
-    return namespaceOf(path, route);
+    try {
+      return namespaceOf(path, route);
+    } catch (error) {
+      removeNetworkNamespace(path);
+      throw error;
+    }
   }
 }
 
@@ -116,8 +126,15 @@ function isNamespace(path: string): boolean {
   }
 }
 
+/** Owns `route`, also when it fails. */
 function namespaceOf(path: string, route: Netlink): Namespace {
-  const fd = openSync(path, 'r');
+  let fd: number;
+  try {
+    fd = openSync(path, 'r');
+  } catch (error) {
+    route.close();
+    throw error;
+  }
   let open = true;
   return {
     path,

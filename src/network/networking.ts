@@ -23,6 +23,9 @@ import { hostResolvers, renderResolvConf } from './resolv-conf.ts';
 import { sandboxNames } from './sandbox-names.ts';
 import type { Sandbox, Sandboxes } from './sandboxes.ts';
 
+/** How often it is looked whether the host's firewall and links still have what is ours. */
+const MEND_MS = 10_000;
+
 export interface NetworkingParts {
   options: NetworkingOptions;
   route: Netlink;
@@ -37,11 +40,27 @@ export interface NetworkingParts {
 export class LocalNetworking implements Networking {
   readonly #parts: NetworkingParts;
   readonly #forwarder = new DnsForwarder();
+  readonly #watch: NodeJS.Timeout;
   #turn = 0;
   #closed = false;
 
   constructor(parts: NetworkingParts) {
     this.#parts = parts;
+    this.#watch = setInterval(() => this.#mend(), MEND_MS);
+    this.#watch.unref();
+  }
+
+  /** What somebody flushed or deleted on the host comes back without waiting for the next container. */
+  #mend(): void {
+    const { firewall, networks, sandboxes, logger } = this.#parts;
+    firewall.check();
+    for (const network of networks.all()) {
+      try {
+        sandboxes.mend(network);
+      } catch (error) {
+        logger.error('cannot restore a bridge', { network: network.name, error: messageOf(error) });
+      }
+    }
   }
 
   list(filters: Filters): Promise<NetworkInspect[]> {
@@ -173,6 +192,7 @@ export class LocalNetworking implements Networking {
   close(): Promise<void> {
     if (this.#closed) return Promise.resolve();
     this.#closed = true;
+    clearInterval(this.#watch);
     const { sandboxes, publisher, firewall, networks, pool, route } = this.#parts;
     const empty = [...sandboxes.records()].length === 0;
     pool.close();

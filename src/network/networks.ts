@@ -146,7 +146,12 @@ export class Networks {
       this.#stop(record);
       throw error;
     }
-    await stored;
+    try {
+      await stored;
+    } catch (error) {
+      this.#stop(record);
+      throw error;
+    }
   }
 
   /** Makes what the network needs on the host, or finds it there from an earlier daemon. */

@@ -202,6 +202,16 @@ export class Sandboxes {
     }
   }
 
+  /** Makes the network's bridge anew, should somebody have deleted it, and plugs its containers in again. */
+  mend(network: NetworkRecord): void {
+    const { route, networks, logger } = this.#options;
+    if (!networks.revive(network)) return;
+    logger.warn('a bridge was gone and is made anew', { network: network.name, link: network.link });
+    for (const { record, namespace } of this.#open.values()) {
+      for (const each of record.endpoints) if (each.networkId === network.id) this.#reattach(namespace, each, route);
+    }
+  }
+
   #virtual(containerId: string, network: NetworkRecord): Sandbox {
     if (network.driver !== 'host') return this.require(containerId);
     const sandbox: Sandbox = { record: emptyRecord(containerId), namespace: undefined, dns: undefined };
@@ -210,13 +220,8 @@ export class Sandboxes {
   }
 
   #attach(namespace: Namespace, network: NetworkRecord, endpoint: EndpointRecord): void {
-    const { route, networks, logger } = this.#options;
-    if (networks.revive(network)) {
-      logger.warn('a bridge was gone and is made anew', { network: network.name, link: network.link });
-      for (const { record, namespace: other } of this.#open.values()) {
-        for (const each of record.endpoints) if (each.networkId === network.id) this.#reattach(other, each, route);
-      }
-    }
+    const { route, networks } = this.#options;
+    this.mend(network);
     attachEndpoint(route, namespace, network, endpoint, {
       mtu: networks.mtu(network),
       masterIndex: networks.linkIndex(network.id),

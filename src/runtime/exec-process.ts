@@ -4,7 +4,7 @@
  * it would under a monitor: what it writes meets a full pipe and not a broken one.
  */
 import { closeSync, existsSync, readFileSync } from 'node:fs';
-import { exited, pipePair, pipeStream, spawnProcess } from '../linux/index.ts';
+import { exited, pipePairs, pipeStream, spawnProcess } from '../linux/index.ts';
 import type { StdioStream } from '../monitor/index.ts';
 import { Fault, messageOf } from '../std/index.ts';
 import { lastComplaint } from './complaint.ts';
@@ -44,11 +44,12 @@ export function startExecProcess(options: ExecProcessOptions): ExecProcess {
   const log = `${options.folder}/log`;
   const args = [...options.runtimeArguments, '--log', log, '--log-format', 'json', 'exec'];
   args.push('--process', `/proc/self/fd/${specDescriptor}`, '--pid-file', pidFile, options.id);
-  const [alive, theirAlive] = pipePair();
-  const [theirSpec, spec] = pipePair();
-  const input = options.stdin ? pipePair() : undefined;
-  const output = options.attach ? pipePair() : undefined;
-  const errors = options.attach ? pipePair() : undefined;
+  const pipes = pipePairs(2 + (options.attach ? 2 : 0) + (options.stdin ? 1 : 0));
+  const [alive, theirAlive] = pipes.pop()!;
+  const [theirSpec, spec] = pipes.pop()!;
+  const output = options.attach ? pipes.pop() : undefined;
+  const errors = options.attach ? pipes.pop() : undefined;
+  const input = pipes.pop();
   const descriptors = [
     input?.[0] ?? 'null',
     output?.[1] ?? 'null',

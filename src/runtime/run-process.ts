@@ -3,7 +3,7 @@
  * and no life without the daemon: whoever starts it waits for it, or kills it.
  */
 import { closeSync, existsSync } from 'node:fs';
-import { exited, pipePair, pipeStream, spawnProcess } from '../linux/index.ts';
+import { exited, pipePairs, pipeStream, spawnProcess } from '../linux/index.ts';
 import type { StdioStream } from '../monitor/index.ts';
 import { Fault, messageOf } from '../std/index.ts';
 import { lastComplaint } from './complaint.ts';
@@ -26,6 +26,8 @@ export interface RunProcessOptions {
   bundle: string;
 }
 
+type Pipe = [reading: number, writing: number];
+
 /** @throws Fault unavailable when the runtime cannot be executed */
 export function startRunProcess(options: RunProcessOptions): RunProcess {
   const { bundle } = options;
@@ -33,9 +35,7 @@ export function startRunProcess(options: RunProcessOptions): RunProcess {
   const log = `${bundle}/log`;
   const args = [...options.runtimeArguments, '--log', log, '--log-format', 'json', 'run'];
   args.push('--bundle', bundle, '--pid-file', pidFile, options.id);
-  const [alive, theirAlive] = pipePair();
-  const output = pipePair();
-  const errors = pipePair();
+  const [[alive, theirAlive], output, errors] = pipePairs(3) as [Pipe, Pipe, Pipe];
   let child: number;
   try {
     child = spawnProcess(options.runtime, args, {

@@ -23,12 +23,19 @@ export class Fault extends Error {
 
 /** The fault's kind, or 'internal' for anything that is not a Fault. */
 export function faultKind(error: unknown): FaultKind {
-  return error instanceof Fault ? error.kind : 'internal';
+  const first = firstOf(error);
+  return first instanceof Fault ? first.kind : 'internal';
 }
 
 /** The text of any thrown value. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  const first = firstOf(error);
+  return first instanceof Error ? first.message : String(first);
+}
+
+/** What went wrong first: giving back loans after it may have failed as well. */
+function firstOf(error: unknown): unknown {
+  return error instanceof SuppressedError ? firstOf(error.suppressed) : error;
 }
 
 /** The `code` of a Node system error ('ENOENT', …), if it has one. */

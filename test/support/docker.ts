@@ -132,11 +132,11 @@ export async function until(
 
 /** A docker-like CLI pointed at one engine. */
 export class Docker {
-  readonly #file: string;
+  readonly file: string;
   readonly env: Readonly<Record<string, string | undefined>>;
 
   constructor(file: string, host: string, configFolder: string) {
-    this.#file = file;
+    this.file = file;
     this.env = {
       DOCKER_HOST: host,
       DOCKER_CONFIG: configFolder,
@@ -149,16 +149,16 @@ export class Docker {
   }
 
   run(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
-    return execute(this.#file, args, { ...options, env: { ...this.env, ...options.env } });
+    return execute(this.file, args, { ...options, env: { ...this.env, ...options.env } });
   }
 
   bytes(args: readonly string[], options: RunOptions = {}): Promise<{ code: number; stdout: Buffer; stderr: string }> {
-    return executeBytes(this.#file, args, { ...options, env: { ...this.env, ...options.env } });
+    return executeBytes(this.file, args, { ...options, env: { ...this.env, ...options.env } });
   }
 
   /** Stdout of a command that must succeed, without the last newline. */
   ok(...args: string[]): Promise<string> {
-    return must(this.#file, args, { env: this.env, timeoutMs: 60_000 });
+    return must(this.file, args, { env: this.env, timeoutMs: 60_000 });
   }
 
   /** Stderr of a command that must fail, with its exit code in front: `125: docker: …`. */
@@ -169,12 +169,12 @@ export class Docker {
   }
 
   start(...args: string[]): Running {
-    return new Running(this.#file, args, { env: this.env });
+    return new Running(this.file, args, { env: this.env });
   }
 
   /** The command on a terminal of its own (script(1), 30 by 90), which the test types into. */
   terminal(...args: string[]): Running {
-    const line = [this.#file, ...args].map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ');
+    const line = [this.file, ...args].map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ');
     return new Running('script', ['-qefc', `stty rows 30 cols 90; exec ${line}`, '/dev/null'], {
       env: { ...this.env, TERM: 'xterm' },
     });

@@ -48,6 +48,8 @@ const sets = {
     'libglib2.0-0t64',
     'libc6',
   ],
+  /** Lets a process see another time than the machine's. */
+  clock: ['libfaketime'],
   engine: [
     'docker.io',
     'containerd',
