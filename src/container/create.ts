@@ -1,5 +1,5 @@
 /** `create`: a request, checked and settled, to a record, a writable snapshot and its volumes. All or nothing. */
-import { closeSync, existsSync, mkdirSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync } from 'node:fs';
 import {
   type ContainerConfig,
   type ContainerCreateBody,
@@ -9,7 +9,7 @@ import {
 } from '../api/index.ts';
 import { descriptorPath, openFlags, openInRoot, warmCgroups } from '../linux/index.ts';
 import { initChainId } from '../oci/index.ts';
-import { errorCode, Fault, faultKind, formatNanos, nowNanos, randomId, zeroTime } from '../std/index.ts';
+import { errorCode, Fault, faultKind, formatNanos, nowNanos, randomId, removeAll, zeroTime } from '../std/index.ts';
 import { type Context, containerDirectory, type Live } from './context.ts';
 import { containerEvent } from './event.ts';
 import { find } from './find.ts';
@@ -111,7 +111,7 @@ export async function createContainer(
   undo.defer(() => context.snapshots.remove(id));
   const directory = containerDirectory(context, id);
   mkdirSync(directory, { recursive: true, mode: 0o710 });
-  undo.defer(() => rmSync(directory, { recursive: true, force: true }));
+  undo.defer(() => removeAll(directory));
   await makeVolumes(context, record, undo);
   await context.records.put(id, record);
   undo.move();

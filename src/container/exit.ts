@@ -199,7 +199,7 @@ async function giveBack(context: Context, live: Live, run: Loan): Promise<void> 
 }
 
 async function forget(context: Context, id: string): Promise<void> {
-  await context.runs.delete(id);
+  await context.runs.delete(id, { durable: false });
   rmSync(bundleDirectory(context, id), { recursive: true, force: true });
   rmSync(join(exitDirectory(context), id), { force: true });
 }

@@ -1,6 +1,6 @@
 /** The removal itself: begun by one rename, so that a crash before it leaves the container, and after it a removal that is ended at the next start. */
-import { rename, rm } from 'node:fs/promises';
-import { errorCode } from '../std/index.ts';
+import { rename } from 'node:fs/promises';
+import { errorCode, removeAll } from '../std/index.ts';
 import { bundleDirectory, type Context, containerDirectory, type Live } from './context.ts';
 import { imageMountNames } from './create.ts';
 import { containerEvent } from './event.ts';
@@ -24,11 +24,12 @@ export async function removeLocked(context: Context, live: Live, options: { volu
   await context.lock.run(`record:${record.id}`, async () => {
     context.deleting.add(record.id);
     context.live.delete(record.id);
-    await context.records.delete(record.id);
+    // One that goes with its end would go again at the next start.
+    await context.records.delete(record.id, { durable: !(record.hostConfig.AutoRemove ?? false) });
   });
   try {
-    await rm(`${directory}${removingSuffix}`, { recursive: true, force: true });
-    await rm(bundleDirectory(context, record.id), { recursive: true, force: true });
+    await removeAll(`${directory}${removingSuffix}`);
+    await removeAll(bundleDirectory(context, record.id));
   } finally {
     context.deleting.delete(record.id);
   }

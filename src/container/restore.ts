@@ -46,7 +46,7 @@ export async function resumeContainers(context: Context): Promise<void> {
     if (live !== undefined && run.bootId !== context.bootId) {
       live.record.state = { ...live.record.state, status: 'exited', exitCode: 255, startedAt: run.startedAt };
     }
-    await context.runs.delete(id);
+    await context.runs.delete(id, { durable: false });
   }
   const lost: Live[] = [];
   for (const live of context.live.values()) {

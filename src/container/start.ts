@@ -108,7 +108,7 @@ async function launch(context: Context, live: Live, options: { automatic: boolea
     await runtime.start(record.id, () => isAlive(pid, startTicks));
   } catch (error) {
     live.run = undefined;
-    await context.runs.delete(record.id);
+    await context.runs.delete(record.id, { durable: false });
     live.exited.resolve();
     throw error;
   }

@@ -70,7 +70,7 @@ export class FreedBlobs {
   }
 
   async forget(digest: Digest): Promise<void> {
-    if (this.has(digest)) await this.#records.delete(nameOf(digest));
+    if (this.has(digest)) await this.#records.delete(nameOf(digest), { durable: false });
   }
 }
 

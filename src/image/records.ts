@@ -179,7 +179,7 @@ export class ImageRecords {
     this.#images.delete(id);
     this.#lost.delete(id);
     this.usage.forget(id);
-    await this.#records.delete(fileName(id));
+    await this.#records.delete(fileName(id), { durable: false });
   }
 
   children(id: Digest): StoredImage[] {

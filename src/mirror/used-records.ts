@@ -73,7 +73,7 @@ export class UsedRecords<T extends Used> {
   async delete(key: string): Promise<void> {
     this.#stale.delete(key);
     this.#byKey.delete(key);
-    await this.#records.delete(fileOf(key));
+    await this.#records.delete(fileOf(key), { durable: false });
   }
 
   /** Writes the times of use. */

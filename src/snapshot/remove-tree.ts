@@ -1,8 +1,7 @@
 /** Deletes a directory tree of any depth: containers can nest directories until no path reaches the bottom. */
 import { closeSync, constants, openSync, readdirSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { descriptorPath, must, openAt, renameAt } from '../linux/index.ts';
-import { errorCode } from '../std/index.ts';
+import { errorCode, removeAll } from '../std/index.ts';
 
 const directoryFlags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 /** So deep that names of any length still make a path that the kernel takes. */
@@ -10,11 +9,11 @@ const depthLimit = 8;
 
 export async function removeTree(path: string): Promise<void> {
   try {
-    await rm(path, { recursive: true, force: true });
+    await removeAll(path);
   } catch (error) {
     if (errorCode(error) !== 'ENAMETOOLONG') throw error;
     flatten(path);
-    await rm(path, { recursive: true, force: true });
+    await removeAll(path);
   }
 }
 

@@ -1,6 +1,6 @@
 /** Files that land whole: a crash leaves the old content or the new, never half. */
 import { closeSync, fdatasync, fsync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
@@ -58,4 +58,9 @@ export async function readFileIfExists(path: string): Promise<Buffer | undefined
 /** `mkdir -p` with a mode that holds whatever the umask. */
 export async function ensureDirectory(path: string, mode = 0o711): Promise<void> {
   await mkdir(path, { recursive: true, mode });
+}
+
+/** Deletes a tree, or nothing where there is none. Waits up to some seconds for descriptors, should the process have none left. */
+export async function removeAll(path: string | Buffer): Promise<void> {
+  await rm(path, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
 }

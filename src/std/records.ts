@@ -4,7 +4,7 @@
  */
 import { lstat, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ensureDirectory, writeFileAtomic } from './files.ts';
+import { ensureDirectory, syncDirectory, writeFileAtomic } from './files.ts';
 
 export interface RecordFault {
   kind: 'stray' | 'set-aside' | 'missing';
@@ -98,8 +98,10 @@ export class Records<T> {
     }
   }
 
-  async delete(id: string): Promise<void> {
-    this.#items.delete(id);
+  /** With `durable: false` a power cut may bring the record back. */
+  async delete(id: string, options: { durable?: boolean } = {}): Promise<void> {
+    const known = this.#items.delete(id);
     await rm(join(this.#directory, `${id}.json`), { force: true });
+    if (known && options.durable !== false) await syncDirectory(this.#directory);
   }
 }

@@ -14,6 +14,7 @@ import type { VerifyFinding, VerifyMessage } from '../../src/api/index.ts';
 import { Disk, type DiskOptions } from './disk.ts';
 import { Docker, until } from './docker.ts';
 import { descriptors, filesUnder, hashOf, type Inventory, inventory, leaked, marksOf, processesOf } from './leaks.ts';
+import { firstError } from './first-error.ts';
 import { busyboxImage } from './images.ts';
 import { dockerCli } from './peers.ts';
 
@@ -359,7 +360,7 @@ export async function sharedDaemon(options: DaemonOptions = {}): Promise<Host> {
       test(
         name,
         { timeout: timeoutMs, ...(why === undefined ? {} : { skip: why }), ...(todo === undefined ? {} : { todo }) },
-        body,
+        (context) => firstError(() => body(context)),
       );
     },
   };

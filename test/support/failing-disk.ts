@@ -25,14 +25,14 @@ export interface FailingDisk extends Disposable {
 
 export function failingDisk(megabytes: number): FailingDisk {
   const root = mkdtempSync(join(tmpdir(), 'wherry-failing-'));
-  const image = join(root, 'image');
   const path = join(root, 'disk');
+  let image = join(root, 'image');
+  let drives = 0;
   mkdirSync(path);
   closeSync(openSync(image, 'w'));
   truncateSync(image, megabytes << 20);
   run('mkfs.ext4', '-q', '-F', '-m', '0', image);
-  const mount = (): void => run('mount', '-o', 'loop', image, path);
-  mount();
+  run('mount', '-o', 'loop', image, path);
   return {
     path,
     dies() {
@@ -50,9 +50,14 @@ export function failingDisk(megabytes: number): FailingDisk {
     },
     revives() {
       unmountBelow(root);
+      // What had reached the drive, on another one: somebody in another mount namespace may still hold the one that died.
+      const copy = join(root, `image-${++drives}`);
+      run('cp', '--sparse=always', image, copy);
+      rmSync(image);
+      image = copy;
       // Playing the journal is the mount's work; 1 of e2fsck means that something was put right.
       run('sh', '-c', `e2fsck -p -f ${image} >/dev/null || [ $? -le 1 ]`);
-      mount();
+      run('mount', '-o', 'loop', image, path);
     },
     [Symbol.dispose]() {
       unmountBelow(root);

@@ -57,7 +57,7 @@ export class FetchedFolders {
     const boot = bootId();
     const there = new Set(readdirSync(folders));
     for (const [id, record] of records.entries())
-      if (!there.has(id) || (record.boot ?? boot) !== boot) await records.delete(id);
+      if (!there.has(id) || (record.boot ?? boot) !== boot) await records.delete(id, { durable: false });
     // What a killed daemon was at, and what it had forgotten while it was in use.
     for (const name of there)
       if (records.get(name) === undefined) await rm(join(folders, name), { recursive: true, force: true });
@@ -131,7 +131,7 @@ export class FetchedFolders {
   async forget(ids: Iterable<string>): Promise<void> {
     for (const id of ids) {
       if (this.#records.get(id) === undefined) continue;
-      await this.#records.delete(id);
+      await this.#records.delete(id, { durable: false });
       if (!this.#users.has(id)) await rm(join(this.#root, id), { recursive: true, force: true });
     }
   }

@@ -118,7 +118,7 @@ export class Results {
     for (const key of keys) {
       const record = this.#records.get(digestHex(key));
       if (record === undefined) continue;
-      await this.#records.delete(digestHex(key));
+      await this.#records.delete(digestHex(key), { durable: false });
       forgotten.push(record);
     }
     return this.#collect(forgotten);

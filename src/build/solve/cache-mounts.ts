@@ -82,7 +82,7 @@ export class CacheMounts {
       const folder = join(this.#root, name);
       if ((this.#lent.get(name) ?? 0) > 0 || !existsSync(folder)) return false;
       renameSync(folder, `${folder}.gone`);
-      await this.#records.delete(name);
+      await this.#records.delete(name, { durable: false });
       await rm(`${folder}.gone`, { recursive: true, force: true });
       return true;
     });
