@@ -135,9 +135,10 @@ function sum(all: readonly Tally[]): Tally {
 }
 
 /** What takes long and mostly waits goes beside the others, in a lane of its own. */
-const beside = ['build-cli', 'clients', 'compose-dockerd', 'hostile-images', 'pkc'].map(
-  (name) => `test/e2e/${name}.test.ts`,
-);
+const beside = [
+  ...['build-cli', 'clients', 'compose-dockerd', 'hostile-images', 'pkc'].map((name) => `test/e2e/${name}.test.ts`),
+  'test/faults/power.test.ts',
+];
 
 const steps: Record<string, () => Promise<Tally>> = {
   format: () => tool('format', bin('biome'), ['format', '.']),
@@ -157,7 +158,8 @@ const steps: Record<string, () => Promise<Tally>> = {
   },
   stacks: stackTests,
   e2e: async () => {
-    const others = sources('test/e2e/**/*.test.ts').filter((file) => !beside.includes(file));
+    const all = [...sources('test/e2e/**/*.test.ts'), ...sources('test/faults/*.test.ts')];
+    const others = all.filter((file) => !beside.includes(file));
     const one = ['--test-concurrency=1'];
     const lanes = [tests('e2e, second lane', beside, one, 15 * 60_000), tests('e2e', others, one, 20 * 60_000)];
     return sum(await Promise.all(lanes));
