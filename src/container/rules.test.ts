@@ -230,6 +230,7 @@ describe('words', () => {
     );
     assert.equal(startFailure('open executable: Permission denied', '/x').exitCode, 126);
     assert.equal(startFailure('something else', 'x').exitCode, 128);
+    assert.equal(startFailure('cannot stat `/dev/mqueue`: No such file or directory', 'sh').exitCode, 128);
   });
   test('syslog and journal', () => {
     const source = {

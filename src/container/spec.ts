@@ -158,6 +158,7 @@ function baseMounts(input: SpecInput): SpecMount[] {
       options: ['nosuid', 'noexec', 'nodev', privileged ? 'rw' : 'ro'],
     },
     { destination: '/sys/fs/cgroup', type: 'cgroup', source: 'cgroup', options: cgroup },
+    // Of the namespace it is made in: with --ipc host the host's queues, mounted there or not.
     { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev'] },
   ];
   // A new sysfs needs a network namespace of our own; with the host's or another's it must be bound.
@@ -167,14 +168,6 @@ function baseMounts(input: SpecInput): SpecMount[] {
       type: 'bind',
       source: '/sys',
       options: ['rbind', 'nosuid', 'noexec', 'nodev', privileged ? 'rw' : 'ro'],
-    };
-  }
-  if (input.namespaces.ipc === undefined) {
-    mounts[5] = {
-      destination: '/dev/mqueue',
-      type: 'bind',
-      source: '/dev/mqueue',
-      options: ['rbind', 'nosuid', 'noexec', 'nodev'],
     };
   }
   if (input.shmSize !== undefined) {

@@ -29,7 +29,7 @@ export function startFailure(words: string, command: string): StartFailure {
     /(exec|stat|open executable).*no such file or directory/i.test(text) ||
     /^(exec|open) .*: no such file/i.test(text)
   ) {
-    if (!/mount|rootfs|chdir|cwd|cgroup/i.test(text))
+    if (!/mount|rootfs|chdir|cwd|cgroup|cannot stat/i.test(text))
       return known(`exec: ${quoted}: stat ${command}: no such file or directory`, 127);
   }
   const folder = /^chdir `(.*)`: (no such file or directory|not a directory)/i.exec(text);

@@ -264,6 +264,7 @@ scenario(
         LD_PRELOAD: library,
         FAKETIME_TIMESTAMP_FILE: setting,
         FAKETIME_NO_CACHE: '1',
+        FAKETIME_DISABLE_SHM: '1',
         FAKETIME_DONT_FAKE_MONOTONIC: '1',
         DONT_FAKE_MONOTONIC: '1',
       },
