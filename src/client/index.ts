@@ -1,5 +1,7 @@
 /** The Engine API, called: over a unix socket, TCP, TLS or ssh, on any Docker daemon. Refusals are `ApiFault`s. */
 export { ApiFault } from './api-fault.ts';
+export type { Call, CallResult } from './calls.ts';
+export type { CallKey, CallOptionsOf, CallTypes } from './call-types.ts';
 export { type FilterValues, type QueryValue } from './caller.ts';
 export { type Client, type ClientOptions, createClient } from './client.ts';
 export type { AttachQuery, ContainerPruned, Created, LogQuery, PathStat, WaitResult } from './containers.ts';
