@@ -48,6 +48,8 @@ const arrows: Record<string, readonly string[]> = {
   context: ['std', 'api', 'client'],
   archive: ['std', 'client'],
   cli: ['std', 'api', 'buildkit', 'client', 'compose', 'context', 'archive'],
+  sdk: ['std', 'api', 'buildkit', 'client', 'context', 'archive'],
+  testing: ['std', 'sdk'],
 };
 
 const source = resolve(import.meta.dirname, '../src');

@@ -93,7 +93,8 @@ export class Caller {
 
   async #request(key: EndpointKey, options: CallOptions): Promise<Parameters<Transport['request']>[0]> {
     const endpoint: ApiEndpoint = endpoints[key];
-    const path = endpoint.path.replace('{name}', () => escapePath(options.name ?? ''))
+    const path = endpoint.path
+      .replace('{name}', () => escapePath(options.name ?? ''))
       .replace('{checkpoint}', () => escapePath(options.checkpoint ?? ''));
     const prefix = key === 'ping' || key === 'pingHead' ? '' : `/v1.${await this.version()}`;
     const headers = { ...this.#headers, ...options.headers };

@@ -1,5 +1,5 @@
 /** Any call of the endpoint table by its key, typed: `call('containerList', { query: { all: true } })`. */
-import type { Caller, CallOptions, QueryValue } from './caller.ts';
+import type { Caller, CallOptions } from './caller.ts';
 import type { AnswerKind, CallKey, CallOptionsOf, CallTypes } from './call-types.ts';
 import type { Hijacked } from './transport.ts';
 
@@ -29,7 +29,7 @@ export function callsOf(caller: Caller): Call {
     const { body, query, ...rest } = (given ?? {}) as CallOptions & { body?: unknown };
     const options: CallOptions = {
       ...rest,
-      ...(query === undefined ? {} : { query: query as Readonly<Record<string, QueryValue>> }),
+      ...(query === undefined ? {} : { query }),
       ...(body === undefined ? {} : { json: body }),
       ...(rest.stream === undefined ? {} : { headers: { 'Content-Type': 'application/x-tar', ...rest.headers } }),
     };

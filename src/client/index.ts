@@ -6,6 +6,7 @@ export { type FilterValues, type QueryValue } from './caller.ts';
 export { type Client, type ClientOptions, createClient } from './client.ts';
 export type { AttachQuery, ContainerPruned, Created, LogQuery, PathStat, WaitResult } from './containers.ts';
 export { type Endpoint, parseEndpoint, type TlsSettings } from './endpoint.ts';
+export { type Figures, figuresOf } from './figures.ts';
 export { type Frame, rawFrames, readFrames } from './frames.ts';
 export type { ImagesPruned, SearchResult } from './images.ts';
 export type { LoginResult, WireEvent } from './system.ts';
