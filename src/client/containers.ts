@@ -125,7 +125,8 @@ export function containerCalls(caller: Caller) {
       const answer = await caller.call('archiveGet', { name, query: { path } });
       return {
         stat: decodeStat(answer.headers['x-docker-container-path-stat']),
-        tar: answer.body as AsyncIterable<Uint8Array>,
+        /** Let go with `return()` when it was not read to its end. */
+        tar: answer.body,
       };
     },
     putArchive: (name: string, query: Record<string, QueryValue>, tar: AsyncIterable<Uint8Array>) =>

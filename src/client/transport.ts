@@ -171,7 +171,11 @@ export class Transport {
 
   #takeIdle(): Wire | undefined {
     for (let wire = this.#idle.pop(); wire !== undefined; wire = this.#idle.pop()) {
-      if (!wire.usable) continue;
+      if (!wire.usable) {
+        // The daemon closed its end; ours is still open.
+        wire.destroy();
+        continue;
+      }
       wire.hold(true);
       return wire;
     }

@@ -167,8 +167,11 @@ export class Container implements AsyncDisposable {
 
   /** What it uses, about once a second, until the loop is left, it ends or the signal is aborted. */
   async *stats({ signal }: { signal?: AbortSignal } = {}): AsyncGenerator<Figures, void> {
-    for await (const sample of ended(this.#daemon.client.containers.stats(this.id, { stream: 'true' }, signal), signal))
-      yield figuresOf(sample);
+    const samples = this.#daemon.client.containers.stats(this.id, { stream: 'true' }, signal);
+    for await (const sample of ended(samples, signal)) {
+      // The first has nothing to be compared with.
+      if ((sample.precpu_stats?.system_cpu_usage ?? 0) > 0) yield figuresOf(sample);
+    }
   }
 
   /** Copies a file or folder of this machine into it, as `docker cp` does. */

@@ -36,7 +36,7 @@ export async function copyOut(client: Client, container: string, source: string,
     const plan = planCopy({ path: absolute(source), isDirectory: isGoDirectory(stat.mode) }, described);
     await unpackLocally(readTar(tar), plan.folder.replace(/\/\.?$/, '') || '/', plan.rename, false);
   } finally {
-    await tar[Symbol.asyncIterator]().return?.();
+    await tar.return();
   }
 }
 
@@ -80,15 +80,19 @@ const mostBytes = 256 << 20;
 /** @throws Fault not-found; invalid when it is no file */
 export async function readFile(client: Client, container: string, path: string): Promise<Buffer> {
   const { tar } = await client.containers.getArchive(container, absolute(path));
+  let link: string | undefined;
+  let content: Buffer | undefined;
+  // Read to its end, so that the connection can be used again.
   for await (const entry of readTar(tar)) {
-    if (entry.type === 'symlink') {
-      const { folder } = splitEntry(absolute(path));
-      return readFile(client, container, entry.link.startsWith('/') ? entry.link : `${folder}/${entry.link}`);
-    }
-    if (entry.type !== 'file') break;
-    return collectBytes(entry.body, mostBytes);
+    if (entry.type === 'symlink') link = entry.link;
+    else if (entry.type === 'file') content = await collectBytes(entry.body, mostBytes);
+    else break;
   }
-  throw new Fault('invalid', `Cannot read ${path}: it is no file`);
+  await tar.return();
+  if (content !== undefined) return content;
+  if (link === undefined) throw new Fault('invalid', `Cannot read ${path}: it is no file`);
+  const { folder } = splitEntry(absolute(path));
+  return readFile(client, container, link.startsWith('/') ? link : `${folder}/${link}`);
 }
 
 async function lookAt(

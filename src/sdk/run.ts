@@ -37,7 +37,7 @@ export async function createContainer(daemon: Daemon, images: Images, options: R
   await using loans = new AsyncDisposableStack();
   loans.defer(() => ifThere(client.containers.remove(id, { force: true, v: true })));
   for (const { name, config } of networks) await client.networks.connect(name, id, config);
-  if (options.files !== undefined) await writeFiles(client, id, options.files);
+  if (Object.keys(options.files ?? {}).length > 0) await writeFiles(client, id, options.files!);
   const container = new Container(daemon, await client.containers.inspect(id));
   signal?.throwIfAborted();
   loans.move();

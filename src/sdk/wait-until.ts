@@ -1,10 +1,10 @@
 /** Waits until conditions hold, and says what did not come, with the last lines of the log. */
 import { request } from 'node:http';
-import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Fault, messageOf } from '../std/index.ts';
 import type { Condition } from './condition.ts';
 import type { Container } from './container.ts';
+import { listens } from './listens.ts';
 
 /** A container that was not ready in time, or ended before. */
 export class ReadinessFault extends Fault {
@@ -115,8 +115,8 @@ function probesOf(container: Container, condition: Condition): Probe[] {
     const { host, port: published } = container.port(given ?? port ?? onlyPort(container));
     asking(`GET ${path} is answered`, (signal, tell) => answers({ host, port: published, path }, status, signal, tell));
   } else if (port !== undefined) {
-    const address = container.port(port);
-    asking(`something listens on port ${port}`, (signal) => listens(address, signal));
+    container.port(port);
+    asking(`something listens on port ${port}`, (signal) => listens(container, port, signal));
   }
   if (log !== undefined) probes.push(logProbe(container, log));
   if (exec !== undefined) {
@@ -164,32 +164,6 @@ function onlyPort(container: Container): number {
       `"${container.name}" publishes ${published.length} ports: say which, as in http: { path, port }`,
     );
   return Number.parseInt(published[0]![0], 10);
-}
-
-/** How long a proxy may take to find that nobody listens behind it. */
-const proxyMs = 50;
-
-/** Docker's proxy takes every connection and drops it when nobody listens inside: one that stays is real. */
-function listens({ host, port }: { host: string; port: number }, signal: AbortSignal): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host, port });
-    let timer: NodeJS.Timeout | undefined;
-    const end = (found: boolean): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', stop);
-      socket.destroy();
-      resolve(found);
-    };
-    const stop = (): void => end(false);
-    signal.addEventListener('abort', stop, { once: true });
-    socket.on('error', stop);
-    socket.on('close', stop);
-    socket.on('end', stop);
-    socket.on('data', () => end(true));
-    socket.on('connect', () => {
-      timer = setTimeout(() => end(true), proxyMs);
-    });
-  });
 }
 
 function answers(

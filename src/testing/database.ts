@@ -1,9 +1,8 @@
 /** A database with data, for each test its own: filled once on a machine, forked in the time that a container takes to start. */
 import { ApiFault, connect, type Container, type Engine, type PublishedAddress } from '../sdk/index.ts';
-import { holdConfig, holdEntrypoint } from './hold.ts';
+import { createInstance } from './instance.ts';
 import { type Recipe, templateName } from './recipe.ts';
-import { owned } from './sweep.ts';
-import { forgetTemplates, prepareTemplate, runOptions, type Template } from './template.ts';
+import { forgetTemplates, prepareTemplate, type Template } from './template.ts';
 
 export interface DatabaseOptions {
   /** One that is connected already. Without it: the one that `connect()` finds. */
@@ -94,46 +93,12 @@ export function database(recipe: Recipe, options: DatabaseOptions = {}): Databas
 }
 
 async function forkOf(engine: Engine, recipe: Recipe, { image, base }: Template, signal?: AbortSignal): Promise<Fork> {
-  const isHeld = recipe.hold !== false;
-  const { files: _, command, entrypoint, ...common } = runOptions(recipe, base);
-  const line = commandOf({ command, entrypoint }, base.Config);
   await using loans = new AsyncDisposableStack();
-  const container = loans.use(
-    await engine.containers.create({
-      ...common,
-      image,
-      labels: owned(),
-      remove: true,
-      ...(isHeld ? { entrypoint: holdEntrypoint, command: line, config: holdConfig } : entryOf(line)),
-    }),
-  );
-  const letGo = isHeld ? await hold(engine, container.id) : () => {};
-  loans.defer(() => Promise.resolve(letGo()));
+  const { container, letGo } = await createInstance(engine, recipe, base, { image, remove: true });
+  const fork = loans.use(new Fork(container, letGo));
   await container.start();
   if (recipe.ready !== undefined)
     await container.waitUntil(signal === undefined ? recipe.ready : { ...recipe.ready, signal });
   loans.move();
-  return new Fork(container, letGo);
-}
-
-/** The connection that it lives by. It does not keep this process alive. */
-async function hold(engine: Engine, id: string): Promise<() => void> {
-  const stream = await engine.api.containers.attach(id, { stream: true, stdin: true });
-  stream.hold(false);
-  return () => stream.destroy();
-}
-
-/** What the image would run, in full: a committed one may have forgotten. */
-function commandOf(
-  { command, entrypoint }: Pick<Recipe, 'command' | 'entrypoint'>,
-  config: { Entrypoint?: string[] | null; Cmd?: string[] | null } | null,
-): string[] {
-  const given = typeof command === 'string' ? ['sh', '-c', command] : command;
-  // As with Docker: who gives an entrypoint leaves the image's command behind.
-  const usual = entrypoint === undefined ? (config?.Cmd ?? []) : [];
-  return [...(entrypoint ?? config?.Entrypoint ?? []), ...(given ?? usual)];
-}
-
-function entryOf([program = '', ...rest]: string[]): { entrypoint: string[]; command: string[] } {
-  return { entrypoint: [program], command: rest };
+  return fork;
 }

@@ -8,8 +8,9 @@ import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ApiFault, type Container, type Engine, Fault, type ImageInspect } from '../sdk/index.ts';
+import { createInstance } from './instance.ts';
 import { type Recipe, recipeKey, templateName } from './recipe.ts';
-import { owned, ownerLabel, sweep } from './sweep.ts';
+import { ownerLabel, sweep } from './sweep.ts';
 
 export const templateLabel = 'org.wherry.testing.template';
 
@@ -67,31 +68,13 @@ async function takeLock(
   base: ImageInspect,
   name: string,
 ): Promise<Container | undefined> {
+  const { image, files = {} } = recipe;
   try {
-    return await engine.containers.create({ ...runOptions(recipe, base), image: recipe.image, name, labels: owned() });
+    return (await createInstance(engine, recipe, base, { image, name, files })).container;
   } catch (error) {
     if (error instanceof ApiFault && error.status === 409) return undefined;
     throw error;
   }
-}
-
-/** What the template's container and its forks have in common. */
-export function runOptions(recipe: Recipe, base: ImageInspect) {
-  const { env, command, entrypoint, user, workdir, files, ports = [], limits } = recipe;
-  const volumes = Object.keys(base.Config?.Volumes ?? {});
-  return {
-    ports,
-    pull: 'never' as const,
-    healthcheck: false as const,
-    ...(env === undefined ? {} : { env }),
-    ...(command === undefined ? {} : { command }),
-    ...(entrypoint === undefined ? {} : { entrypoint }),
-    ...(user === undefined ? {} : { user }),
-    ...(workdir === undefined ? {} : { workdir }),
-    ...(files === undefined ? {} : { files }),
-    ...(limits === undefined ? {} : { limits }),
-    ...(recipe.emptyVolumes === true ? { mounts: volumes.map((target) => ({ tmpfs: true as const, target })) } : {}),
-  };
 }
 
 async function make(
