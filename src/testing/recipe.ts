@@ -61,7 +61,7 @@ export function recipeKey(recipe: Recipe, base: string): string {
 
 /** As repositories are named. */
 export function templateName({ name, image }: Recipe): string {
-  const plain = (name ?? image.replace(/[:@].*$/, '').replace(/^.*\//, ''))
+  const plain = (name ?? image.replace(/^.*\//, '').replace(/[:@].*$/, ''))
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, '-');
   return `wherry-template/${plain.replaceAll(/^-+|-+$/g, '') || 'database'}`;
