@@ -1,6 +1,7 @@
 /** The volumes of a daemon. One that was created here is removed when it is disposed of. */
 import type { Volume as VolumeInspect } from '../api/index.ts';
 import type { FilterValues } from '../client/index.ts';
+import { randomId } from '../std/index.ts';
 import type { Daemon } from './daemon.ts';
 import { ifThere } from './if-there.ts';
 
@@ -43,9 +44,10 @@ export class Volumes {
   }
 
   async create(options: VolumeOptions = {}): Promise<Volume> {
-    const { name, driver, driverOptions, labels } = options;
+    // Names that daemons make up are those of anonymous volumes, which go with their container.
+    const { name = `wherry-${randomId().slice(0, 12)}`, driver, driverOptions, labels } = options;
     const { Name } = await this.#daemon.client.volumes.create({
-      ...(name === undefined ? {} : { Name: name }),
+      Name: name,
       ...(driver === undefined ? {} : { Driver: driver }),
       ...(driverOptions === undefined ? {} : { DriverOpts: driverOptions }),
       ...(labels === undefined ? {} : { Labels: labels }),
