@@ -189,6 +189,7 @@ export class Container implements AsyncDisposable {
     return putTar(this.#daemon.client, this.id, tar, folder);
   }
 
+  /** An archive of a file or folder, as it comes. Docker locks the container until it was read. */
   getTar(path: string): AsyncGenerator<Uint8Array, void> {
     return getTar(this.#daemon.client, this.id, path);
   }
