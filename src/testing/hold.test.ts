@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { test } from 'node:test';
-import { holdEntrypoint } from './hold.ts';
+import { holdEntrypoint, passesSignals } from './hold.ts';
 
 function hold(...command: string[]): { child: ChildProcess; end: Promise<number | null>; said: () => string } {
   const [program, ...args] = holdEntrypoint;
@@ -38,4 +38,10 @@ test('ends what it holds when its input ends', { timeout: 20_000 }, async () => 
   child.stdin!.end();
   assert.equal(await end, 3);
   assert.match(said(), /bye/);
+});
+
+test('whether it passes signals on is in the kernel’s words', () => {
+  assert.equal(passesSignals('SigIgn:\t0000000180000000\nSigCgt:\t0000000000014a07\nCapInh:\t0'), true);
+  assert.equal(passesSignals('SigIgn:\t0000000000004000\nSigCgt:\t0000000000010000\n'), false);
+  assert.equal(passesSignals(''), false);
 });

@@ -18,3 +18,15 @@ export const holdEntrypoint: readonly string[] = ['sh', '-c', script, 'hold'];
 
 /** What such a container is created with. */
 export const holdConfig = { OpenStdin: true, StdinOnce: true, AttachStdin: true } as const;
+
+/** SIGTERM's bit in the masks of /proc/PID/status. */
+const termBit = 1n << 14n;
+
+/**
+ * Whether the shell, of which this is /proc/1/status, passes signals on already. The kernel drops those that a first process does not
+ * catch yet: a stop right after the start would wait for nothing.
+ */
+export function passesSignals(status: string): boolean {
+  const mask = /^SigCgt:\s*([0-9a-f]+)$/m.exec(status)?.[1];
+  return mask !== undefined && (BigInt(`0x${mask}`) & termBit) !== 0n;
+}

@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ApiFault, type Container, type Engine, Fault, type ImageInspect } from '../sdk/index.ts';
+import { passesSignals } from './hold.ts';
 import { createInstance } from './instance.ts';
 import { type Recipe, recipeKey, templateName } from './recipe.ts';
 import { ownerLabel, sweep } from './sweep.ts';
@@ -89,9 +90,14 @@ async function make(
     await container.waitUntil(signal === undefined ? recipe.ready : { ...recipe.ready, signal });
   await recipe.seed?.(container);
   signal?.throwIfAborted();
+  if (recipe.hold !== false) await container.waitUntil({ check: isStoppable, intervalMs: 20, timeoutMs: 10_000 });
   await container.stop({ timeoutMs: recipe.stopTimeoutMs ?? 60_000 });
   await keep(engine, container, image, templateName(recipe));
   await forgetOld(engine, templateName(recipe));
+}
+
+async function isStoppable(container: Container): Promise<boolean> {
+  return passesSignals((await container.exec(['cat', '/proc/1/status'])).stdout);
 }
 
 /** The image appears under its name when all is in it. */
