@@ -5,10 +5,10 @@ import { test } from 'node:test';
 import { holdEntrypoint, passesSignals } from './hold.ts';
 
 function hold(...command: string[]): { child: ChildProcess; end: Promise<number | null>; said: () => string } {
-  const [program, ...args] = holdEntrypoint;
-  const child = spawn(program!, [...args, ...command], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const [program = 'sh', ...args] = holdEntrypoint;
+  const child = spawn(program, [...args, ...command], { stdio: ['pipe', 'pipe', 'inherit'] });
   let text = '';
-  child.stdout!.on('data', (chunk: Buffer) => {
+  child.stdout.on('data', (chunk: Buffer) => {
     text += chunk.toString('utf8');
   });
   return { child, end: new Promise((done) => child.on('exit', done)), said: () => text };
