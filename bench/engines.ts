@@ -2,8 +2,9 @@
  * The engines that are measured: Wherry from its bundle, Debian's dockerd and podman unpacked into the cache, in a network namespace of
  * their own so that their firewall rules and bridges are real and vanish with it.
  */
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import {
+  closeSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -13,10 +14,12 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { packages } from '../test/support/peers.ts';
+import { processes } from './measure.ts';
 import { registryNetwork, uplink } from './uplink.ts';
 
 export interface Engine {
@@ -27,6 +30,8 @@ export interface Engine {
   env: NodeJS.ProcessEnv;
   /** The daemon's pid; 0 for podman, which has none. */
   pid: number;
+  /** Kills the daemon and starts it again; ms from its start to its first answer. Containers run on. */
+  restart?: () => Promise<number>;
   close(): Promise<void>;
 }
 
@@ -79,19 +84,48 @@ export async function openWherry(docker: string): Promise<Engine> {
     '--log-level',
     'warn',
   ];
-  const child = spawn(join(root, 'bin/wherryd'), args, { stdio: ['ignore', fd, fd], env });
+  const start = (): ChildProcess => spawn(join(root, 'bin/wherryd'), args, { stdio: ['ignore', fd, fd], env });
+  const first = start();
   await waitFor(socket, log);
-  return {
+  const engine: Engine = {
     name: 'wherry',
     version: (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }).version,
     client: [docker],
     env: { ...process.env, DOCKER_HOST: `unix://${socket}`, WHERRY_HOST: `unix://${socket}` },
-    pid: child.pid!,
+    pid: first.pid!,
+    restart: () => restarted(engine, socket, start),
     close: async () => {
-      await endProcess(child.pid!);
+      await endProcess(engine.pid);
       rmSync(folder, { recursive: true, force: true });
     },
   };
+  return engine;
+}
+
+/** Kills and starts a daemon. @returns ms until it answers */
+async function restarted(engine: Engine, socket: string, start: () => ChildProcess): Promise<number> {
+  process.kill(engine.pid, 'SIGKILL');
+  while (existsSync(`/proc/${engine.pid}/exe`)) await sleep(5);
+  const started = performance.now();
+  const child = start();
+  engine.pid = child.pid!;
+  for (;;) {
+    if (await answersPing(socket)) return performance.now() - started;
+    if (child.exitCode !== null) throw new Error('it ended at once');
+    if (performance.now() - started > 120_000) throw new Error('no answer for two minutes');
+    await sleep(5);
+  }
+}
+
+function answersPing(socketPath: string): Promise<boolean> {
+  return new Promise((done) => {
+    const message = request({ socketPath, path: '/_ping', agent: false, timeout: 60_000 }, (answer) => {
+      answer.resume();
+      answer.on('end', () => done(answer.statusCode === 200));
+    });
+    message.on('error', () => done(false));
+    message.end();
+  });
 }
 
 /** Programs that Debian's packages select by update-alternatives, which unpacking does not run. */
@@ -134,17 +168,21 @@ export async function openDockerd(docker: string): Promise<Engine> {
   const settings = {
     'userland-proxy-path': join(newer, 'usr/sbin/docker-proxy'),
     'insecure-registries': [`${registryNetwork}.0/24`],
+    // As Wherry's: containers outlive the daemon.
+    'live-restore': true,
   };
   writeFileSync(join(folder, 'daemon.json'), JSON.stringify(settings));
   const command = [
-    'ip link set lo up; exec dockerd',
+    'exec dockerd',
     `--config-file ${folder}/daemon.json --data-root ${folder}/data --exec-root ${folder}/run --pidfile ${folder}/pid -H unix://${socket} --bip 172.29.200.1/24`,
   ].join(' ');
-  const child = spawn('unshare', ['-n', 'sh', '-c', command], {
-    stdio: ['ignore', fd, fd],
-    env: environment(packed, newer),
-  });
+  const settingsOf = { stdio: ['ignore', fd, fd] as ['ignore', number, number], env: environment(packed, newer) };
+  const child = spawn('unshare', ['-n', 'sh', '-c', `ip link set lo up; ${command}`], settingsOf);
   await uplink(child.pid!, 1);
+  // Held here, the namespace outlives a daemon that is killed.
+  const namespace = openSync(`/proc/${child.pid}/ns/net`, 'r');
+  const again = (): ChildProcess =>
+    spawn('nsenter', [`--net=/proc/${process.pid}/fd/${namespace}`, 'sh', '-c', command], settingsOf);
   try {
     await waitFor(socket, log);
   } catch (error) {
@@ -155,17 +193,22 @@ export async function openDockerd(docker: string): Promise<Engine> {
     encoding: 'utf8',
     env: { ...process.env, DOCKER_HOST: `unix://${socket}` },
   }).trim();
-  return {
+  const engine: Engine = {
     name: 'dockerd',
     version,
     client: [docker],
     env: { ...process.env, DOCKER_HOST: `unix://${socket}` },
     pid: child.pid!,
+    restart: () => restarted(engine, socket, again),
     close: async () => {
-      await endProcess(child.pid!);
+      await endProcess(engine.pid);
+      // A daemon that found it running leaves it.
+      for (const pid of processes('containerd', folder)) await endProcess(pid);
+      closeSync(namespace);
       await removeTree(folder);
     },
   };
+  return engine;
 }
 
 export async function openPodman(): Promise<Engine> {

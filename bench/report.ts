@@ -32,6 +32,11 @@ export class Report {
     this.#only = only;
   }
 
+  /** Whether any row of a part that goes by this word may be asked for: what takes long to make ready is not made in vain. */
+  wants(word: string): boolean {
+    return this.#only === undefined || this.#only.source.includes(word);
+  }
+
   /** Runs the columns in turn, `rounds` times after the warm-ups, so that the machine's moods hit all alike. */
   async compare(
     what: string,

@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: Wherry beside dockerd and podman in one run, commands interleaved. Prints medians and ratios and writes
- * bench/results.json. `npm run bench -- 5 engine` sets the rounds and the suites (engine, archives, registry, builds,
- * compose; default all).
+ * bench/results.json, docs/bench.md and a picture of each suite. `npm run bench -- 5 engine` sets the rounds and the suites (engine, archives, registry, builds,
+ * compose, load; default all).
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
@@ -13,7 +13,9 @@ import { benchCompose } from './compose-bench.ts';
 import { benchEngine } from './engine-bench.ts';
 import { type Engine, openDockerd, openPodman, openWherry } from './engines.ts';
 import { benchArchives, benchRegistry } from './image-bench.ts';
+import { benchLoad } from './load-bench.ts';
 import { time } from './measure.ts';
+import { machine, writePage } from './page.ts';
 import { Report } from './report.ts';
 
 type Suite = (report: Report, engines: readonly Engine[], rounds: number, docker: string) => Promise<void>;
@@ -25,6 +27,7 @@ const suites: Readonly<Record<string, Suite>> = {
   registry: (report, engines, rounds) => benchRegistry(report, engines, Math.max(2, Math.ceil(rounds / 3))),
   builds: benchBuilds,
   compose: benchCompose,
+  load: benchLoad,
 };
 const words = process.argv.slice(2);
 const rounds = Number(words.find((word) => /^\d+$/.test(word)) ?? 15);
@@ -65,8 +68,9 @@ try {
     for (const line of report.missing) process.stdout.write(`not measured: ${line}\n`);
     if (only !== undefined) continue;
     const { rows, missing } = report;
-    results[name] = { date: new Date().toISOString(), engines: versions, rounds, rows, missing };
+    results[name] = { date: new Date().toISOString(), machine: machine(), engines: versions, rounds, rows, missing };
     writeFileSync(file, `${JSON.stringify(results, undefined, 2)}\n`);
+    writePage();
   }
 } finally {
   for (const engine of engines) await engine.close();
