@@ -14,7 +14,7 @@ export interface Finding {
 export interface Check {
   id: string;
   title: string;
-  run(host: Host): Finding | Promise<Finding>;
+  readonly run: (host: Host) => Finding | Promise<Finding>;
 }
 
 export interface Result extends Finding {

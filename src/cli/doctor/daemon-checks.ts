@@ -23,7 +23,7 @@ export const daemonChecks: readonly Check[] = [
           return fail(`${host.user} may not use ${host.socket}`, await permission(host));
         case 'refused':
           return warn(`${host.socket} is left over: nobody listens`, 'sudo wherry system start');
-        case 'silent':
+        default:
           return fail(`nothing is answered at ${host.socket} within two seconds`, 'wherry system logs -n 50');
       }
     },

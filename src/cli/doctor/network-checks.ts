@@ -82,13 +82,13 @@ export const networkChecks: readonly Check[] = [
       });
       if (taken.length === 0) return ok(`${pools.length}, free of host routes`);
       const whole = taken.filter(({ all }) => all);
-      const text = [...new Set((whole.length > 0 ? whole : taken).map(({ pool, device }) => `${pool} (${device})`))];
+      const text = poolsText(whole.length > 0 ? whole : taken);
       // Subnets that the host has a route to are left out; only a pool without any other is lost.
-      if (whole.length === 0) return ok(`host routes overlap ${text.join(', ')}; subnets there are left out`);
+      if (whole.length === 0) return ok(`host routes overlap ${text}; subnets there are left out`);
       const mend = `put "default-address-pools": [{"base": "10.211.0.0/16", "size": 26}] in /etc/wherry/daemon.json`;
       return new Set(whole.map(({ pool }) => pool)).size === pools.length
-        ? fail(`host routes cover all: ${text.join(', ')}`, mend)
-        : warn(`host routes cover ${text.join(', ')}`, mend);
+        ? fail(`host routes cover all: ${text}`, mend)
+        : warn(`host routes cover ${text}`, mend);
     },
   },
   {
@@ -162,6 +162,13 @@ function configuredPools(host: Host): string[] {
   } catch {
     return standardPools;
   }
+}
+
+function poolsText(taken: readonly { pool: string; device: string }[]): string {
+  const devices = Map.groupBy(taken, ({ pool }) => pool);
+  return [...devices]
+    .map(([pool, [first, ...more]]) => `${pool} (${first!.device}${more.length > 0 ? ` and ${more.length} more` : ''})`)
+    .join(', ');
 }
 
 /** Bridges that an engine of ours made: their routes are subnets in use, not obstacles. */

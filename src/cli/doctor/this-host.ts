@@ -163,13 +163,17 @@ async function ask(path: string): Promise<Answer> {
     await client.system.ping(AbortSignal.timeout(patienceMs));
     const version: SystemVersion = await client.system.version();
     const info: SystemInfo | undefined = await client.system.info().catch(() => undefined);
-    const platform = version.Platform?.Name || `an engine without a name (${version.Version})`;
-    return { state: 'answers', platform, version: version.Version, dataRoot: info?.DockerRootDir };
+    const platform = version.Platform.Name || `an engine without a name (${version.Version})`;
+    return { state: 'answers', platform, version: version.Version, dataRoot: text(info?.['DockerRootDir']) };
   } catch (error) {
     return { state: stateOf(error) };
   } finally {
     client.close();
   }
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
 }
 
 function stateOf(error: unknown): 'absent' | 'refused' | 'denied' | 'silent' {
