@@ -7,7 +7,7 @@ import { wherry } from '../fixture.ts';
 import { type Result, runChecks, type State } from './check.ts';
 import { checks } from './checks.ts';
 import { type Differences, fakeHost, fakeSocket, unknownHost } from './fake-host.ts';
-import { overlap, parseRange, readRoutes } from './ranges.ts';
+import { overlap, parseRange, type Range, readRoutes } from './ranges.ts';
 import { jsonReport, reportText } from './report.ts';
 
 const v1 = [
@@ -358,13 +358,18 @@ describe('checks', () => {
 });
 
 test('ranges and routes', () => {
+  const range = (text: string): Range => {
+    const parsed = parseRange(text);
+    assert.ok(parsed !== undefined);
+    return parsed;
+  };
   assert.deepEqual(parseRange('10.0.0.7/30'), { first: 167772164, last: 167772167 });
   for (const wrong of ['10.0.0.0', '10.0.0.256/8', '10.0.0.0/33', 'fd00::/8'])
     assert.equal(parseRange(wrong), undefined);
   const [found] = readRoutes(routes(route('eth0', '0001A8C0', '00FFFFFF'), 'cut short'));
-  assert.deepEqual(found, { device: 'eth0', range: parseRange('192.168.1.0/24') });
-  assert.ok(overlap(found.range, parseRange('192.168.0.0/16')));
-  assert.ok(!overlap(found.range, parseRange('192.168.2.0/24')));
+  assert.deepEqual(found, { device: 'eth0', range: range('192.168.1.0/24') });
+  assert.ok(overlap(found.range, range('192.168.0.0/16')));
+  assert.ok(!overlap(found.range, range('192.168.2.0/24')));
 });
 
 describe('the report', () => {
