@@ -1,6 +1,6 @@
 /** The daemon on this machine, its neighbours, and where commands go. */
-import { servicePath, socketUnitPath, daemonProgram } from '../daemon/paths.ts';
-import { serviceUnit, socketUnit } from '../daemon/units.ts';
+import { daemonProgram, servicePath, socketPath, socketUnitPath } from '../daemon/paths.ts';
+import { serviceUnit, socketGroup, socketUnit } from '../daemon/units.ts';
 import { type Check, fail, ok, warn } from './check.ts';
 import type { Host } from './host.ts';
 
@@ -67,7 +67,8 @@ export const daemonChecks: readonly Check[] = [
       const [service, socket] = [host.read(servicePath), host.read(socketUnitPath)];
       if (service === undefined)
         return ok('not installed; wherry system install makes the daemon start with the machine');
-      return service === serviceUnit(daemonProgram()) && socket === socketUnit(host.socket)
+      return service === serviceUnit(daemonProgram()) &&
+        socket === socketUnit(socketPath, socketGroup(host.read('/etc/group') ?? ''))
         ? ok(servicePath)
         : warn(`${servicePath} is not what this version writes`, 'sudo wherry system install');
     },

@@ -278,7 +278,7 @@ const outcomes: readonly [id: string, state: State, says: RegExp, differences: D
     'service',
     'ok',
     /wherry\.service/,
-    { files: { [servicePath]: serviceUnit(daemonProgram()), [socketUnitPath]: socketUnit(fakeSocket) } },
+    { files: { [servicePath]: serviceUnit(daemonProgram()), [socketUnitPath]: socketUnit(fakeSocket, 'root') } },
   ],
   ['docker-socket', 'ok', /not there/, {}],
   [
