@@ -24,7 +24,6 @@ Delegate=yes
 OOMScoreAdjust=-500
 LimitNOFILE=1048576
 LimitNPROC=infinity
-LimitCORE=infinity
 TasksMax=infinity
 TimeoutStartSec=0
 

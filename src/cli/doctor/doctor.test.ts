@@ -397,6 +397,23 @@ describe('the report', () => {
     assert.ok(text.includes('\u001B[33mwarn\u001B[0m  long  Two    words that do not fit\n'));
     assert.ok(text.includes('\n                   into it\n                   → type this\n'));
   });
+  test('a command stays whole, and begins further left where it does not fit', () => {
+    const mend = 'sudo sysctl -w fs.inotify.max_user_instances=1024';
+    assert.ok(
+      reportText([{ id: 'a', title: 'One', state: 'warn', found: 'few', mend }], {
+        columns: 60,
+        colour: false,
+      }).includes(`few\n      → ${mend}\n`),
+    );
+  });
+  test('what was found cannot move the cursor', () => {
+    const found = 'a\u001B[2Jb\nc';
+    assert.ok(
+      reportText([{ id: 'a', title: 'One', state: 'ok', found }], { columns: 80, colour: true }).includes(
+        'a\\x1b[2Jb\\nc\n',
+      ),
+    );
+  });
   test('as JSON', () => {
     const { Checks } = JSON.parse(jsonReport(results)) as { Checks: unknown[] };
     assert.deepEqual(Checks[0], { Id: 'a', Title: 'One', State: 'ok', Found: 'good' });

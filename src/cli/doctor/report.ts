@@ -1,4 +1,5 @@
 /** How `system doctor` tells what it found. */
+import { printable } from '../output/printable.ts';
 import { wrapText } from '../output/wrap-text.ts';
 import type { Result, State } from './check.ts';
 
@@ -18,13 +19,16 @@ export function reportText(results: readonly Result[], { columns, colour }: Look
   const gap = 2;
   const indent = 4 + gap + ids + gap + titles + gap;
   const width = columns === undefined ? Number.POSITIVE_INFINITY : Math.max(20, columns - indent);
-  const lines = results.flatMap(({ id, title, state, found, mend }) => {
+  const lines = results.flatMap(({ id, title, state, ...texts }) => {
+    const found = printable(texts.found);
+    const mend = texts.mend === undefined ? undefined : printable(texts.mend);
     const mark = state.padEnd(4);
     const head = `${colour ? `${colours[state]}${mark}${plain}` : mark}  ${id.padEnd(ids)}  ${title.padEnd(titles)}  `;
     const [first = '', ...rest] = wrapText(found, width);
-    // Commands stay whole, to be copied; the terminal wraps what is too long.
-    const below = [...rest, ...(mend === undefined ? [] : [`→ ${mend}`])];
-    return [`${head}${first}`, ...below.map((line) => `${' '.repeat(indent)}${line}`)];
+    const lines = [`${head}${first}`, ...rest.map((line) => `${' '.repeat(indent)}${line}`)];
+    if (mend === undefined) return lines;
+    // Commands stay whole, to be copied: one that does not fit begins further left, and then the terminal wraps it.
+    return [...lines, `${' '.repeat(mend.length + 2 > width ? 6 : indent)}→ ${mend}`];
   });
   return `${lines.map((line) => line.trimEnd()).join('\n')}\n${sumText(results)}\n`;
 }
