@@ -25,10 +25,10 @@ export function reportText(results: readonly Result[], { columns, colour }: Look
     const mark = state.padEnd(4);
     const head = `${colour ? `${colours[state]}${mark}${plain}` : mark}  ${id.padEnd(ids)}  ${title.padEnd(titles)}  `;
     const [first = '', ...rest] = wrapText(found, width);
-    const lines = [`${head}${first}`, ...rest.map((line) => `${' '.repeat(indent)}${line}`)];
-    if (mend === undefined) return lines;
+    const told = [`${head}${first}`, ...rest.map((line) => `${' '.repeat(indent)}${line}`)];
+    if (mend === undefined) return told;
     // Commands stay whole, to be copied: one that does not fit begins further left, and then the terminal wraps it.
-    return [...lines, `${' '.repeat(mend.length + 2 > width ? 6 : indent)}→ ${mend}`];
+    return [...told, `${' '.repeat(mend.length + 2 > width ? 6 : indent)}→ ${mend}`];
   });
   return `${lines.map((line) => line.trimEnd()).join('\n')}\n${sumText(results)}\n`;
 }
