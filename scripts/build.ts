@@ -1,4 +1,4 @@
-/** Bundles the command line and the daemon into dist/ when the sources are newer than the last bundle. */
+/** Bundles the command line, the daemon and the SDK into dist/ when the sources are newer than the last bundle. */
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -17,11 +17,15 @@ function newest(folder: string): number {
 }
 
 const entries: Record<string, string> = { wherryd: 'src/server/main.ts', wherry: 'src/cli/main.ts' };
+/** What package.json exports. Their types are made by types.ts, when a package is made. */
+const modules: Record<string, string> = { sdk: 'src/sdk/index.ts', testing: 'src/testing/index.ts' };
 const present = Object.fromEntries(Object.entries(entries).filter(([, file]) => existsSync(join(root, file))));
 const fresh =
   existsSync(stamp) &&
   statSync(stamp).mtimeMs >= newest(join(root, 'src')) &&
-  Object.keys(present).every((name) => existsSync(join(root, `dist/${name}.${name === 'wherry' ? 'cjs' : 'js'}`)));
+  [...Object.keys(present), ...Object.keys(modules)].every((name) =>
+    existsSync(join(root, `dist/${name}.${name === 'wherry' ? 'cjs' : 'js'}`)),
+  );
 if (!fresh) {
   rmSync(join(root, 'dist'), { recursive: true, force: true });
   mkdirSync(join(root, 'dist'), { recursive: true });
@@ -65,6 +69,17 @@ if (!fresh) {
     banner: {
       js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
     },
+  });
+  // Apart from the daemon, so that neither is cut into pieces for the other; readable, for it is in other people's stack traces.
+  await build({
+    ...common,
+    minify: false,
+    keepNames: false,
+    entryPoints: Object.entries(modules).map(([out, file]) => ({ in: join(root, file), out })),
+    outdir: join(root, 'dist'),
+    splitting: true,
+    chunkNames: 'sdk-[hash]',
+    format: 'esm',
   });
   writeFileSync(stamp, '');
 }

@@ -45,7 +45,11 @@ const arrows: Record<string, readonly string[]> = {
   server: ['std', 'oci', 'api', 'linux', 'buildkit', 'engine'],
   client: ['std', 'api'],
   compose: ['std', 'api', 'dockerfile', 'client'],
-  cli: ['std', 'api', 'buildkit', 'client', 'compose'],
+  context: ['std', 'api', 'client'],
+  archive: ['std', 'client'],
+  cli: ['std', 'api', 'buildkit', 'client', 'compose', 'context', 'archive'],
+  sdk: ['std', 'api', 'buildkit', 'client', 'context', 'archive'],
+  testing: ['std', 'sdk'],
 };
 
 const source = resolve(import.meta.dirname, '../src');

@@ -1,6 +1,6 @@
 /** For tests: the command line in this process, with its output caught, at a server with an engine in memory. */
 import { createClient, parseEndpoint } from '../client/index.ts';
-import { readConfigFile } from './context/config-file.ts';
+import { readConfigFile } from '../context/index.ts';
 import { run } from './program.ts';
 import type { Output } from './output/stream.ts';
 import type { Session } from './session.ts';

@@ -1,4 +1,5 @@
 /** Options before the command: which daemon, which configuration. */
+import { type EndpointOptions, endpointOptions } from '../context/index.ts';
 import type { Flags } from './flag/parse.ts';
 
 export const globalFlags = (configFolder: string): string => `
@@ -15,41 +16,23 @@ export const globalFlags = (configFolder: string): string => `
   -v, --version            Print version information and quit
 `;
 
-export interface GlobalOptions {
-  configFolder: string;
-  context: string | undefined;
-  host: string | undefined;
+export interface GlobalOptions extends EndpointOptions {
   debug: boolean;
-  tls: boolean;
-  tlsVerify: boolean;
-  tlsCaCert: string;
-  tlsCert: string;
-  tlsKey: string;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-export function defaultConfigFolder(env: Environment): string {
-  return set(env['DOCKER_CONFIG']) ?? `${env['HOME'] ?? '/root'}/.docker`;
-}
-
 export function resolveGlobalOptions(flags: Flags, env: Environment): GlobalOptions {
-  const configFolder = flags.optional('config') ?? defaultConfigFolder(env);
-  const certificates = set(env['DOCKER_CERT_PATH']) ?? configFolder;
-  const hosts = flags.list('host');
+  const given = endpointOptions(env, flags.optional('config'));
   return {
-    configFolder,
+    configFolder: given.configFolder,
     context: flags.optional('context'),
-    host: hosts.at(-1),
+    host: flags.list('host').at(-1),
     debug: flags.bool('debug'),
-    tls: flags.bool('tls') || set(env['DOCKER_TLS']) !== undefined,
-    tlsVerify: flags.changed('tlsverify') ? flags.bool('tlsverify') : set(env['DOCKER_TLS_VERIFY']) !== undefined,
-    tlsCaCert: flags.optional('tlscacert') ?? `${certificates}/ca.pem`,
-    tlsCert: flags.optional('tlscert') ?? `${certificates}/cert.pem`,
-    tlsKey: flags.optional('tlskey') ?? `${certificates}/key.pem`,
+    tls: flags.bool('tls') || given.tls,
+    tlsVerify: flags.changed('tlsverify') ? flags.bool('tlsverify') : given.tlsVerify,
+    tlsCaCert: flags.optional('tlscacert') ?? given.tlsCaCert,
+    tlsCert: flags.optional('tlscert') ?? given.tlsCert,
+    tlsKey: flags.optional('tlskey') ?? given.tlsKey,
   };
-}
-
-function set(value: string | undefined): string | undefined {
-  return value === '' ? undefined : value;
 }

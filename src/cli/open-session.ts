@@ -1,7 +1,6 @@
 /** The session of a real process: its descriptors, its environment. */
 import { type Client, createClient } from '../client/index.ts';
-import { type EndpointChoice, chooseEndpoint } from './context/choose-endpoint.ts';
-import { type ConfigFile, readConfigFile } from './context/config-file.ts';
+import { chooseEndpoint, type ConfigFile, type EndpointChoice, readConfigFile } from '../context/index.ts';
 import type { GlobalOptions } from './global-options.ts';
 import { standardInput } from './input.ts';
 import { descriptorOutput } from './output/stream.ts';
@@ -20,7 +19,7 @@ export function openSession(options: GlobalOptions): Session {
     in: standardInput(),
     now: () => Date.now(),
     config: () => (config ??= readConfigFile(options.configFolder)),
-    endpoint: () => (choice ??= chooseEndpoint(options, env, () => session.config())),
+    endpoint: () => (choice ??= Promise.try(chooseEndpoint, options, env, () => session.config())),
     client: () => (client ??= connect(session)),
   };
   return session;

@@ -2,7 +2,8 @@
 import type { Command } from './command.ts';
 import { Flags, parseLine } from './flag/parse.ts';
 import { type FlagSpec, parseFlagTable } from './flag/table.ts';
-import { defaultConfigFolder, globalFlags, resolveGlobalOptions } from './global-options.ts';
+import { defaultConfigFolder } from '../context/index.ts';
+import { globalFlags, resolveGlobalOptions } from './global-options.ts';
 import type { Session } from './session.ts';
 import { root, type TreeNode } from './tree.ts';
 import { Exit, UsageFault } from './usage-fault.ts';

@@ -1,7 +1,6 @@
 /** What a command works with: streams, environment, the daemon (dialled when first asked for), the user's configuration. */
 import type { Client } from '../client/index.ts';
-import type { ConfigFile } from './context/config-file.ts';
-import type { EndpointChoice } from './context/choose-endpoint.ts';
+import type { ConfigFile, EndpointChoice } from '../context/index.ts';
 import type { GlobalOptions } from './global-options.ts';
 import type { Output } from './output/stream.ts';
 

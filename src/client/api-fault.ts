@@ -1,13 +1,17 @@
-/** What a daemon refused, with the HTTP status it answered. The message is the daemon's own. */
+/** What a daemon refused, with the HTTP status it answered. The message is the daemon's own; the advice is what to do about it. */
 import { Fault, type FaultKind } from '../std/index.ts';
+import { refusalAdvice } from './advice.ts';
 
 export class ApiFault extends Fault {
   readonly status: number;
+  readonly advice?: string;
 
   constructor(status: number, message: string) {
     super(kindOf(status), message);
     this.name = 'ApiFault';
     this.status = status;
+    const advice = refusalAdvice(status, message);
+    if (advice !== undefined) this.advice = advice;
   }
 }
 

@@ -11,6 +11,8 @@ export type FilterValues = Readonly<Record<string, readonly string[]>>;
 export interface CallOptions {
   /** What takes the place of `{name}` in the path. */
   name?: string;
+  /** What takes the place of `{checkpoint}`. */
+  checkpoint?: string;
   /** true is sent as 1; false and undefined are not sent. */
   query?: Readonly<Record<string, QueryValue>>;
   filters?: FilterValues | undefined;
@@ -91,7 +93,9 @@ export class Caller {
 
   async #request(key: EndpointKey, options: CallOptions): Promise<Parameters<Transport['request']>[0]> {
     const endpoint: ApiEndpoint = endpoints[key];
-    const path = endpoint.path.replace('{name}', () => escapePath(options.name ?? ''));
+    const path = endpoint.path
+      .replace('{name}', () => escapePath(options.name ?? ''))
+      .replace('{checkpoint}', () => escapePath(options.checkpoint ?? ''));
     const prefix = key === 'ping' || key === 'pingHead' ? '' : `/v1.${await this.version()}`;
     const headers = { ...this.#headers, ...options.headers };
     if (options.json !== undefined) headers['Content-Type'] = 'application/json';

@@ -1,6 +1,7 @@
 /** One daemon, by nouns. Speaks to any Docker daemon; connections are kept and do not hold the process alive. */
 import { buildCalls } from './builds.ts';
 import { Caller } from './caller.ts';
+import { callsOf } from './calls.ts';
 import { containerCalls } from './containers.ts';
 import { type Endpoint, parseEndpoint } from './endpoint.ts';
 import { execCalls } from './execs.ts';
@@ -26,6 +27,8 @@ export function createClient({ endpoint, version, headers = {} }: ClientOptions)
   return {
     endpoint: resolved,
     caller,
+    /** Any call of the endpoint table, by its key. */
+    call: callsOf(caller),
     /** A bare connection, for relaying. */
     raw: () => transport.raw(),
     apiVersion: () => caller.version(),

@@ -88,12 +88,12 @@ export function containerCalls(caller: Caller) {
     remove: (name: string, query: { force?: boolean; v?: boolean; link?: boolean } = {}) =>
       caller.done('containerRemove', { name, query }),
     prune: (filters?: FilterValues) => caller.json<ContainerPruned>('containerPrune', { filters }),
-    /** Resolves once the daemon watches for the exit; `result` resolves with it. */
+    /** Resolves once the daemon watches for the exit; `result` resolves with it. `hold`: whether the process stays alive for it. */
     wait: async (
       name: string,
       condition?: WaitCondition,
       signal?: AbortSignal,
-    ): Promise<{ result: Promise<WaitResult> }> => {
+    ): Promise<{ result: Promise<WaitResult>; hold: (on: boolean) => void }> => {
       const answer = await caller.call('containerWait', { name, query: { condition }, signal });
       const read = async (): Promise<WaitResult> => {
         let text = '';
@@ -102,7 +102,7 @@ export function containerCalls(caller: Caller) {
       };
       const result = read();
       result.catch(() => {});
-      return { result };
+      return { result, hold: (on) => answer.hold(on) };
     },
     attach: (name: string, query: AttachQuery): Promise<Hijacked> =>
       caller.hijack('containerAttach', { name, query: { ...query } }),
@@ -125,7 +125,8 @@ export function containerCalls(caller: Caller) {
       const answer = await caller.call('archiveGet', { name, query: { path } });
       return {
         stat: decodeStat(answer.headers['x-docker-container-path-stat']),
-        tar: answer.body as AsyncIterable<Uint8Array>,
+        /** Let go with `return()` when it was not read to its end. */
+        tar: answer.body,
       };
     },
     putArchive: (name: string, query: Record<string, QueryValue>, tar: AsyncIterable<Uint8Array>) =>

@@ -21,6 +21,8 @@ export interface Answer extends Head {
   readonly body: AsyncGenerator<Uint8Array, void>;
   /** Ends the exchange without reading on. */
   cancel(): void;
+  /** Whether the process stays alive for it. */
+  hold(on: boolean): void;
 }
 
 /** A connection that became a bare byte stream both ways. */
@@ -30,6 +32,8 @@ export interface Hijacked extends Head {
   /** Half-close: tells the other side that input is over. */
   endInput(): void;
   destroy(): void;
+  /** Whether the process stays alive for it. */
+  hold(on: boolean): void;
 }
 
 export class Transport {
@@ -49,9 +53,11 @@ export class Transport {
     };
     const stop = (): void => wire.destroy();
     request.signal?.addEventListener('abort', stop, { once: true });
+    // It may have been aborted since the head came.
+    if (request.signal?.aborted === true) stop();
     const body = readBody(wire, head, request.method, release);
     if (hasNoBody(head, request.method)) await body.next();
-    return { ...head, body, cancel: () => wire.destroy() };
+    return { ...head, body, cancel: () => wire.destroy(), hold: (on) => wire.hold(on) };
   }
 
   /** Asks for `Upgrade: tcp`. The answer may be an error, or 200 or 101 with the stream. */
@@ -62,6 +68,7 @@ export class Transport {
         ...head,
         body: readBody(wire, head, request.method, () => wire.destroy()),
         cancel: () => wire.destroy(),
+        hold: (on) => wire.hold(on),
       };
     }
     return {
@@ -70,6 +77,7 @@ export class Transport {
       write: (bytes) => wire.write(bytes),
       endInput: () => wire.endWriting(),
       destroy: () => wire.destroy(),
+      hold: (on) => wire.hold(on),
     };
   }
 
@@ -81,6 +89,7 @@ export class Transport {
       ...head,
       body: readBody(wire, head, request.method, () => wire.destroy()),
       cancel: () => wire.destroy(),
+      hold: (on) => wire.hold(on),
     };
   }
 
@@ -162,7 +171,11 @@ export class Transport {
 
   #takeIdle(): Wire | undefined {
     for (let wire = this.#idle.pop(); wire !== undefined; wire = this.#idle.pop()) {
-      if (!wire.usable) continue;
+      if (!wire.usable) {
+        // The daemon closed its end; ours is still open.
+        wire.destroy();
+        continue;
+      }
       wire.hold(true);
       return wire;
     }

@@ -10,6 +10,8 @@ import {
   changeOwnerAt,
   descriptorPath,
   errno,
+  hostId,
+  type IdMapping,
   linkAt,
   makeDirectoryAt,
   makeNodeAt,
@@ -29,6 +31,8 @@ export interface TreeWriterOptions {
   noOverwriteDirNonDir: boolean;
   /** Everything belongs to this one instead of who the archive says. */
   owner: { uid: number; gid: number } | undefined;
+  /** Owners are the container's; in the tree they are these. */
+  mapping?: IdMapping | undefined;
 }
 
 const slash = Buffer.from('/');
@@ -88,9 +92,18 @@ export class TreeWriter {
         must('fchmodat', changeModeAt(parent, name, entry.mode), name);
         break;
     }
-    const owner = this.#options.owner ?? entry;
+    const owner = this.#ownerOf(entry);
     must('fchownat', changeOwnerAt(parent, name, owner.uid, owner.gid), name);
     must('utimensat', setTimesAt(parent, name, entry.mtime), name);
+  }
+
+  /** @throws Fault invalid for an id that the container does not have */
+  #ownerOf(entry: { uid: number; gid: number }): { uid: number; gid: number } {
+    const { owner = entry, mapping } = this.#options;
+    if (mapping === undefined) return owner;
+    const [uid, gid] = [hostId(mapping.uids, owner.uid), hostId(mapping.gids, owner.gid)];
+    if (uid !== undefined && gid !== undefined) return { uid, gid };
+    throw new Fault('invalid', `the container's user namespace has no owner ${owner.uid}:${owner.gid}`);
   }
 
   finish(): void {
@@ -132,7 +145,14 @@ export class TreeWriter {
       if (errorCode(error) !== 'ENOENT' || parts.length === 0) throw error;
       const above = this.#open(parts.slice(0, -1));
       const made = makeDirectoryAt(above, parts.at(-1)!, 0o755);
-      if (made !== -errno.EEXIST) must('mkdirat', made, path);
+      if (made !== -errno.EEXIST) {
+        must('mkdirat', made, path);
+        const { mapping } = this.#options;
+        if (mapping !== undefined) {
+          const [uid = 0, gid = 0] = [hostId(mapping.uids, 0), hostId(mapping.gids, 0)];
+          must('fchownat', changeOwnerAt(above, parts.at(-1)!, uid, gid), path);
+        }
+      }
       fd = openInRoot(this.#root, path, openFlags.directory);
       this.close();
     }
@@ -181,7 +201,7 @@ export class TreeWriter {
     must('mkdirat', made, name);
     const fd = must('openat', openAt(parent, name, openFlags.directory | constants.O_NOFOLLOW), name);
     try {
-      const owner = this.#options.owner ?? entry;
+      const owner = this.#ownerOf(entry);
       must('fchown', changeOwner(fd, owner.uid, owner.gid), name);
       must('fchmod', changeMode(fd, entry.mode), name);
       applyXattrs(fd, entry);
@@ -216,7 +236,7 @@ export class TreeWriter {
         }
         ftruncateSync(fd, entry.size);
       }
-      const owner = this.#options.owner ?? entry;
+      const owner = this.#ownerOf(entry);
       must('fchown', changeOwner(fd, owner.uid, owner.gid), name);
       must('fchmod', changeMode(fd, entry.mode), name);
       applyXattrs(fd, entry);

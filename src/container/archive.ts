@@ -3,7 +3,15 @@ import { type BigIntStats, closeSync, constants, fstatSync, openSync, read, read
 import { basename, posix } from 'node:path';
 import { promisify } from 'node:util';
 import type { Bytes, PathStat } from '../api/index.ts';
-import { descriptorPath, openFlags, openInRoot, readLinkAt, xattrsOfDescriptor } from '../linux/index.ts';
+import {
+  descriptorPath,
+  type IdMapping,
+  insideId,
+  openFlags,
+  openInRoot,
+  readLinkAt,
+  xattrsOfDescriptor,
+} from '../linux/index.ts';
 import { goFileMode, readTar, tarHeader, type TarHeader, type TarSource, writeTar } from '../oci/index.ts';
 import { errorCode, Fault, formatNanos } from '../std/index.ts';
 import { TreeWriter } from './archive-writer.ts';
@@ -118,6 +126,7 @@ export async function readFromContainer(
           Buffer.from(stat.name === '/' ? '.' : stat.name),
           follows(path),
           signal,
+          root.mapping,
         ),
       );
     } finally {
@@ -134,6 +143,7 @@ export async function* treeEntries(
   as: Buffer,
   follow: boolean,
   signal: AbortSignal,
+  mapping: IdMapping | undefined,
 ): AsyncGenerator<TarSource, void, void> {
   const links = new Map<string, Buffer>();
   const start = Buffer.from(path);
@@ -153,8 +163,9 @@ export async function* treeEntries(
     }
     try {
       const stat = fstatSync(fd, { bigint: true });
-      const header = headerOf(fd, name, stat);
-      if (header === undefined) return;
+      const seen = headerOf(fd, name, stat);
+      if (seen === undefined) return;
+      const header = mapping === undefined ? seen : inside(seen, mapping);
       const key = `${stat.dev}:${stat.ino}`;
       if (!stat.isDirectory() && stat.nlink > 1n) {
         const first = links.get(key);
@@ -178,6 +189,11 @@ export async function* treeEntries(
 }
 
 const slash = Buffer.from('/');
+
+/** With the owner that the container sees. */
+function inside(header: TarHeader, { uids, gids }: IdMapping): TarHeader {
+  return { ...header, uid: insideId(uids, header.uid), gid: insideId(gids, header.gid) };
+}
 
 function headerOf(fd: number, name: Buffer, stat: BigIntStats): TarHeader | undefined {
   const common = {
@@ -266,6 +282,7 @@ export async function writeToContainer(
     noOverwriteDirNonDir: options.noOverwriteDirNonDir,
     // As in Docker: a container of no user in particular takes owners as they are in the archive.
     owner: options.copyUidGid && (record.config.User ?? '') !== '' ? user : undefined,
+    mapping: root.mapping,
   });
   try {
     for await (const entry of readTar(tar)) await writer.write(entry);
@@ -283,7 +300,7 @@ export function exportContainer(context: Context, live: Live, signal: AbortSigna
     const merged = context.snapshots.mount(live.record.id);
     const fd = openSync(merged, openFlags.directory);
     try {
-      const entries = treeEntries(fd, '/', Buffer.from('.'), true, signal);
+      const entries = treeEntries(fd, '/', Buffer.from('.'), true, signal, live.run?.idMapping);
       async function* withoutRoot(): AsyncGenerator<TarSource> {
         for await (const entry of entries) {
           const name = entry.header.name.subarray(2);

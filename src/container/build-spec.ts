@@ -1,5 +1,5 @@
 /** The surroundings of a start, found out by reading and making files, to a runtime configuration (spec.ts does the pure part). */
-import { mkdirSync, writeFileSync, statSync } from 'node:fs';
+import { chownSync, mkdirSync, writeFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { mount } from '../linux/index.ts';
 import { Fault } from '../std/index.ts';
@@ -12,35 +12,43 @@ import type { ContainerMount, ContainerRecord } from './record.ts';
 import { rlimitCeilings } from './rlimits.ts';
 import { makeDirectoryInRoot, mendLinks, readInRoot, withRoot } from './rootfs.ts';
 import { runtimeSpec, type SpecMount } from './spec.ts';
-import { resolveUser } from './user.ts';
+import { type ProcessUser, resolveUser } from './user.ts';
+import { type Remapped, rootOf } from './user-namespace.ts';
 
 export interface Surroundings {
   rootfs: string;
+  user: ProcessUser;
   bundle: string;
   network: NetworkSetup;
   cgroup: string;
   volumes: Map<ContainerMount, string>;
+  remapped: Remapped | undefined;
+}
+
+/** Makes in the root, which is mounted plainly, what the start needs there, and finds out whom the process runs as. @throws Fault invalid */
+export function prepareRoot({ config, hostConfig, mounts }: ContainerRecord, rootfs: string): ProcessUser {
+  return withRoot(rootfs, (root) => {
+    for (const { destination } of mounts) mendLinks(root, destination);
+    if (config.WorkingDir && config.WorkingDir !== '/') makeDirectoryInRoot(root, config.WorkingDir);
+    return resolveUser(
+      config.User ?? '',
+      hostConfig.GroupAdd ?? [],
+      readInRoot(root, '/etc/passwd') ?? '',
+      readInRoot(root, '/etc/group') ?? '',
+    );
+  });
 }
 
 export function buildSpec(context: Context, record: ContainerRecord, around: Surroundings): object {
   const { settings } = context;
   const { config, hostConfig: host } = record;
   const confined = confinement(context, host);
-  const user = withRoot(around.rootfs, (root) => {
-    for (const { destination } of record.mounts) mendLinks(root, destination);
-    if (config.WorkingDir && config.WorkingDir !== '/') makeDirectoryInRoot(root, config.WorkingDir);
-    return resolveUser(
-      config.User ?? '',
-      host.GroupAdd ?? [],
-      readInRoot(root, '/etc/passwd') ?? '',
-      readInRoot(root, '/etc/group') ?? '',
-    );
-  });
-  const ipc = ipcMounts(context, record, around.bundle);
+  const owner = rootOf(around.remapped?.mapping);
+  const ipc = ipcMounts(context, record, around.bundle, owner);
   const ownNetwork = around.network.sandbox !== undefined;
   const mounts = [
     ...volumeMounts(record, around.volumes),
-    ...fileMounts(context, record, around.network),
+    ...fileMounts(context, record, around.network, owner),
     ...ipc.mounts,
   ];
   const useInit = host.Init ?? settings.facts.init;
@@ -60,7 +68,7 @@ export function buildSpec(context: Context, record: ContainerRecord, around: Sur
     config: environment.length === 0 ? config : { ...config, Env: [...environment, ...(config.Env ?? [])] },
     host,
     rootfs: around.rootfs,
-    user,
+    user: around.user,
     ...confined.profile,
     selinuxLabel: undefined,
     mounts,
@@ -71,7 +79,9 @@ export function buildSpec(context: Context, record: ContainerRecord, around: Sur
       ipc: ipc.namespace,
       uts: host.UTSMode === 'host' || (host.NetworkMode === 'host' && !config.Hostname) ? undefined : '',
       cgroup: host.CgroupnsMode === 'private' ? '' : undefined,
+      user: around.remapped?.path,
     },
+    idMapping: around.remapped?.mapping,
     hostname: around.network.hostname,
     cgroupsPath: around.cgroup,
     cgroupVersion: settings.cgroups.version,
@@ -80,9 +90,15 @@ export function buildSpec(context: Context, record: ContainerRecord, around: Sur
     shmSize: ipc.shmSize,
     annotations: { ...host.Annotations, ...confined.annotations },
     deviceNumbers: blockDevice,
-    sysctls: { ...(ownNetwork ? defaultSysctls(host.Sysctls ?? {}) : {}), ...host.Sysctls },
+    sysctls: {
+      ...(ownNetwork ? defaultSysctls(host.Sysctls ?? {}, around.remapped?.mapping.gids[0]?.size) : {}),
+      ...host.Sysctls,
+    },
   });
 }
+
+/** Who the container's root is on the host. */
+type Owner = ReturnType<typeof rootOf>;
 
 /** The namespace for `--pid`: "" new, undefined the host's, or the path of another container's. */
 function joined(context: Context, mode: string | undefined, type: 'pid' | 'ipc'): string | undefined {
@@ -101,6 +117,7 @@ function ipcMounts(
   context: Context,
   record: ContainerRecord,
   bundle: string,
+  owner: Owner,
 ): { mounts: SpecMount[]; namespace: string | undefined; shmSize: number | undefined } {
   const mode = record.hostConfig.IpcMode ?? 'private';
   const size = record.hostConfig.ShmSize ?? 67_108_864;
@@ -112,7 +129,8 @@ function ipcMounts(
   if (mode === 'shareable') {
     const shm = join(bundle, 'shm');
     mkdirSync(shm, { mode: 0o1777 });
-    mount({ source: 'shm', target: shm, type: 'tmpfs', flags: 2 | 4 | 8, data: `mode=1777,size=${size}` });
+    const data = `mode=1777,size=${size},uid=${owner.uid},gid=${owner.gid}`;
+    mount({ source: 'shm', target: shm, type: 'tmpfs', flags: 2 | 4 | 8, data });
     return { mounts: bindShm(shm), namespace: '', shmSize: undefined };
   }
   if (mode.startsWith('container:')) {
@@ -160,13 +178,16 @@ function volumeMounts(record: ContainerRecord, paths: Map<ContainerMount, string
 }
 
 /** /etc/hostname, /etc/hosts and /etc/resolv.conf, written anew on each start, unless a volume is mounted there. */
-function fileMounts(context: Context, record: ContainerRecord, network: NetworkSetup): SpecMount[] {
+function fileMounts(context: Context, record: ContainerRecord, network: NetworkSetup, owner: Owner): SpecMount[] {
   const shared = 'sharedWith' in network.files ? network.files.sharedWith : undefined;
   const directory = containerDirectory(context, shared ?? record.id);
   if ('hosts' in network.files) {
-    writeFileSync(join(directory, 'hosts'), network.files.hosts, { mode: 0o644 });
-    writeFileSync(join(directory, 'resolv.conf'), network.files.resolvConf, { mode: 0o644 });
-    writeFileSync(join(directory, 'hostname'), `${network.hostname}\n`, { mode: 0o644 });
+    const { hosts, resolvConf } = network.files;
+    const contents = { hosts, 'resolv.conf': resolvConf, hostname: `${network.hostname}\n` };
+    for (const [name, text] of Object.entries(contents)) {
+      writeFileSync(join(directory, name), text, { mode: 0o644 });
+      chownSync(join(directory, name), owner.uid, owner.gid);
+    }
   }
   const taken = new Set(record.mounts.map((entry) => entry.destination));
   const access = record.hostConfig.ReadonlyRootfs ? ['ro'] : [];

@@ -47,11 +47,11 @@ function seccompFor(
   return customSeccomp(text, capabilities, process.arch, settings.kernel);
 }
 
-/** As Docker: ordinary users in a network namespace of its own may bind low ports and ping. What was `asked` for stays. */
-export function defaultSysctls(asked: Record<string, string>): Record<string, string> {
+/** As Docker: ordinary users in a network namespace of its own may bind low ports and ping. What was `asked` for stays. `groups`: how many there are. */
+export function defaultSysctls(asked: Record<string, string>, groups = 2_147_483_648): Record<string, string> {
   const defaults: Record<string, string> = {
     'net.ipv4.ip_unprivileged_port_start': '0',
-    'net.ipv4.ping_group_range': '0 2147483647',
+    'net.ipv4.ping_group_range': `0 ${groups - 1}`,
   };
   return Object.fromEntries(Object.entries(defaults).filter(([key]) => !(key in asked)));
 }

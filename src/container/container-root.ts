@@ -4,7 +4,7 @@
  */
 import { closeSync, mkdirSync, openSync, rmdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { descriptorPath, mount, mountFlags, openFlags, openInRoot, unmount } from '../linux/index.ts';
+import { descriptorPath, type IdMapping, mount, mountFlags, openFlags, openInRoot, unmount } from '../linux/index.ts';
 import { errorCode, randomId } from '../std/index.ts';
 import type { Context, Live } from './context.ts';
 import { imageMountName } from './create.ts';
@@ -14,13 +14,15 @@ export interface ContainerRoot extends AsyncDisposable {
   fd: number;
   /** The prefix that readlink on a descriptor shows before paths of this root; "" when it is a process's own "/". */
   prefix: string;
+  /** Of the container's user namespace: files here have the host's ids. */
+  mapping: IdMapping | undefined;
 }
 
 export async function openContainerRoot(context: Context, live: Live): Promise<ContainerRoot> {
   const run = live.run;
   if (run !== undefined) {
     const fd = openSync(`/proc/${run.pid}/root`, openFlags.directory);
-    return { fd, prefix: '', [Symbol.asyncDispose]: () => Promise.resolve(closeSync(fd)) };
+    return { fd, prefix: '', mapping: run.idMapping, [Symbol.asyncDispose]: () => Promise.resolve(closeSync(fd)) };
   }
   return mountAtRest(context, live);
 }
@@ -56,7 +58,7 @@ async function mountAtRest(context: Context, live: Live): Promise<ContainerRoot>
     bindInside(fd, entry.destination, source, entry.readOnly, loans);
   }
   const kept = loans.move();
-  return { fd, prefix: holder, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+  return { fd, prefix: holder, mapping: undefined, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }
 
 function bindInside(

@@ -1,7 +1,7 @@
 /** What every verb on containers works with: the records, the live state, and the rooms below. Made once by `openContainers`. */
 import type { EventMessage, HealthState } from '../api/index.ts';
 import type { ImageStore } from '../image/index.ts';
-import type { CgroupLayout } from '../linux/index.ts';
+import type { CgroupLayout, IdMapping } from '../linux/index.ts';
 import type { Networking } from '../network/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import type { Snapshots } from '../snapshot/index.ts';
@@ -61,6 +61,8 @@ export interface Settings {
   dnsSearch: string[];
   dnsOptions: string[];
   noNewPrivileges: boolean;
+  /** `userns-remap`: whom containers run as. */
+  idMapping: IdMapping | undefined;
   seccompProfile: string | undefined;
   apparmor: boolean;
   stopTimeoutSeconds: number;

@@ -11,6 +11,7 @@ import type { RunState } from './record.ts';
 import { removeLocked } from './remove-locked.ts';
 import { nextRestart } from './restart-policy.ts';
 import { saveIfThere, startContainer } from './start.ts';
+import { unmountMapped } from './user-namespace.ts';
 import { settleWaiters } from './wait.ts';
 
 /** How long a monitor may take to tell how a process ended: it does so at once, but the machine may be very busy. */
@@ -206,6 +207,7 @@ async function forget(context: Context, id: string): Promise<void> {
 
 async function unmountAll(context: Context, id: string, record: Live['record']): Promise<void> {
   if (record.hostConfig.IpcMode === 'shareable') unmount(join(bundleDirectory(context, id), 'shm'));
+  unmountMapped(context, record);
   context.snapshots.unmount(id);
   for (const mount of record.mounts) {
     if (mount.type === 'volume') await context.volumes.unmount(mount.source, id);

@@ -2,6 +2,7 @@
 import { posix } from 'node:path';
 import type { ContainerConfig, HostConfig, MountPoint, MountPointInput } from '../api/index.ts';
 import { Fault, randomId } from '../std/index.ts';
+import { parseIdMap } from './id-map-option.ts';
 import type { ContainerMount, ContainerRecord } from './record.ts';
 
 const propagations = ['private', 'rprivate', 'shared', 'rshared', 'slave', 'rslave'];
@@ -117,6 +118,7 @@ export function parseBind(spec: string, volumeDriver: string): ContainerMount {
   let readOnly = false;
   let noCopy = false;
   let nonRecursive = false;
+  let idMap: ContainerMount['idMap'];
   const seen = new Set<string>();
   for (const word of words) {
     const group = ['ro', 'rw'].includes(word)
@@ -134,11 +136,12 @@ export function parseBind(spec: string, volumeDriver: string): ContainerMount {
     else if (!isBind && word === 'nocopy') noCopy = true;
     else if (!isBind && word === 'copy') noCopy = false;
     else if (isBind && word === 'non-recursive') nonRecursive = true;
+    else if (word === 'idmap' || word.startsWith('idmap=')) idMap = parseIdMap(word);
     else if (['cached', 'delegated', 'consistent', 'default'].includes(word)) continue;
     else throw new Fault('invalid', `invalid mode: ${mode}`);
   }
   const target = cleanDestination(destination);
-  const common = { ...blank, destination: target, readOnly, mode };
+  const common = { ...blank, destination: target, readOnly, mode, ...(idMap === undefined ? {} : { idMap }) };
   if (isBind) {
     return {
       ...common,

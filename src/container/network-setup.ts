@@ -71,9 +71,14 @@ export function endpointRequest(
 }
 
 /** Sets up everything; what it made goes on `loans` at once. @throws Fault "failed to set up container networking: …" */
-export async function setUpNetwork(context: Context, live: Live, loans: AsyncDisposableStack): Promise<NetworkSetup> {
+export async function setUpNetwork(
+  context: Context,
+  live: Live,
+  loans: AsyncDisposableStack,
+  namespaceOf: number | undefined,
+): Promise<NetworkSetup> {
   try {
-    return await setUp(context, live, loans);
+    return await setUp(context, live, loans, namespaceOf);
   } catch (error) {
     if (!(error instanceof Fault) || error.message.startsWith(joining)) throw error;
     throw new Fault(error.kind, `failed to set up container networking: ${error.message}`, { cause: error });
@@ -92,11 +97,16 @@ function joined(context: Context, ref: string): Live {
   }
 }
 
-async function setUp(context: Context, live: Live, loans: AsyncDisposableStack): Promise<NetworkSetup> {
+async function setUp(
+  context: Context,
+  live: Live,
+  loans: AsyncDisposableStack,
+  namespaceOf: number | undefined,
+): Promise<NetworkSetup> {
   const { record } = live;
   const mode = record.hostConfig.NetworkMode ?? 'bridge';
   const hostname = record.config.Hostname || hostName();
-  if (record.config.NetworkDisabled) return isolated(context, live, loans, hostname);
+  if (record.config.NetworkDisabled) return isolated(context, live, loans, hostname, namespaceOf);
   if (mode.startsWith('container:')) {
     const other = joined(context, mode.slice('container:'.length));
     const run = context.live.get(other.record.id)?.run;
@@ -128,9 +138,9 @@ async function setUp(context: Context, live: Live, loans: AsyncDisposableStack):
       files: { hosts, resolvConf },
     };
   }
-  if (mode === 'none') return isolated(context, live, loans, hostname);
+  if (mode === 'none') return isolated(context, live, loans, hostname, namespaceOf);
 
-  const { path } = await context.networking.openSandbox(record.id);
+  const { path } = await context.networking.openSandbox(record.id, { namespaceOf });
   loans.defer(() => context.networking.closeSandbox(record.id));
   const endpoints: Record<string, EndpointSettings> = {};
   for (const [name, config] of Object.entries(record.networks)) {
@@ -164,9 +174,10 @@ async function isolated(
   live: Live,
   loans: AsyncDisposableStack,
   hostname: string,
+  namespaceOf: number | undefined,
 ): Promise<NetworkSetup> {
   const { record } = live;
-  const { path } = await context.networking.openSandbox(record.id);
+  const { path } = await context.networking.openSandbox(record.id, { namespaceOf });
   loans.defer(() => context.networking.closeSandbox(record.id));
   const resolvConf = await context.networking.resolvConf({
     embedded: false,

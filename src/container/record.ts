@@ -7,6 +7,10 @@ import type {
   HostConfig,
   MountPointInput,
 } from '../api/index.ts';
+import type { IdMapping } from '../linux/index.ts';
+
+/** From ids on disk (`container`) to ids in the container (`host`). */
+export type IdMapOption = IdMapping;
 
 /** A mount decided at create: everything that start needs, nothing left to guess. */
 export interface ContainerMount {
@@ -29,6 +33,8 @@ export interface ContainerMount {
   readOnlyNonRecursive: boolean;
   readOnlyForceRecursive: boolean;
   createSource: boolean;
+  /** Owners on disk are others in the container: as in its user namespace, or as it says. */
+  idMap?: IdMapOption | 'container';
   /** The input it came from (HostConfig.Mounts), kept for inspect. */
   input?: MountPointInput;
 }
@@ -86,4 +92,6 @@ export interface RunState {
   cgroup: string;
   sandbox: string | undefined;
   health?: HealthState;
+  /** Of its user namespace; undefined: the host's. */
+  idMapping?: IdMapping;
 }

@@ -26,6 +26,7 @@ const facts: HostFacts = {
   cgroupnsMode: undefined,
   ulimits: [{ Name: 'nofile', Soft: 10, Hard: 20 }],
   init: false,
+  userNamespaces: false,
 };
 
 describe('restart policy', () => {

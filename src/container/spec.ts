@@ -3,6 +3,7 @@
  * runtime configuration (runtime-spec 1.0). Pure.
  */
 import type { ContainerConfig, HostConfig, Resources } from '../api/index.ts';
+import type { IdMapping, IdRange } from '../linux/index.ts';
 import { Fault } from '../std/index.ts';
 import { environmentKey } from './merge.ts';
 import type { Seccomp } from './seccomp-profile.ts';
@@ -51,7 +52,10 @@ export interface SpecInput {
     ipc: string | undefined;
     uts: string | undefined;
     cgroup: string | undefined;
+    user: string | undefined;
   };
+  /** Of the user namespace, where there is one. */
+  idMapping: IdMapping | undefined;
   hostname: string;
   cgroupsPath: string;
   cgroupVersion: 1 | 2;
@@ -118,6 +122,10 @@ export function runtimeSpec(input: SpecInput): object {
       },
       cgroupsPath: input.cgroupsPath,
       namespaces: namespaces(input.namespaces),
+      // runc wants to know it of a namespace that it joins, too.
+      ...(input.idMapping === undefined
+        ? {}
+        : { uidMappings: specRanges(input.idMapping.uids), gidMappings: specRanges(input.idMapping.gids) }),
       devices: input.devices.map(({ access: _access, ...device }) => device),
       ...(input.seccomp === undefined ? {} : { seccomp: input.seccomp }),
       rootfsPropagation: rootfsPropagation(input.mounts),
@@ -183,12 +191,16 @@ function baseMounts(input: SpecInput): SpecMount[] {
 
 function namespaces(wanted: SpecInput['namespaces']): object[] {
   const list: object[] = [{ type: 'mount' }];
-  for (const type of ['network', 'pid', 'ipc', 'uts', 'cgroup'] as const) {
+  for (const type of ['user', 'network', 'pid', 'ipc', 'uts', 'cgroup'] as const) {
     const path = wanted[type];
     if (path === '') list.push({ type });
     else if (path !== undefined) list.push({ type, path });
   }
   return list;
+}
+
+function specRanges(ranges: readonly IdRange[]): object[] {
+  return ranges.map(({ container, host, size }) => ({ containerID: container, hostID: host, size }));
 }
 
 function rlimits(host: HostConfig, ceilings: ReadonlyMap<string, number>): object[] {

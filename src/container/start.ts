@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { isAlive, processStart } from '../linux/index.ts';
 import { attachMonitor } from '../monitor/index.ts';
 import { Fault, faultKind, formatNanos, messageOf, nowNanos, zeroTime } from '../std/index.ts';
-import { buildSpec, stringifySpec } from './build-spec.ts';
+import { buildSpec, prepareRoot, stringifySpec } from './build-spec.ts';
 import { cgroupPath } from './cgroup-path.ts';
 import { bundleDirectory, type Context, exitDirectory, type Live, logPath } from './context.ts';
 import { containerEvent } from './event.ts';
@@ -15,6 +15,7 @@ import { hardLogLimit } from './log-limits.ts';
 import { setUpNetwork } from './network-setup.ts';
 import type { RunState } from './record.ts';
 import { startFailure } from './start-error.ts';
+import { enterUserNamespace, mountThroughMapping } from './user-namespace.ts';
 import { settleWaiters } from './wait.ts';
 
 /** The caller holds the container's lock. `automatic`: by the restart policy, not by a person. @throws Fault */
@@ -53,10 +54,14 @@ async function launch(context: Context, live: Live, options: { automatic: boolea
   mkdirSync(exitDirectory(context), { recursive: true, mode: 0o700 });
   rmSync(join(exitDirectory(context), record.id), { force: true });
 
+  using until = new DisposableStack();
+  const remapped = await enterUserNamespace(context, record, until);
   const volumes = await lendVolumes(context, record, loans);
-  const network = await setUpNetwork(context, live, loans);
+  const network = await setUpNetwork(context, live, loans, remapped?.networkOf);
   const cgroup = cgroupPath(context.settings, record.id, record.hostConfig.CgroupParent);
-  const spec = buildSpec(context, record, { rootfs, bundle, network, cgroup, volumes });
+  const user = prepareRoot(record, rootfs);
+  await mountThroughMapping(context, record, remapped, volumes, loans);
+  const spec = buildSpec(context, record, { rootfs, user, bundle, network, cgroup, volumes, remapped });
   writeFileSync(join(bundle, 'config.json'), stringifySpec(spec), { mode: 0o600 });
 
   const runtime = context.runtime(record.hostConfig.Runtime ?? '');
@@ -98,6 +103,7 @@ async function launch(context: Context, live: Live, options: { automatic: boolea
     ports: network.ports,
     cgroup,
     sandbox: network.sandbox,
+    ...(remapped === undefined ? {} : { idMapping: remapped.mapping }),
   };
   live.oomKilled = false;
   live.exited = Promise.withResolvers<void>();

@@ -25,6 +25,8 @@ export interface HostFacts {
   cgroupnsMode: string | undefined;
   ulimits: { Name: string; Hard: number; Soft: number }[];
   init: boolean;
+  /** `userns-remap` is on. */
+  userNamespaces: boolean;
 }
 
 export const logDrivers = ['json-file', 'local', 'none', 'journald', 'syslog'];
@@ -252,6 +254,7 @@ export function settleConfig(
   }
   if (host.UsernsMode && host.UsernsMode !== 'host')
     throw new Fault('invalid', `invalid USER mode: ${host.UsernsMode}`);
+  if (facts.userNamespaces && host.UsernsMode !== 'host') refuseWithUserNamespaces(host);
   if (host.Runtime && !facts.runtimes.includes(host.Runtime)) {
     throw new Fault('invalid', `unknown or invalid runtime name: ${host.Runtime}`);
   }
@@ -333,4 +336,18 @@ function checkHealth(config: ContainerConfig): void {
   if (kind !== undefined && kind !== '' && !['NONE', 'CMD', 'CMD-SHELL'].includes(kind)) {
     throw new Fault('invalid', `Unknown healthcheck type: "${kind}"`);
   }
+}
+
+/** What would reach around a user namespace, in dockerd's words. @throws Fault invalid */
+function refuseWithUserNamespaces(host: HostConfig): void {
+  if (host.Privileged) {
+    throw new Fault(
+      'invalid',
+      'privileged mode is incompatible with user namespaces.  You must run the container in the host namespace when running privileged mode',
+    );
+  }
+  if (host.NetworkMode === 'host')
+    throw new Fault('invalid', "cannot share the host's network namespace when user namespaces are enabled");
+  if (host.PidMode === 'host')
+    throw new Fault('invalid', 'cannot share the host PID namespace when user namespaces are enabled');
 }

@@ -62,6 +62,7 @@ export interface Config {
   init: boolean;
   initPath: string | undefined;
   noNewPrivileges: boolean;
+  usernsRemap: string | undefined;
   seccompProfile: string | undefined;
   labels: string[];
   shutdownTimeout: number;
@@ -205,6 +206,10 @@ export const daemonOptions: Record<string, Option> = {
   init: { kind: 'boolean', help: 'Run an init in every container' },
   'init-path': { kind: 'string', help: 'Path of the init program' },
   'no-new-privileges': { kind: 'boolean', help: 'Set no-new-privileges by default' },
+  'userns-remap': {
+    kind: 'string',
+    help: 'Containers run as subordinate ids of this user[:group], or "default" (dockremap)',
+  },
   'seccomp-profile': { kind: 'string', help: 'Path of the default seccomp profile, or "unconfined"' },
   label: { kind: 'list', key: 'labels', help: 'Labels of the daemon (shown by info)' },
   'shutdown-timeout': { kind: 'number', help: 'Seconds that containers get to stop (default 15)' },
@@ -510,6 +515,7 @@ function settle(values: Json, environment: NodeJS.ProcessEnv): Config {
     init: flag('init', false),
     initPath: optional('init-path'),
     noNewPrivileges: flag('no-new-privileges', false),
+    usernsRemap: optional('userns-remap'),
     seccompProfile:
       seccomp === undefined || seccomp === 'builtin'
         ? undefined

@@ -1,6 +1,15 @@
 /** Wires every room; the only file that knows all implementations. */
 import { createHash } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  writeFileSync,
+} from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { Builds, Engine } from '../api/index.ts';
@@ -17,7 +26,7 @@ import {
 import { Bootstrap, fallingBack, thisHost } from '../bootstrap/index.ts';
 import { openContent } from '../content/index.ts';
 import { type ImageStore, openImages } from '../image/index.ts';
-import { cgroupLayout, removeEmptyCgroup, unmount } from '../linux/index.ts';
+import { cgroupLayout, hostId, removeEmptyCgroup, unmount } from '../linux/index.ts';
 import { openNetworking } from '../network/index.ts';
 import { openRegistry, type RegistryOptions } from '../registry/index.ts';
 import { detectRuntimes, findProgram, Runtime } from '../runtime/index.ts';
@@ -32,6 +41,7 @@ import { cacheSpace, openBuilder } from './builder.ts';
 import { Events } from './events.ts';
 import { ContainerActions } from './metrics.ts';
 import { openPullThrough } from './pull-through.ts';
+import { resolveUsernsRemap } from './subordinate-ids.ts';
 import { openSystem } from './system.ts';
 import { Verification } from './verify.ts';
 import { productVersion } from './version.ts';
@@ -50,6 +60,9 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
   for (const root of [config.dataRoot, config.execRoot]) mkdirSync(root, { recursive: true, mode: 0o711 });
   // Layers hold setuid programs: nobody but root may walk in, as with Docker's root.
   chmodSync(config.dataRoot, 0o710);
+  const idMapping = config.usernsRemap === undefined ? undefined : await resolveUsernsRemap(config.usernsRemap);
+  // Whom containers run as may go through, not look.
+  chownSync(config.dataRoot, 0, hostId(idMapping?.gids ?? [], 0) ?? 0);
   const warnings: string[] = [];
   const cgroups = cgroupLayout();
   const { all: runtimes, standard } = await detectRuntimes({
@@ -182,6 +195,7 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
       cgroupnsMode: config.cgroupnsMode,
       ulimits: config.ulimits,
       init: config.init,
+      userNamespaces: idMapping !== undefined,
     },
     cgroups,
     cgroupParent: config.cgroupParent ?? (config.systemdCgroup ? 'system.slice' : cgroupParent(config)),
@@ -196,6 +210,7 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
     dnsSearch: config.dnsSearch,
     dnsOptions: config.dnsOptions,
     noNewPrivileges: config.noNewPrivileges,
+    idMapping,
     seccompProfile: config.seccompProfile,
     apparmor,
     stopTimeoutSeconds: 10,

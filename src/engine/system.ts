@@ -211,6 +211,7 @@ function systemInfo(parts: SystemParts): SystemInfo {
     SecurityOptions: [
       ...(parts.apparmor ? ['name=apparmor'] : []),
       'name=seccomp,profile=builtin',
+      ...(config.usernsRemap === undefined ? [] : ['name=userns']),
       ...(cgroups.version === 2 ? ['name=cgroupns'] : []),
     ],
     ...(config.defaultAddressPools === undefined

@@ -20,7 +20,17 @@ export {
   thaw,
   warmCgroups,
 } from './cgroup.ts';
-export { bootId, isAlive, processStart, runsWith, signalProcess } from './process.ts';
+export {
+  hostId,
+  type IdMapping,
+  type IdRange,
+  insideId,
+  makeUserNamespace,
+  mountMapped,
+  type UserNamespace,
+  withMounter,
+} from './id-mapping.ts';
+export { bootId, childrenOf, countsPidsAsWe, isAlive, processStart, runsWith, signalProcess } from './process.ts';
 export { exited, pipePairs, pipeStream, sealProgram, spawnProcess } from './spawn.ts';
 export { addressBytes, addressText } from './address-bytes.ts';
 export {

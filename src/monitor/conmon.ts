@@ -3,9 +3,19 @@
  * once, runs the OCI runtime's `create` (or `exec`), reports the process id through a pipe, and on exit writes the exit
  * code to `<exitDirectory>/<id>`.
  */
-import { closeSync } from 'node:fs';
+import { closeSync, readFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import type { Readable } from 'node:stream';
-import { exited, pipePairs, pipeStream, spawnProcess } from '../linux/index.ts';
+import {
+  childrenOf,
+  countsPidsAsWe,
+  exited,
+  pipePairs,
+  pipeStream,
+  processStart,
+  signalProcess,
+  spawnProcess,
+} from '../linux/index.ts';
 import { Fault, messageOf } from '../std/index.ts';
 
 export interface MonitorOptions {
@@ -118,6 +128,7 @@ export function startMonitor(options: MonitorOptions): StartingMonitor {
     : Promise.resolve();
   if (!waits) attached.resume();
   const created = (async (): Promise<Monitor> => {
+    using _ = watchOrphans(options.bundle);
     const first = await messages.next();
     // conmon forked away at once: what was started is long gone.
     await exited(child);
@@ -135,6 +146,39 @@ export function startMonitor(options: MonitorOptions): StartingMonitor {
   created.catch(() => {});
   attachable.catch(() => {});
   return { attachable, created, release: () => void start.end(Buffer.of(0)) };
+}
+
+const lookMs = 1000;
+
+/**
+ * A runtime that is killed in the middle may leave what is to become the container waiting for it for ever, and the monitor for the
+ * last words of both. What has been given up is ended; then the monitor tells that nothing came of it.
+ */
+function watchOrphans(bundle: string): Disposable {
+  let alone = 0;
+  const timer = setInterval(() => {
+    const monitor = monitorOf(bundle);
+    if (monitor === undefined) return;
+    const children = childrenOf(monitor);
+    // The runtime itself is outside; what it makes is inside.
+    alone = children.length > 0 && !children.some(countsPidsAsWe) ? alone + 1 : 0;
+    if (alone < 2) return;
+    for (const pid of children) {
+      const start = processStart(pid);
+      if (start !== undefined) signalProcess(pid, start, constants.signals.SIGKILL);
+    }
+  }, lookMs);
+  timer.unref();
+  return { [Symbol.dispose]: () => clearInterval(timer) };
+}
+
+function monitorOf(bundle: string): number | undefined {
+  try {
+    return Number(readFileSync(`${bundle}/conmon.pid`, 'utf8')) || undefined;
+  } catch {
+    // It has not come that far.
+    return undefined;
+  }
 }
 
 async function lastCode(messages: AsyncIterator<SyncMessage>): Promise<number | undefined> {

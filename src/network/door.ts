@@ -52,8 +52,8 @@ export interface Networking {
   lookup(ref: string): { id: string; name: string; driver: string };
 
   // --- sandboxes ---
-  /** Makes (or takes a prewarmed) network namespace with loopback up. Returns its path, valid until closed. */
-  openSandbox(containerId: string): Promise<{ path: string }>;
+  /** Makes (or takes a prewarmed, or takes over a process's new) network namespace with loopback up. Returns its path, valid until closed. */
+  openSandbox(containerId: string, options?: { namespaceOf?: number | undefined }): Promise<{ path: string }>;
   /** Puts an endpoint into an open sandbox: link, addresses, routes, names. Returns what inspect shows. */
   connect(containerId: string, containerName: string, request: EndpointRequest): Promise<EndpointSettings>;
   disconnect(containerId: string, networkId: string): Promise<void>;

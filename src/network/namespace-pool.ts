@@ -46,6 +46,22 @@ export class NamespacePool {
     return spare;
   }
 
+  /** Makes the new namespace of a process ready, as one of our own. */
+  adopt(pid: number): Namespace {
+    const path = this.#freshPath();
+    adoptNetworkNamespace(path, pid);
+    try {
+      return namespaceOf(path, runInNetworkNamespace(path, openReady));
+    } catch (error) {
+      removeNetworkNamespace(path);
+      throw error;
+    }
+  }
+
+  #freshPath(): string {
+    return join(this.#directory, randomBytes(8).toString('hex'));
+  }
+
   /** Fills up a little later, one at a time, so that starts go first. */
   refill(): void {
     if (this.#closed || this.#spares.length >= SPARES) return;
@@ -83,18 +99,8 @@ export class NamespacePool {
   }
 
   #make(): Namespace {
-    const path = join(this.#directory, randomBytes(8).toString('hex'));
-    const route = createNetworkNamespace(path, () => {
-      prepare();
-      const inner = openNetlink(0);
-      try {
-        setLink(inner, 1, { up: true });
-      } catch (error) {
-        inner.close();
-        throw error;
-      }
-      return inner;
-    });
+    const path = this.#freshPath();
+    const route = createNetworkNamespace(path, openReady);
     try {
       return namespaceOf(path, route);
     } catch (error) {
@@ -102,6 +108,19 @@ export class NamespacePool {
       throw error;
     }
   }
+}
+
+/** Inside a new namespace: its defaults, loopback up, and a socket that configures it from outside. */
+function openReady(): Netlink {
+  prepare();
+  const inner = openNetlink(0);
+  try {
+    setLink(inner, 1, { up: true });
+  } catch (error) {
+    inner.close();
+    throw error;
+  }
+  return inner;
 }
 
 /**

@@ -90,8 +90,9 @@ export class LocalNetworking implements Networking {
     return { id, name, driver };
   }
 
-  openSandbox(containerId: string): Promise<{ path: string }> {
-    return Promise.resolve().then(() => ({ path: this.#parts.sandboxes.open(containerId).record.path }));
+  openSandbox(containerId: string, options: { namespaceOf?: number | undefined } = {}): Promise<{ path: string }> {
+    const { sandboxes } = this.#parts;
+    return Promise.resolve().then(() => ({ path: sandboxes.open(containerId, options.namespaceOf).record.path }));
   }
 
   connect(containerId: string, containerName: string, request: EndpointRequest): Promise<EndpointSettings> {

@@ -63,10 +63,12 @@ export class Sandboxes {
     return sandbox;
   }
 
-  open(containerId: string): Sandbox {
+  /** In the network namespace of the process `namespaceOf`, or in one of our own. */
+  open(containerId: string, namespaceOf?: number): Sandbox {
     const known = this.#open.get(containerId);
     if (known?.namespace !== undefined) return known;
-    const namespace = this.#options.pool.take();
+    const { pool } = this.#options;
+    const namespace = namespaceOf === undefined ? pool.take() : pool.adopt(namespaceOf);
     const record = known?.record ?? emptyRecord(containerId);
     record.path = namespace.path;
     const sandbox: Sandbox = { record, namespace, dns: undefined };

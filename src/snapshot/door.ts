@@ -5,6 +5,12 @@ import type { Difference } from './compare-layer.ts';
 import type { StackFiles } from './stack-files.ts';
 import type { LayerHold } from './owners.ts';
 
+export interface Through {
+  namespace: string;
+  /** Its root's group, outside. */
+  group: number;
+}
+
 export interface Snapshots {
   /** Whether the layer stack ending in `chainId` is unpacked (OCI image-spec "ChainID"). */
   has(chainId: string): boolean;
@@ -57,8 +63,11 @@ export interface Snapshots {
   adopt(id: string, options: { chainId: string; diffId: string }): Promise<void>;
   /** What was adopted before the call is on disk when it returns: for what lasts and is about to name such layers. */
   settle(): Promise<void>;
-  /** Mounts it (idempotent, synchronous kernel call) and returns the path of the merged root. */
-  mount(id: string): string;
+  /**
+   * Mounts it (idempotent, synchronous kernel call) and returns the path of the merged root. With `namespace`, the path of a user
+   * namespace, its files have the owners that they have there; on disk they stay what they are. Members of `group` may come to it.
+   */
+  mount(id: string, options?: Through): string;
   unmount(id: string): void;
   /** The merged path whether mounted or not, and what `inspect` shows as GraphDriver.Data (LowerDir, MergedDir, UpperDir, WorkDir). */
   describe(id: string): { merged: string; data: Record<string, string> };

@@ -180,7 +180,7 @@ export async function openSnapshots(options: { root: string }): Promise<Snapshot
       await writables.remove(id);
     },
     settle: () => layers.settle(),
-    mount: (id) => writables.mount(id),
+    mount: (id, options) => writables.mount(id, options),
     unmount: (id) => writables.unmount(id),
     describe: (id) => ({
       merged: writables.path(id, 'merged'),

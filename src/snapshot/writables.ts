@@ -11,13 +11,15 @@ import {
   readFileSync,
   readlinkSync,
   renameSync,
+  rmdirSync,
   rmSync,
   symlinkSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { mountOverlay, must, setTimesAt, setXattr, unmount } from '../linux/index.ts';
+import { mountMapped, mountOverlay, must, setTimesAt, setXattr, unmount } from '../linux/index.ts';
 import { errorCode, Fault } from '../std/index.ts';
 import { xattrsOf } from './attributes.ts';
+import type { Through } from './door.ts';
 import type { Layers } from './layers.ts';
 import type { Scratch } from './scratch.ts';
 
@@ -136,15 +138,43 @@ export class Writables {
     return stack.length === 0 ? [this.#empty] : stack;
   }
 
-  mount(id: string): string {
+  mount(id: string, through?: Through): string {
     const item = this.get(id);
     const target = this.path(id, 'merged');
     if (!item.mounted) {
       const [upper, work] = [this.path(id, 'fs'), this.path(id, 'work')];
-      mountOverlay({ lower: this.lower(id), upper, work, target, options: overlayOptions });
+      if (through !== undefined) this.#mountMapped(id, target, through);
+      else mountOverlay({ lower: this.lower(id), upper, work, target, options: overlayOptions });
       item.mounted = true;
     }
     return target;
+  }
+
+  /** Each layer is mounted through the namespace first; the overlay holds those mounts itself from then on. */
+  #mountMapped(id: string, target: string, { namespace, group }: Through): void {
+    const folder = join(this.#root, id);
+    // Nobody passes through a folder whose group the namespace does not know, not even root.
+    chownSync(folder, 0, 0);
+    using loans = new DisposableStack();
+    const holder = this.#scratch.take();
+    mkdirSync(holder, { mode: 0o700 });
+    loans.defer(() => {
+      rmdirSync(holder);
+      this.#scratch.release(holder);
+    });
+    const through = (source: string, name: string): string => {
+      const point = join(holder, name);
+      mkdirSync(point);
+      loans.defer(() => rmdirSync(point));
+      mountMapped({ source, target: point, namespace });
+      loans.defer(() => unmount(point));
+      return point;
+    };
+    const lower = this.lower(id).map((layer, index) => through(layer, `l${index}`));
+    const own = through(folder, 'own');
+    const [upper, work] = [join(own, 'fs'), join(own, 'work')];
+    mountOverlay({ lower, upper, work, target, options: overlayOptions });
+    chownSync(folder, 0, group);
   }
 
   unmount(id: string): void {

@@ -4,8 +4,7 @@ import { askWorker, type BuildAsk, type Connect, type Loans, type OutputTarget }
 import { Fault, messageOf } from '../../std/index.ts';
 import { proxyEnvironment } from '../context/proxy.ts';
 import type { Flags } from '../flag/parse.ts';
-import { credentialsFor } from '../registry/credentials.ts';
-import { parseImageName } from '../registry/reference.ts';
+import { credentialsFor, parseImageName } from '../../context/index.ts';
 import { parseUlimit } from '../run/devices.ts';
 import type { Session } from '../session.ts';
 import { parseAnnotations } from './annotation-flag.ts';

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import { statSync } from 'node:fs';
 import { Fault } from '../../std/index.ts';
-import { familiarRepository, parseImageName } from '../registry/reference.ts';
+import { familiarRepository, parseImageName } from '../../context/index.ts';
 import { isRemote } from './remote.ts';
 
 export interface NamedContexts {

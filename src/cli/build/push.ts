@@ -2,8 +2,7 @@
 import type { ProgressMessage } from '../../api/index.ts';
 import type { SolveStatus, VertexStatus } from '../../buildkit/index.ts';
 import { Fault, messageOf, type Nanos, nowNanos } from '../../std/index.ts';
-import { authHeaderFor } from '../registry/credentials.ts';
-import { familiarRepository, parseImageName, registryOf } from '../registry/reference.ts';
+import { authHeaderFor, familiarRepository, parseImageName, registryOf } from '../../context/index.ts';
 import type { Session } from '../session.ts';
 
 /** @throws Fault with the registry's refusal */

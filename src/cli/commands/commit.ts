@@ -1,6 +1,6 @@
 /** `wherry commit`. */
 import type { Command } from '../command.ts';
-import { canonicalRepository, parseImageName } from '../registry/reference.ts';
+import { canonicalRepository, parseImageName } from '../../context/index.ts';
 
 export const command: Command = {
   use: '[OPTIONS] CONTAINER [REPOSITORY[:TAG]]',

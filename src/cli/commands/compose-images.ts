@@ -5,7 +5,7 @@ import { atLeast, type Command } from '../command.ts';
 import { Compose } from '../compose/open.ts';
 import { shortId } from '../output/short.ts';
 import { alignColumns } from '../output/tabwriter.ts';
-import { familiarRepository, parseImageName } from '../registry/reference.ts';
+import { familiarRepository, parseImageName } from '../../context/index.ts';
 import { Exit } from '../usage-fault.ts';
 
 export const command: Command = {

@@ -4,8 +4,7 @@ import { Fault, gather, messageOf } from '../../std/index.ts';
 import { atLeast, type Command } from '../command.ts';
 import type { Board } from '../compose/board.ts';
 import { cancelable, Compose } from '../compose/open.ts';
-import { authHeaderFor } from '../registry/credentials.ts';
-import { familiarRepository, parseImageName, registryOf } from '../registry/reference.ts';
+import { authHeaderFor, familiarRepository, parseImageName, registryOf } from '../../context/index.ts';
 
 export const command: Command = {
   use: '[OPTIONS] [SERVICE...]',

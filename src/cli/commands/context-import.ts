@@ -4,7 +4,7 @@ import { createReadStream } from 'node:fs';
 import { collectBytes, Fault } from '../../std/index.ts';
 import { readTar } from '../../client/index.ts';
 import { checkContextName, storeOf } from '../context/describe.ts';
-import type { ContextMeta, TlsFiles } from '../context/store.ts';
+import type { ContextMeta, TlsFiles } from '../../context/index.ts';
 
 export const command: Command = {
   use: 'CONTEXT FILE|-',

@@ -1,6 +1,6 @@
 /** `wherry context inspect`. */
 import { atLeast, type Command } from '../command.ts';
-import { defaultSocket } from '../context/choose-endpoint.ts';
+import { defaultSocket } from '../../context/index.ts';
 import { currentContext, inspectContext } from '../context/describe.ts';
 import { inspectAll } from '../output/inspect.ts';
 import { valueFormatHelp } from '../output/format-help.ts';

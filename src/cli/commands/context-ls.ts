@@ -1,7 +1,7 @@
 /** `wherry context ls`. */
 import { noArgs, type Command } from '../command.ts';
 import { currentContext, storeOf } from '../context/describe.ts';
-import { defaultSocket } from '../context/choose-endpoint.ts';
+import { defaultSocket } from '../../context/index.ts';
 import { formatList, type ListShape } from '../output/list.ts';
 import { naturalOrder } from '../output/natural-order.ts';
 import { ellipsis } from '../output/short.ts';

@@ -1,8 +1,16 @@
 /** `wherry cp`. */
 import { exactly, type Command } from '../command.ts';
 import { Fault, humanSize, tapBytes } from '../../std/index.ts';
-import { isGoDirectory, isGoSymlink, planCopy, splitEntry } from '../archive/copy-plan.ts';
-import { describeSource, describeTarget, localEntries, unpackLocally } from '../archive/local.ts';
+import {
+  describeSource,
+  describeTarget,
+  isGoDirectory,
+  isGoSymlink,
+  localEntries,
+  planCopy,
+  splitEntry,
+  unpackLocally,
+} from '../../archive/index.ts';
 import { packTar, readTar } from '../../client/index.ts';
 import type { Flags } from '../flag/parse.ts';
 import type { Session } from '../session.ts';

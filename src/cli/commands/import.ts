@@ -3,7 +3,7 @@ import type { Command } from '../command.ts';
 import { createReadStream, existsSync } from 'node:fs';
 import { Fault } from '../../std/index.ts';
 import { showProgress } from '../output/progress.ts';
-import { parseImageName } from '../registry/reference.ts';
+import { parseImageName } from '../../context/index.ts';
 
 export const command: Command = {
   use: '[OPTIONS] file|URL|- [REPOSITORY[:TAG]]',

@@ -3,7 +3,7 @@ import { atMost, type Command } from '../command.ts';
 import type { LoginResult } from '../../client/index.ts';
 import { Fault, faultKind } from '../../std/index.ts';
 import { explain } from '../explain.ts';
-import { credentialsFor, hubKey } from '../registry/credentials.ts';
+import { credentialsFor, hubKey } from '../../context/index.ts';
 import { keyOfServer } from '../registry/server-key.ts';
 import { storeCredentials } from '../registry/store-credentials.ts';
 import type { Flags } from '../flag/parse.ts';

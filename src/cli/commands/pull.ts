@@ -1,7 +1,7 @@
 /** `wherry pull`. */
 import { exactly, type Command } from '../command.ts';
 import { pullImage } from '../registry/pull.ts';
-import { canonicalRepository, parseImageName } from '../registry/reference.ts';
+import { canonicalRepository, parseImageName } from '../../context/index.ts';
 import { Fault } from '../../std/index.ts';
 
 export const command: Command = {

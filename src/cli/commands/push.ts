@@ -2,9 +2,14 @@
 import { exactly, type Command } from '../command.ts';
 import { Fault } from '../../std/index.ts';
 import { showProgress } from '../output/progress.ts';
-import { authHeaderFor } from '../registry/credentials.ts';
+import {
+  authHeaderFor,
+  canonicalRepository,
+  familiarRepository,
+  parseImageName,
+  registryOf,
+} from '../../context/index.ts';
 import { platformJson } from '../registry/platform.ts';
-import { canonicalRepository, familiarRepository, parseImageName, registryOf } from '../registry/reference.ts';
 
 export const command: Command = {
   use: '[OPTIONS] NAME[:TAG]',

@@ -2,7 +2,7 @@
 import { exactly, type Command } from '../command.ts';
 import { formatList, type ListShape } from '../output/list.ts';
 import { ellipsis } from '../output/short.ts';
-import { authHeaderFor } from '../registry/credentials.ts';
+import { authHeaderFor } from '../../context/index.ts';
 
 export const command: Command = {
   use: '[OPTIONS] TERM',

@@ -1,6 +1,6 @@
 /** `wherry tag`. */
 import { exactly, type Command } from '../command.ts';
-import { canonicalRepository, parseImageName } from '../registry/reference.ts';
+import { canonicalRepository, parseImageName } from '../../context/index.ts';
 
 export const command: Command = {
   use: 'SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]',

@@ -1,5 +1,5 @@
 /** The user's registry credentials, all in one file: what a service with `use_api_socket` is given. */
-import { credentialsFor } from '../registry/credentials.ts';
+import { credentialsFor } from '../../context/index.ts';
 import type { Session } from '../session.ts';
 
 export async function allCredentials(session: Session): Promise<string> {

@@ -1,8 +1,7 @@
 /** Images by digest, as their registries have them now. */
 import type { Project, Service } from '../../compose/index.ts';
 import { gather } from '../../std/index.ts';
-import { authHeaderFor } from '../registry/credentials.ts';
-import { familiarRepository, parseImageName, registryOf } from '../registry/reference.ts';
+import { authHeaderFor, familiarRepository, parseImageName, registryOf } from '../../context/index.ts';
 import type { Compose } from './open.ts';
 
 /** @throws Fault where a registry does not tell */

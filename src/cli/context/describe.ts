@@ -3,8 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Fault, messageOf } from '../../std/index.ts';
 import type { Session } from '../session.ts';
 import { parseBoolean } from '../flag/value.ts';
-import { contextName } from './choose-endpoint.ts';
-import { type ContextMeta, ContextStore, type TlsFiles } from './store.ts';
+import { type ContextMeta, contextName, ContextStore, type TlsFiles } from '../../context/index.ts';
 
 export function storeOf(session: Session): ContextStore {
   return new ContextStore(session.options.configFolder);

@@ -1,5 +1,5 @@
 /** Proxy settings of the user's configuration, as environment for containers. */
-import type { ConfigData } from './config-file.ts';
+import type { ConfigData } from '../../context/index.ts';
 
 const names: Readonly<Record<string, string>> = {
   httpProxy: 'HTTP_PROXY',

@@ -2,7 +2,8 @@
 import type { Command } from '../command.ts';
 import { parseFlagTable } from '../flag/table.ts';
 import { flagUsages } from '../flag/usages.ts';
-import { defaultConfigFolder, globalFlags } from '../global-options.ts';
+import { defaultConfigFolder } from '../../context/index.ts';
+import { globalFlags } from '../global-options.ts';
 import { aliasesOf, root, type TreeNode } from '../tree.ts';
 
 export interface HelpSubject {

@@ -4,8 +4,7 @@ import { AdvisedFault } from '../advised-fault.ts';
 import type { Output } from '../output/stream.ts';
 import { showProgress } from '../output/progress.ts';
 import type { Session } from '../session.ts';
-import { authHeaderFor } from './credentials.ts';
-import { familiarRepository, parseImageName, registryOf, withTag } from './reference.ts';
+import { authHeaderFor, familiarRepository, parseImageName, registryOf, withTag } from '../../context/index.ts';
 
 export interface PullOptions {
   platform?: string;

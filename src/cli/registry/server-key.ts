@@ -1,5 +1,5 @@
 /** The name under which a server's credentials are kept, as `login` and `logout` are given it. */
-import { hubKey } from './credentials.ts';
+import { hubKey } from '../../context/index.ts';
 
 export function keyOfServer(server: string | undefined): string {
   const bare = (server ?? '').replace(/^https?:\/\//, '').replace(/\/+$/, '');

@@ -1,7 +1,6 @@
 /** Keeps and forgets credentials: in the helper if there is one, else in config.json. */
 import type { Session } from '../session.ts';
-import { helperFor } from './credentials.ts';
-import { askHelper } from './helper-program.ts';
+import { askHelper, helperFor } from '../../context/index.ts';
 
 export interface Secret {
   username: string;

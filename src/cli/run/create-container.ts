@@ -67,7 +67,7 @@ export async function createContainer(
       const missing = error instanceof ApiFault && error.status === 404 && /no such image/i.test(error.message);
       if (!missing || pull === 'never' || pull === 'always') throw error;
       if (!flags.bool('quiet')) {
-        const { withTag } = await import('../registry/reference.ts');
+        const { withTag } = await import('../../context/index.ts');
         session.err.write(`Unable to find image '${withTag(body.Image ?? '')}' locally\n`);
       }
       await get();

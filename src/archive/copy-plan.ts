@@ -1,6 +1,6 @@
 /** Where a copied tree goes, and what its root is called there: Docker's rules for `cp`, pure. */
-import { Fault } from '../../std/index.ts';
-import type { TarHeader } from '../../client/index.ts';
+import { Fault } from '../std/index.ts';
+import type { TarHeader } from '../client/index.ts';
 
 export interface CopySource {
   /** As given: a trailing slash or `/.` matters. */

@@ -1,8 +1,7 @@
 /** Docker's context store on disk: `contexts/meta/<sha256 of name>/meta.json` and `contexts/tls/<sha256>/docker/*.pem`. */
-import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { errorCode, Fault } from '../../std/index.ts';
+import { errorCode, Fault } from '../std/index.ts';
 
 export interface ContextMeta {
   Name: string;
@@ -97,6 +96,8 @@ export class ContextStore {
 }
 
 function idOf(name: string): string {
+  // Loaded here: every start of the command line would pay for it, and few have contexts.
+  const { createHash } = process.getBuiltinModule('node:crypto');
   return createHash('sha256').update(name).digest('hex');
 }
 

@@ -1,5 +1,5 @@
 /** Programs that keep credentials: `docker-credential-NAME`, spoken to over standard input. */
-import { Fault, messageOf, runProgram } from '../../std/index.ts';
+import { Fault, messageOf, runProgram } from '../std/index.ts';
 
 /** Runs `docker-credential-<helper>`. @returns undefined when it has nothing for that key. */
 export async function askHelper(

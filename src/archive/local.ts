@@ -4,9 +4,9 @@ import { createReadStream, createWriteStream } from 'node:fs';
 import { chmod, link, lstat, lutimes, mkdir, readdir, readlink, rm, stat, symlink } from 'node:fs/promises';
 import { dirname, join, normalize, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { errorCode, Fault } from '../../std/index.ts';
+import { errorCode, Fault } from '../std/index.ts';
 import { type CopyPlan, type CopySource, type CopyTarget, renamed, splitEntry } from './copy-plan.ts';
-import type { PackEntry, ReadEntry } from '../../client/index.ts';
+import type { PackEntry, ReadEntry } from '../client/index.ts';
 
 /** @param follow copies what a link points to, under the link's name. */
 export async function describeSource(path: string, follow: boolean): Promise<CopySource> {

@@ -1,5 +1,5 @@
 /** Image names as people write them. The daemon judges them; here is only what the command line must know. */
-import { Fault } from '../../std/index.ts';
+import { Fault } from '../std/index.ts';
 
 export interface ImageName {
   /** Without tag and digest, as written. */

@@ -1,9 +1,21 @@
 /** Which daemon a command talks to: `-H`, then `--context`, DOCKER_HOST, WHERRY_HOST, DOCKER_CONTEXT, the current context, our own socket. */
 import { readFileSync } from 'node:fs';
-import { type Endpoint, parseEndpoint, type TlsSettings } from '../../client/index.ts';
-import { errorCode, Fault } from '../../std/index.ts';
-import type { GlobalOptions } from '../global-options.ts';
+import { type Endpoint, parseEndpoint, type TlsSettings } from '../client/index.ts';
+import { errorCode, Fault } from '../std/index.ts';
 import type { ConfigFile } from './config-file.ts';
+import { ContextStore } from './store.ts';
+
+/** What was asked for, by flags or by the environment. */
+export interface EndpointOptions {
+  configFolder: string;
+  context: string | undefined;
+  host: string | undefined;
+  tls: boolean;
+  tlsVerify: boolean;
+  tlsCaCert: string;
+  tlsCert: string;
+  tlsKey: string;
+}
 
 export const defaultSocket = '/run/wherry/wherry.sock';
 
@@ -18,11 +30,7 @@ export interface EndpointChoice {
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** @throws Fault not-found for a context that is not there. */
-export async function chooseEndpoint(
-  options: GlobalOptions,
-  env: Environment,
-  config: () => ConfigFile,
-): Promise<EndpointChoice> {
+export function chooseEndpoint(options: EndpointOptions, env: Environment, config: () => ConfigFile): EndpointChoice {
   if (options.host !== undefined && options.context !== undefined) {
     throw new Fault('invalid', 'conflicting options: cannot specify both --host and --context');
   }
@@ -38,15 +46,14 @@ export async function chooseEndpoint(
 }
 
 /** The context in force, as `context show` says it. */
-export function contextName(options: GlobalOptions, env: Environment, config: () => ConfigFile): string {
+export function contextName(options: EndpointOptions, env: Environment, config: () => ConfigFile): string {
   if (options.context !== undefined) return options.context;
   if (options.host !== undefined) return 'default';
   if (given(env['DOCKER_HOST']) !== undefined || given(env['WHERRY_HOST']) !== undefined) return 'default';
   return given(env['DOCKER_CONTEXT']) ?? given(config().data.currentContext) ?? 'default';
 }
 
-async function fromContext(name: string, options: GlobalOptions): Promise<EndpointChoice> {
-  const { ContextStore } = await import('./store.ts');
+function fromContext(name: string, options: EndpointOptions): EndpointChoice {
   const store = new ContextStore(options.configFolder);
   try {
     const docker = store.read(name).Endpoints['docker'] ?? {};
@@ -72,7 +79,7 @@ async function fromContext(name: string, options: GlobalOptions): Promise<Endpoi
   }
 }
 
-function tlsFromOptions(options: GlobalOptions): TlsSettings | undefined {
+function tlsFromOptions(options: EndpointOptions): TlsSettings | undefined {
   if (!options.tls && !options.tlsVerify) return undefined;
   const ca = readIfThere(options.tlsCaCert);
   const cert = readIfThere(options.tlsCert);

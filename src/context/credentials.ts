@@ -1,7 +1,11 @@
 /** The user's registry credentials: in config.json, in a store for all, or in a helper per registry. */
-import type { RegistryAuth } from '../../api/index.ts';
-import type { AuthEntry, ConfigData } from '../context/config-file.ts';
-import type { Session } from '../session.ts';
+import type { RegistryAuth } from '../api/index.ts';
+import type { AuthEntry, ConfigData, ConfigFile } from './config-file.ts';
+
+/** Whoever knows the user's configuration. */
+export interface Configured {
+  config(): ConfigFile;
+}
 
 /** Docker Hub's name in config.json. */
 export const hubKey = 'https://index.docker.io/v1/';
@@ -12,16 +16,16 @@ export function credentialKey(registry: string): string {
 }
 
 /** What X-Registry-Auth carries: base64url JSON; `{}` without credentials. */
-export async function authHeaderFor(session: Session, registry: string): Promise<string> {
-  return encodeAuth(await credentialsFor(session, registry));
+export async function authHeaderFor(user: Configured, registry: string): Promise<string> {
+  return encodeAuth(await credentialsFor(user, registry));
 }
 
 export function encodeAuth(auth: RegistryAuth): string {
   return Buffer.from(JSON.stringify(auth)).toString('base64').replaceAll('+', '-').replaceAll('/', '_');
 }
 
-export async function credentialsFor(session: Session, registry: string): Promise<RegistryAuth> {
-  const { data } = session.config();
+export async function credentialsFor(user: Configured, registry: string): Promise<RegistryAuth> {
+  const { data } = user.config();
   const key = credentialKey(registry);
   const helper = helperFor(data, registry, key);
   if (helper !== undefined) return fromHelper(helper, key);

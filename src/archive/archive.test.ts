@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { collectBytes } from '../../std/index.ts';
+import { collectBytes } from '../std/index.ts';
 import { planCopy, splitEntry } from './copy-plan.ts';
 import { describeSource, describeTarget, localEntries, unpackLocally } from './local.ts';
-import { type PackEntry, packTar, readTar } from '../../client/index.ts';
+import { type PackEntry, packTar, readTar } from '../client/index.ts';
 
 async function* inPieces(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);

@@ -1,7 +1,7 @@
 /** Docker's `config.json`: credentials, formats, the current context. Keys that we do not know are kept when it is written. */
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { errorCode, Fault, messageOf } from '../../std/index.ts';
+import { errorCode, Fault, messageOf } from '../std/index.ts';
 
 export interface AuthEntry {
   auth?: string;
