@@ -5,7 +5,7 @@ import { delimiter, dirname, join } from 'node:path';
 import type { SystemInfo, SystemVersion } from '../../api/index.ts';
 import { createClient } from '../../client/index.ts';
 import { errorCode, runProgram } from '../../std/index.ts';
-import { contextName } from '../context/choose-endpoint.ts';
+import { contextName } from '../../context/index.ts';
 import { dataFolder, pidPath, socketPath } from '../daemon/paths.ts';
 import type { Session } from '../session.ts';
 import type { Answer, Host, PathFacts } from './host.ts';
