@@ -39,6 +39,7 @@ import type { Config } from './config.ts';
 import { DiskPressure } from './disk-pressure.ts';
 import { cacheSpace, openBuilder } from './builder.ts';
 import { Events } from './events.ts';
+import { ContainerActions } from './metrics.ts';
 import { openPullThrough } from './pull-through.ts';
 import { resolveUsernsRemap } from './subordinate-ids.ts';
 import { openSystem } from './system.ts';
@@ -293,8 +294,9 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
   });
 
   const lock = new KeyedMutex();
+  const actions = new ContainerActions();
   const engine: Engine = {
-    containers: containers.containers,
+    containers: actions.watch(containers.containers),
     execs: containers.execs,
     images,
     networks: {
@@ -334,6 +336,7 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
       builds,
       events,
       warnings,
+      actions,
       space: { dataRoot: config.dataRoot, content, snapshots, images, builder, room: containers, volumes, mirror },
       verification: new Verification({
         dataRoot: config.dataRoot,

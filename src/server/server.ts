@@ -7,6 +7,7 @@ import { createDispatch } from './dispatch.ts';
 import { Connection } from './http/connection.ts';
 import { openListener, type Target } from './listener.ts';
 import { projectEngine } from './one-project.ts';
+import { RequestMetrics } from './request-metrics.ts';
 
 export interface ServerOptions {
   readonly engine: Engine;
@@ -23,6 +24,8 @@ export interface ListenerOptions {
   readonly readOnly?: boolean;
   /** Only the objects of one compose project; see one-project.ts. */
   readonly project?: string;
+  /** Only /metrics, read; all else is not found. Default false. */
+  readonly metricsOnly?: boolean;
 }
 
 export type ListenTarget = Target & ListenerOptions;
@@ -42,6 +45,7 @@ class EngineServer implements Server {
   readonly #options: ServerOptions;
   readonly #standardHeaders: string;
   readonly #running = new RunningBuilds();
+  readonly #requests = new RequestMetrics();
   readonly #listeners = new Set<NetServer>();
   readonly #connections = new Map<Connection, Promise<void>>();
   /** Every accepted socket, those still shaking hands included. */
@@ -65,6 +69,8 @@ class EngineServer implements Server {
       logger,
       readOnly: target.readOnly ?? false,
       local: isLocal(target),
+      metricsOnly: target.metricsOnly ?? false,
+      requests: this.#requests,
       building: building === undefined || project !== undefined ? undefined : { ...building, running: this.#running },
     });
     const listener = await openListener(target, (socket) => {

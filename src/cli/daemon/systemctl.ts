@@ -14,3 +14,7 @@ export async function systemctl(...words: string[]): Promise<string> {
   }
   return result.stdout;
 }
+
+export async function isActive(unit: string): Promise<boolean> {
+  return (await runProgram('systemctl', ['is-active', '--quiet', unit], {})).code === 0;
+}
