@@ -7,19 +7,23 @@ import { duplexPair } from 'node:stream';
 import type { Socket } from 'node:net';
 import fc from 'fast-check';
 import { Connection, type HttpRequest } from '../../src/server/http/connection.ts';
-import { empty, json, type Reply } from '../../src/server/http/reply.ts';
+import { empty, failure, json, type Reply } from '../../src/server/http/reply.ts';
 import { createLogger } from '../../src/std/index.ts';
-import { fuzzed, property } from '../support/fuzz.ts';
+import { fuzzed, orFaultLater, property } from '../support/fuzz.ts';
 
 /** What `handle` is told by the path: read the body, leave it, or take the connection over and send everything back. */
 async function handle({ head, body }: HttpRequest): Promise<Reply> {
-  if (head.target.startsWith('/echo')) return { ...json({}), body: await body.text(1 << 20) };
+  if (head.target.startsWith('/echo')) {
+    const text = await orFaultLater(() => body.text(1 << 20));
+    return text === undefined ? failure(413, 'too large') : { ...json({}), body: text };
+  }
   if (head.target.startsWith('/hijack')) {
     return {
       kind: 'raw',
       head: 'HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n',
       serve: async (stream) => {
-        for (let bytes = await stream.read(); bytes !== undefined; bytes = await stream.read()) await stream.write(bytes);
+        for (let bytes = await stream.read(); bytes !== undefined; bytes = await stream.read())
+          await stream.write(bytes);
         await stream.finish(0);
       },
     };
@@ -47,7 +51,9 @@ async function serve(pieces: readonly Buffer[]): Promise<string> {
   await Promise.race([serving, late]);
   clearTimeout(timer);
   assert.deepEqual(complaints, []);
-  return Buffer.concat(chunks).toString('latin1').replaceAll(/Date: [^\r]*/g, 'Date: now');
+  return Buffer.concat(chunks)
+    .toString('latin1')
+    .replaceAll(/Date: [^\r]*/g, 'Date: now');
 }
 
 const corpus = [
@@ -61,7 +67,15 @@ const corpus = [
 
 fuzzed('pipelined requests', {
   corpus,
-  words: ['\r\n', '0\r\n\r\n', 'ffffffffffff\r\n', 'GET /none HTTP/1.1\r\n\r\n', 'POST /hijack HTTP/1.1\r\n\r\n', 'Content-Length: 4', ';'],
+  words: [
+    '\r\n',
+    '0\r\n\r\n',
+    'ffffffffffff\r\n',
+    'GET /none HTTP/1.1\r\n\r\n',
+    'POST /hijack HTTP/1.1\r\n\r\n',
+    'Content-Length: 4',
+    ';',
+  ],
   check: async (bytes) => {
     const whole = await serve([bytes]);
     // Each answer begins where the one before ended.
