@@ -13,6 +13,8 @@ export interface FuzzOptions {
   readonly words?: readonly string[];
   /** One input may take so long, and each further kilobyte of it a tenth of that (250 ms). */
   readonly slowestMs?: number;
+  /** Told of each input before it is tried. */
+  readonly onInput?: (bytes: Buffer) => void;
   /** Inputs are not made longer than this (64 KiB). */
   readonly longest?: number;
 }
@@ -50,6 +52,7 @@ export async function fuzzBytes(options: FuzzOptions): Promise<number> {
 async function failureOf(bytes: Buffer, options: FuzzOptions): Promise<{ reason: unknown } | undefined> {
   const limit = (options.slowestMs ?? 250) * (1 + bytes.length / 10_240);
   for (let round = 0; ; round++) {
+    options.onInput?.(bytes);
     const start = performance.now();
     try {
       // A copy: what is changed in place must not be the input that is told.
@@ -60,7 +63,8 @@ async function failureOf(bytes: Buffer, options: FuzzOptions): Promise<{ reason:
     const took = performance.now() - start;
     if (took <= limit) return undefined;
     // The machine may have been busy: only what is slow three times is slow.
-    if (round === 2) return { reason: new Error(`took ${Math.round(took)} ms, at most ${Math.round(limit)} are allowed`) };
+    if (round === 2)
+      return { reason: new Error(`took ${Math.round(took)} ms, at most ${Math.round(limit)} are allowed`) };
   }
 }
 
@@ -89,7 +93,16 @@ export function randomFrom(seed: number): Random {
   };
 }
 
-const extremes = ['0', '-1', '1e999', '2147483648', '4294967296', '9007199254740993', '18446744073709551616', '00000000000'];
+const extremes = [
+  '0',
+  '-1',
+  '1e999',
+  '2147483648',
+  '4294967296',
+  '9007199254740993',
+  '18446744073709551616',
+  '00000000000',
+];
 const openers = ['[', '{"a":', '(', '{', '<', '${', '"', "'", '\\', '/', '- ', '../', '&a [*a,'];
 
 export function mutate(
@@ -111,7 +124,8 @@ export function mutate(
       if (bytes.length > 0) bytes[random(bytes.length)]! ^= 1 << random(8);
     },
     () => {
-      if (bytes.length > 0) bytes[random(bytes.length)] = pick([0, 1, 9, 10, 13, 32, 34, 47, 58, 92, 127, 128, 192, 255]);
+      if (bytes.length > 0)
+        bytes[random(bytes.length)] = pick([0, 1, 9, 10, 13, 32, 34, 47, 58, 92, 127, 128, 192, 255]);
     },
     () => insert(random(bytes.length + 1), slice(pick(corpus), 64)),
     () => insert(random(bytes.length + 1), slice(pick(corpus), 16), random(32)),

@@ -7,6 +7,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
 import { faultKind } from '../../src/std/index.ts';
 import { fuzzBytes, type FuzzOptions } from './byte-fuzzer.ts';
+import { watchFuzzer } from './fuzz-watch.ts';
 
 const asked = process.env['WHERRY_FUZZ_SECONDS'];
 const long = asked !== undefined;
@@ -15,9 +16,10 @@ const seed = Number(process.env['WHERRY_FUZZ_SEED'] ?? '20241127');
 const timeout = seconds * 1000 + 60_000;
 
 /** A byte fuzzer's test. */
-export function fuzzed(name: string, options: Omit<FuzzOptions, 'seed' | 'seconds'>): void {
+export function fuzzed(name: string, options: Omit<FuzzOptions, 'seed' | 'seconds' | 'onInput'>): void {
   test(`bytes: ${name}`, { timeout }, async (context) => {
-    const count = await fuzzBytes({ ...options, seed, seconds });
+    using watch = watchFuzzer(seed);
+    const count = await fuzzBytes({ ...options, seed, seconds, onInput: (bytes) => watch.trying(bytes) });
     context.diagnostic(`${count} inputs, seed ${seed}`);
   });
 }
