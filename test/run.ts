@@ -1,5 +1,5 @@
 /**
- * The one gate: format, lint, types, architecture, unit and end-to-end tests, in that order, all of them whatever fails. Ends with
+ * The one gate: format, lint, types, architecture, unit tests, a short fuzz and end-to-end tests, in that order, all of them whatever fails. Ends with
  * the line `N passed, N failed, N skipped`. Arguments choose steps by name (`npm test -- unit`), or test files.
  */
 import { spawn } from 'node:child_process';
@@ -155,6 +155,7 @@ const steps: Record<string, () => Promise<Tally>> = {
       5 * 60_000,
     );
   },
+  fuzz: () => tests('fuzz', sources('test/fuzz/**/*.test.ts'), ['--test-concurrency=2'], 3 * 60_000),
   stacks: stackTests,
   e2e: async () => {
     const others = sources('test/e2e/**/*.test.ts').filter((file) => !beside.includes(file));
