@@ -1,5 +1,5 @@
 /**
- * The one gate: format, lint, types, architecture, unit and end-to-end tests, in that order, all of them whatever fails. Ends with
+ * The one gate: format, lint, types, architecture, unit tests, a short fuzz and end-to-end tests, in that order, all of them whatever fails. Ends with
  * the line `N passed, N failed, N skipped`. Arguments choose steps by name (`npm test -- unit`), or test files.
  */
 import { spawn } from 'node:child_process';
@@ -156,6 +156,7 @@ const steps: Record<string, () => Promise<Tally>> = {
       5 * 60_000,
     );
   },
+  fuzz: () => tests('fuzz', sources('test/fuzz/**/*.test.ts'), ['--test-concurrency=2'], 3 * 60_000),
   stacks: stackTests,
   e2e: async () => {
     const all = [...sources('test/e2e/**/*.test.ts'), ...sources('test/faults/*.test.ts')];

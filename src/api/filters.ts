@@ -1,5 +1,6 @@
 /** The `filters` query parameter (API §1.1): JSON in two encodings, unknown keys refused, values of a key ORed. */
 import { Fault } from '../std/index.ts';
+import { PatternBudget } from './pattern-budget.ts';
 import type { Filters } from './types.ts';
 
 export const noFilters: Filters = new Map();
@@ -18,7 +19,7 @@ export function parseFilters(text: string | undefined): Filters {
   if (typeof parsed !== 'object' || Array.isArray(parsed)) throw bad();
   const filters = new Map<string, ReadonlySet<string>>();
   for (const [key, value] of Object.entries(parsed as Record<string, unknown>)) {
-    if (Array.isArray(value)) filters.set(key, new Set(value.map(String)));
+    if (Array.isArray(value)) filters.set(key, new Set(value.map((each) => textOf(each, bad))));
     else if (typeof value === 'object' && value !== null) {
       filters.set(
         key,
@@ -31,6 +32,12 @@ export function parseFilters(text: string | undefined): Filters {
     } else throw bad();
   }
   return filters;
+}
+
+/** Numbers and the like as they are printed; what has parts is no value. */
+function textOf(value: unknown, bad: () => Fault): string {
+  if (typeof value === 'object' && value !== null) throw bad();
+  return String(value);
 }
 
 /** @throws Fault invalid naming the first key that is not in `accepted`. */
@@ -46,19 +53,29 @@ export function matchesExact(filters: Filters, key: string, value: string): bool
   return wanted === undefined || wanted.size === 0 || wanted.has(value);
 }
 
-/** No filter of that key, or one of its values is contained in, or as a regular expression matches, one of `candidates`. */
+/**
+ * No filter of that key, or one of its values is contained in, or as a regular expression matches, one of `candidates`.
+ * @throws Fault invalid for an expression that takes too long
+ */
 export function matchesPattern(filters: Filters, key: string, candidates: readonly string[]): boolean {
   const wanted = filters.get(key);
   if (wanted === undefined || wanted.size === 0) return true;
   return [...wanted].some((pattern) => {
     if (candidates.some((candidate) => candidate.includes(pattern))) return true;
-    try {
-      const expression = new RegExp(pattern);
-      return candidates.some((candidate) => expression.test(candidate));
-    } catch {
-      return false;
-    }
+    return matchesInTime(filters, `${key}=${pattern}`, pattern, candidates);
   });
+}
+
+/** Time spent on the expressions of one request's filters. */
+const budgets = new WeakMap<Filters, PatternBudget>();
+
+function matchesInTime(filters: Filters, name: string, pattern: string, candidates: readonly string[]): boolean {
+  const budget = budgets.get(filters) ?? new PatternBudget();
+  budgets.set(filters, budget);
+  const matches = budget.test(pattern, candidates);
+  if (matches !== undefined) return matches;
+  const shown = name.length > 100 ? `${name.slice(0, 100)}…` : name;
+  throw new Fault('invalid', `invalid filter '${shown}': this expression takes too long`);
 }
 
 /** Every `label` filter ("k" or "k=v") must hold, and no `label!` filter may. */

@@ -6,6 +6,9 @@ export interface Frame {
   data: Uint8Array;
 }
 
+/** What is kept of what the daemon says went wrong. */
+const longestFailure = 64 << 10;
+
 /** Takes frames apart as bytes come; payloads are passed on without waiting for a frame's end. */
 export async function* readFrames(source: AsyncIterable<Uint8Array>): AsyncGenerator<Frame, void> {
   let held: Buffer = Buffer.alloc(0);
@@ -27,7 +30,7 @@ export async function* readFrames(source: AsyncIterable<Uint8Array>): AsyncGener
       const data = held.subarray(0, left);
       held = held.subarray(data.length);
       left -= data.length;
-      if (stream === 3) failure += data.toString('utf8');
+      if (stream === 3) failure = (failure + data.toString('utf8')).slice(0, longestFailure);
       else yield { stream: stream === 2 ? 'stderr' : 'stdout', data };
     }
   }

@@ -36,6 +36,8 @@ const letters: Readonly<Record<EntryType, string>> = {
   fifo: '6',
 };
 const block = 512;
+/** Of long names and pax headers. */
+const largestExtended = 1 << 20;
 
 export async function* packTar(
   entries: Iterable<PackEntry> | AsyncIterable<PackEntry>,
@@ -121,9 +123,12 @@ export async function* readTar(source: AsyncIterable<Uint8Array>): AsyncGenerato
     if (header === undefined || header.every((byte) => byte === 0)) break;
     const letter = String.fromCharCode(header[156]!);
     const size = Number(extended['size'] ?? numberAt(header, 124, 12));
+    // No number, or one below nothing, would be read for ever.
+    if (!Number.isSafeInteger(size) || size < 0) throw invalidHeader();
     if (letter === 'x' || letter === 'g' || letter === 'L' || letter === 'K') {
+      if (size > largestExtended) throw invalidHeader();
       const body = (await input.take(padded(size)))?.subarray(0, size);
-      if (body === undefined || size > 1 << 20) throw new Fault('invalid', 'archive/tar: invalid tar header');
+      if (body === undefined) throw invalidHeader();
       if (letter === 'x') extended = { ...extended, ...paxRecords(body) };
       else if (letter === 'L') extended['path'] = body.toString('utf8').replace(/\0+$/, '');
       else if (letter === 'K') extended['linkpath'] = body.toString('utf8').replace(/\0+$/, '');
@@ -139,6 +144,10 @@ export async function* readTar(source: AsyncIterable<Uint8Array>): AsyncGenerato
   for await (const chunk of input.slice(Number.POSITIVE_INFINITY)) void chunk;
 }
 
+function invalidHeader(): Fault {
+  return new Fault('invalid', 'archive/tar: invalid tar header');
+}
+
 function padded(size: number): number {
   return Math.ceil(size / block) * block;
 }
@@ -150,7 +159,7 @@ function entryOf(
   extended: Readonly<Record<string, string>>,
 ): Required<TarHeader> {
   const sum = header.reduce((total, byte, at) => total + (at >= 148 && at < 156 ? 32 : byte), 0);
-  if (sum !== numberAt(header, 148, 8)) throw new Fault('invalid', 'archive/tar: invalid tar header');
+  if (sum !== numberAt(header, 148, 8)) throw invalidHeader();
   const prefix = textAt(header, 257, 5) === 'ustar' && header[263] === 48 ? textAt(header, 345, 155) : '';
   const name = textAt(header, 0, 100);
   const path = extended['path'] ?? (prefix === '' ? name : `${prefix}/${name}`);
@@ -186,11 +195,12 @@ function numberAt(header: Buffer, at: number, length: number): number {
 }
 
 function paxRecords(body: Buffer): Record<string, string> {
-  const records: Record<string, string> = {};
+  const records = Object.create(null) as Record<string, string>;
   for (let at = 0; at < body.length; ) {
     const space = body.indexOf(32, at);
-    const length = Number(body.toString('latin1', at, space));
-    if (space < 0 || !(length > 0)) throw new Fault('invalid', 'archive/tar: invalid tar header');
+    const digits = space < 0 ? '' : body.toString('latin1', at, Math.min(space, at + 10));
+    const length = /^\d+$/.test(digits) ? Number(digits) : 0;
+    if (length < 1) throw invalidHeader();
     const record = body.toString('utf8', space + 1, at + length - 1);
     const equals = record.indexOf('=');
     records[record.slice(0, equals)] = record.slice(equals + 1);

@@ -5,7 +5,7 @@ import { Fault } from '../std/index.ts';
 export function parseDetachKeys(text: string | undefined): number[] {
   if (text === undefined || text === '') return [16, 17];
   return text.split(',').map((key) => {
-    if (key.length === 1) return key.charCodeAt(0);
+    if (key.length === 1 && key.charCodeAt(0) < 128) return key.charCodeAt(0);
     const match = /^ctrl-([a-z@[\\\]^_])$/.exec(key);
     if (match === null) throw new Fault('invalid', `Invalid detach keys (${text}) provided`);
     const name = match[1]!;

@@ -82,7 +82,7 @@ describe('detach keys', () => {
   test('notation', () => {
     assert.deepEqual(parseDetachKeys(undefined), [16, 17]);
     assert.deepEqual(parseDetachKeys('a,ctrl-@,ctrl-['), [97, 0, 27]);
-    assert.throws(() => parseDetachKeys('ctrl-1'), /Invalid detach keys/);
+    for (const none of ['ctrl-1', '世', 'é', ',']) assert.throws(() => parseDetachKeys(none), /Invalid detach keys/);
   });
   test('a sequence split over pieces is found, a broken one is passed on whole', () => {
     const scanner = new DetachScanner([16, 17]);

@@ -5,6 +5,8 @@ import { DetachScanner } from './detach-keys.ts';
 
 /** Bytes queued for a slow client before the process itself is made to wait. */
 const HIGH_WATER = 1 << 20;
+/** What a frame takes beside its bytes, about: processes that print single characters make many. */
+const FRAME_COST = 256;
 
 export interface SessionOptions {
   tty: boolean;
@@ -32,7 +34,13 @@ export class ProcessSession implements StdioSession {
   #queued = 0;
   #ended = false;
   #inputClosed = false;
+  /** Input that came before there was a process to take it. */
   #early: Uint8Array[] = [];
+  #earlySize = 0;
+  /** The process has been given what came early: what comes now goes right to it. */
+  #ready = false;
+  /** Wakes input that waits for that. */
+  #waiting: (() => void)[] = [];
   #wake: (() => void) | undefined;
 
   constructor(options: SessionOptions) {
@@ -48,7 +56,7 @@ export class ProcessSession implements StdioSession {
     stream.onOutput = (name, data) => {
       if (this.#ended || !(name === 'stdout' ? this.#options.stdout : this.#options.stderr)) return;
       this.#queue.push({ stream: name, data });
-      this.#queued += data.length;
+      this.#queued += costOf(data);
       if (this.#queued > HIGH_WATER) stream.pause();
       this.#wake?.();
     };
@@ -62,6 +70,8 @@ export class ProcessSession implements StdioSession {
     if (this.#options.stdin) {
       void (async () => {
         for (const data of early) await stream.write(data);
+        this.#ready = true;
+        this.#release();
         if (this.#inputClosed && this.#options.closesStdin) stream.closeInput();
       })();
     }
@@ -71,8 +81,14 @@ export class ProcessSession implements StdioSession {
     if (this.#ended || this.#inputClosed) return;
     const { pass, detached } = this.#scanner?.feed(data) ?? { pass: data, detached: false };
     if (pass.length > 0 && this.#options.stdin) {
-      if (this.#stream === undefined) this.#early.push(pass);
-      else await this.#stream.write(pass);
+      if (this.#stream === undefined && this.#earlySize < HIGH_WATER) {
+        this.#early.push(pass);
+        this.#earlySize += costOf(pass);
+      } else {
+        // Not before what came earlier, and while there is no process not more than is held.
+        if (!this.#ready) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+        if (!this.#ended) await this.#stream?.write(pass);
+      }
     }
     if (detached) {
       this.#options.onDetachKeys();
@@ -83,7 +99,7 @@ export class ProcessSession implements StdioSession {
   closeInput(): void {
     if (this.#inputClosed) return;
     this.#inputClosed = true;
-    if (this.#stream !== undefined && this.#options.stdin && this.#options.closesStdin) this.#stream.closeInput();
+    if (this.#ready && this.#options.closesStdin) this.#stream?.closeInput();
   }
 
   detach(): void {
@@ -96,7 +112,14 @@ export class ProcessSession implements StdioSession {
     if (this.#ended) return;
     this.#ended = true;
     this.#wake?.();
+    this.#release();
     this.#options.onClosed();
+  }
+
+  #release(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const go of waiting) go();
   }
 
   async *#frames(): AsyncGenerator<StdioFrame> {
@@ -106,7 +129,7 @@ export class ProcessSession implements StdioSession {
       this.#queue = [];
       for (const frame of frames) yield frame;
       if (this.#queued > HIGH_WATER) this.#stream?.resume();
-      this.#queued = this.#queue.reduce((sum, frame) => sum + frame.data.length, 0);
+      this.#queued = this.#queue.reduce((sum, frame) => sum + costOf(frame.data), 0);
       if (this.#queue.length > 0) continue;
       if (this.#ended) return;
       await new Promise<void>((resolve) => {
@@ -115,4 +138,8 @@ export class ProcessSession implements StdioSession {
       this.#wake = undefined;
     }
   }
+}
+
+function costOf(data: Uint8Array): number {
+  return data.length + FRAME_COST;
 }

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Filters } from '../api/index.ts';
 import { commitOn, importImage, openFixture, skipUnlessRoot } from './fixture.ts';
-import { globPattern, untilFilter } from './list.ts';
+import { globPattern } from './glob.ts';
+import { untilFilter } from './list.ts';
 
 const skip = skipUnlessRoot;
 const filter = (key: string, ...values: string[]): Filters => new Map([[key, new Set(values)]]);

@@ -4,6 +4,7 @@ import { familiarName, familiarReference, type Reference } from '../oci/index.ts
 import { Fault, parseApiTime, parseGoDuration, parseRfc3339 } from '../std/index.ts';
 import { containerConfig, summarizeImage } from './describe.ts';
 import { findImage } from './find.ts';
+import { type Glob, globPattern } from './glob.ts';
 import type { StoredImage } from './records.ts';
 import type { Shelf } from './shelf.ts';
 
@@ -70,23 +71,6 @@ export function untilFilter(filters: Filters, nowMs = Date.now()): bigint | unde
 }
 
 /** FamiliarMatch: against the name with its tag, or the bare name. */
-function matches(pattern: RegExp, reference: Reference): boolean {
+function matches(pattern: Glob, reference: Reference): boolean {
   return pattern.test(familiarReference(reference)) || pattern.test(familiarName(reference));
-}
-
-/** Go's path.Match: `*` and `?` stop at slashes. @throws Fault invalid */
-export function globPattern(glob: string): RegExp {
-  let source = '';
-  for (let at = 0; at < glob.length; at++) {
-    const char = glob[at]!;
-    if (char === '*') source += '[^/]*';
-    else if (char === '?') source += '[^/]';
-    else if (char === '[') {
-      const end = glob.indexOf(']', at + 2);
-      if (end < 0) throw new Fault('invalid', 'syntax error in pattern');
-      source += glob.slice(at, end + 1).replaceAll('\\', String.raw`\\`);
-      at = end;
-    } else source += (char === '\\' ? (glob[++at] ?? '') : char).replace(/[.*+?^${}()|[\]\\/]/g, String.raw`\$&`);
-  }
-  return new RegExp(`^${source}$`);
 }

@@ -80,6 +80,16 @@ describe('dns answers', () => {
     assert.equal(answered(edns).answers?.length, 100);
   });
 
+  test('a name that is too long is not repeated', () => {
+    const long = Buffer.concat([
+      Buffer.from([0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0]),
+      Buffer.alloc(300, '\x01a'),
+      Buffer.from([0, 0, 1, 0, 1]),
+    ]);
+    const reply = answered(long);
+    assert.deepEqual([reply.id, reply.rcode, reply.questions], [7, 'FORMERR', []]);
+  });
+
   test('no packet makes it throw, and none is answered with something unreadable', () => {
     const survives = (bytes: Uint8Array): void => {
       const decision = decide(Buffer.from(bytes), table, 512);

@@ -16,6 +16,8 @@ export type Decision = { kind: 'answer'; reply: Buffer } | { kind: 'forward'; qu
 export const rcode = { formatError: 1, serverFailure: 2, notImplemented: 4, refused: 5 } as const;
 
 const TTL_SECONDS = 600;
+/** On the wire, with its end. */
+const longestName = 255;
 const AUTHORITATIVE = 1 << 10;
 const TRUNCATED = 1 << 9;
 const RECURSION_DESIRED = 1 << 8;
@@ -61,8 +63,9 @@ export function questionEnd(query: Buffer): number {
   while (at < query.length) {
     const length = query[at]!;
     if (length === 0) return at + 5 <= query.length ? at + 5 : 12;
-    if (length > 63) return 12;
     at += length + 1;
+    // No resolver would read a longer name in the answer either.
+    if (length > 63 || at - 12 >= longestName) return 12;
   }
   return 12;
 }

@@ -7,6 +7,7 @@ import { createSocket } from 'node:dgram';
 import { createServer, type Socket } from 'node:net';
 import { bindInNamespace, type Nft, openNft, runInNetworkNamespace } from '../linux/index.ts';
 import { decide, errorReply, type NameTable, rcode } from './dns-answer.ts';
+import { serveDnsStream } from './dns-stream.ts';
 
 export interface DnsServer {
   close(): void;
@@ -20,7 +21,6 @@ export interface DnsHandler {
 const ADDRESS = '127.0.0.11';
 const MAX_CONNECTIONS = 64;
 const MAX_PENDING = 256;
-const IDLE_MS = 10_000;
 const UDP_LIMIT = 512;
 
 /** Starts serving inside the namespace at `path`; `table` names our nft table there. @throws SystemError */
@@ -110,25 +110,7 @@ function serveTcp(fd: number, answer: Answerer): DnsServer {
   const server = createServer((socket) => {
     connections.add(socket);
     socket.once('close', () => connections.delete(socket));
-    socket.on('error', () => socket.destroy());
-    socket.setTimeout(IDLE_MS, () => socket.destroy());
-    let received: Buffer = Buffer.alloc(0);
-    let busy = Promise.resolve();
-    socket.on('data', (chunk: Buffer) => {
-      received = Buffer.concat([received, chunk]);
-      while (received.length >= 2 && received.length >= 2 + received.readUInt16BE(0)) {
-        const query = received.subarray(2, 2 + received.readUInt16BE(0));
-        received = received.subarray(2 + query.length);
-        busy = busy.then(async () => {
-          const reply = await answer(query);
-          if (reply === undefined || socket.destroyed) return;
-          const frame = Buffer.alloc(2 + reply.length);
-          frame.writeUInt16BE(reply.length, 0);
-          reply.copy(frame, 2);
-          socket.write(frame);
-        });
-      }
-    });
+    serveDnsStream(socket, answer);
   });
   server.maxConnections = MAX_CONNECTIONS;
   server.on('error', () => {});

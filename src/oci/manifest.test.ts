@@ -49,3 +49,16 @@ test('an image config needs digests for its layers', () => {
   assert.deepEqual(parseImageConfig(json({})).rootfs.diff_ids, []);
   assert.throws(() => parseImageConfig(json({ rootfs: { diff_ids: ['x'] } })), { kind: 'invalid' });
 });
+
+test('what is said in passing may be of any kind', () => {
+  const odd = { toString: 1 };
+  assert.throws(() => parseManifest(json({ schemaVersion: odd }), ''), { kind: 'invalid' });
+  const layer = { ...descriptor, urls: [odd, 'u', [[]]], annotations: { a: odd, b: 1 } };
+  const parsed = parseManifest(
+    json({ schemaVersion: 2, config: descriptor, layers: [layer], annotations: { c: odd } }),
+    '',
+  );
+  assert.ok(parsed.kind === 'manifest');
+  assert.deepEqual(parsed.manifest.layers[0]?.urls, ['', 'u', '']);
+  assert.deepEqual(parsed.manifest.layers[0]?.annotations, { a: '', b: '1' });
+});

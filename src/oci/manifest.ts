@@ -73,7 +73,7 @@ export function parseManifest(bytes: Uint8Array, mediaType: string): ManifestOrI
     );
   }
   if (value['schemaVersion'] !== 2)
-    throw new Fault('invalid', `Cannot read manifest: unknown schemaVersion ${String(value['schemaVersion'])}`);
+    throw new Fault('invalid', `Cannot read manifest: unknown schemaVersion ${textOf(value['schemaVersion'])}`);
   const annotations = stringMap(value['annotations']);
   const hasManifests = Array.isArray(value['manifests']);
   if (hasManifests && 'layers' in value)
@@ -124,7 +124,7 @@ export function parseDescriptor(value: unknown, where: string): Descriptor {
   const descriptor: Descriptor = { mediaType, digest, size };
   const annotations = stringMap(item['annotations']);
   if (annotations !== undefined) descriptor.annotations = annotations;
-  if (Array.isArray(item['urls'])) descriptor.urls = item['urls'].map(String);
+  if (Array.isArray(item['urls'])) descriptor.urls = item['urls'].map(textOf);
   if (typeof item['artifactType'] === 'string') descriptor.artifactType = item['artifactType'];
   const platform = item['platform'];
   if (typeof platform === 'object' && platform !== null) descriptor.platform = platform as Platform;
@@ -133,5 +133,10 @@ export function parseDescriptor(value: unknown, where: string): Descriptor {
 
 function stringMap(value: unknown): Record<string, string> | undefined {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
-  return Object.fromEntries(Object.entries(value).map(([key, text]) => [key, String(text)]));
+  return Object.fromEntries(Object.entries(value).map(([key, text]) => [key, textOf(text)]));
+}
+
+/** What has parts is not printed: it could be deeper than the stack, or bring a `toString` that is none. */
+function textOf(value: unknown): string {
+  return typeof value === 'object' && value !== null ? '' : String(value);
 }

@@ -4,6 +4,7 @@ import { explainDiskError, faultKind, type Logger, messageOf } from '../std/inde
 import { Call, type CallParts } from './call.ts';
 import { handlers } from './handlers/table.ts';
 import { notSwarmManager } from './handlers/system.ts';
+import { BodyTooLarge } from './http/body.ts';
 import type { HttpRequest } from './http/connection.ts';
 import { MalformedRequest } from './http/head.ts';
 import { ClientGone } from './http/input.ts';
@@ -130,7 +131,7 @@ function refuseVersion(asked: string, message: string): WholeReply {
 
 function failureOf(logger: Logger, request: HttpRequest, thrown: unknown): WholeReply {
   const error = explainDiskError(thrown);
-  const status = faultStatus[faultKind(error)];
+  const status = error instanceof BodyTooLarge ? 413 : faultStatus[faultKind(error)];
   const message = messageOf(error);
   if (status === 500) {
     logger.error('request failed', { method: request.head.method, path: pathOf(request), error: message });

@@ -3,8 +3,10 @@ import type { AddressInfo, Server as NetServer, Socket } from 'node:net';
 import { type Engine, latestVersion, versionText } from '../api/index.ts';
 import { type Logger, messageOf } from '../std/index.ts';
 import { type BuildDoors, RunningBuilds } from './build/doors.ts';
+import { ConnectionLimit, connectionLimit } from './connection-limit.ts';
 import { createDispatch } from './dispatch.ts';
 import { Connection } from './http/connection.ts';
+import type { Deadlines } from './http/deadlines.ts';
 import { openListener, type Target } from './listener.ts';
 import { projectEngine } from './one-project.ts';
 import { RequestMetrics } from './request-metrics.ts';
@@ -16,6 +18,9 @@ export interface ServerOptions {
   readonly productVersion?: string;
   /** Without them nothing can be built. */
   readonly building?: BuildDoors;
+  /** Connections held at once; default as many as this process's descriptors allow. */
+  readonly connections?: number;
+  readonly deadlines?: Deadlines;
 }
 
 /** What a listener lets its clients do. */
@@ -48,11 +53,11 @@ class EngineServer implements Server {
   readonly #requests = new RequestMetrics();
   readonly #listeners = new Set<NetServer>();
   readonly #connections = new Map<Connection, Promise<void>>();
-  /** Every accepted socket, those still shaking hands included. */
-  readonly #sockets = new Set<Socket>();
+  readonly #limit: ConnectionLimit;
 
   constructor(options: ServerOptions) {
     this.#options = options;
+    this.#limit = new ConnectionLimit(options.connections ?? connectionLimit(), options.logger);
     this.#standardHeaders = [
       `Api-Version: ${versionText(latestVersion)}\r\n`,
       'Docker-Experimental: false\r\n',
@@ -62,7 +67,7 @@ class EngineServer implements Server {
   }
 
   async listen(target: ListenTarget): Promise<{ path: string } | { host: string; port: number }> {
-    const { engine, logger, building } = this.#options;
+    const { engine, logger, building, deadlines } = this.#options;
     const { project } = target;
     const handle = createDispatch({
       engine: project === undefined ? engine : projectEngine(engine, project),
@@ -73,18 +78,24 @@ class EngineServer implements Server {
       requests: this.#requests,
       building: building === undefined || project !== undefined ? undefined : { ...building, running: this.#running },
     });
+    const bySocket = new WeakMap<Socket, Connection>();
     const listener = await openListener(target, (socket) => {
-      const connection = new Connection(socket, { handle, standardHeaders: this.#standardHeaders, logger });
+      const connection: Connection = new Connection(socket, {
+        handle,
+        standardHeaders: this.#standardHeaders,
+        logger,
+        onWaiting: (waiting) => this.#limit.waits(connection, waiting),
+        ...(deadlines === undefined ? {} : { deadlines }),
+      });
+      bySocket.set(socket, connection);
       this.#connections.set(
         connection,
         connection.serve().finally(() => this.#connections.delete(connection)),
       );
     });
-    listener.on('connection', (socket: Socket) => {
-      this.#sockets.add(socket);
-      socket.once('close', () => this.#sockets.delete(socket));
-    });
-    listener.on('error', (error) => logger.error('listener failed', { error: messageOf(error) }));
+    listener.on('connection', (socket: Socket) => this.#limit.admit(socket, bySocket.get(socket)));
+    // No descriptor was left for a connection (the kernel's own back-off is to close it).
+    listener.on('error', (error) => this.#limit.complain('cannot accept a connection', { error: messageOf(error) }));
     this.#listeners.add(listener);
     const address = listener.address();
     if (typeof address === 'string' || address === null) return { path: address ?? '' };
@@ -102,7 +113,7 @@ class EngineServer implements Server {
     }, options.graceMs ?? 2_000);
     await Promise.all(this.#connections.values());
     clearTimeout(timer);
-    for (const socket of this.#sockets) socket.destroy();
+    for (const socket of this.#limit.sockets) socket.destroy();
     await Promise.all(closed);
   }
 }

@@ -45,7 +45,7 @@ export function parseRfc3339(text: string): Nanos | undefined {
 
 /** Docker's API timestamps: Unix seconds with an optional fraction ("1716.5"), or RFC 3339. */
 export function parseApiTime(text: string): Nanos | undefined {
-  const match = /^(-?\d+)(?:\.(\d{1,9})\d*)?$/.exec(text);
+  const match = /^(-?\d{1,19})(?:\.(\d{1,9})\d*)?$/.exec(text);
   if (match !== null) return BigInt(match[1]!) * 1_000_000_000n + BigInt((match[2] ?? '').padEnd(9, '0'));
   return parseRfc3339(text);
 }

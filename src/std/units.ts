@@ -59,7 +59,8 @@ export function parseBytes(text: string): number | undefined {
   const match = /^(\d+(?:\.\d+)?)\s?(?:([kmgtpe])(?:i?b)?|b)?$/i.exec(text.trim());
   if (match === null) return undefined;
   const power = match[2] === undefined ? 0 : 'kmgtpe'.indexOf(match[2].toLowerCase()) + 1;
-  return Math.trunc(Number(match[1]) * 1024 ** power);
+  const bytes = Math.trunc(Number(match[1]) * 1024 ** power);
+  return bytes < 2 ** 63 ? bytes : undefined;
 }
 
 const durationUnits: Record<string, number> = { ns: 1, us: 1e3, µs: 1e3, μs: 1e3, ms: 1e6, s: 1e9, m: 60e9, h: 3600e9 };
@@ -73,7 +74,8 @@ export function parseGoDuration(text: string): number | undefined {
   for (const part of text.replace(/^[+-]/, '').matchAll(/(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)/g)) {
     total += Number(part[1]) * durationUnits[part[2]!]!;
   }
-  return Math.round(match[1] === '-' ? -total : total);
+  // Go's durations end at 2^63 nanoseconds, some 292 years.
+  return total < 2 ** 63 ? Math.round(match[1] === '-' ? -total : total) : undefined;
 }
 
 /** Go's Duration.String: "1m30s", "1.5s", "100ms", "0s". */

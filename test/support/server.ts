@@ -6,7 +6,7 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openBuilding } from '../../src/engine/building.ts';
-import { createServer, type ListenerOptions, type Server } from '../../src/server/index.ts';
+import { createServer, type ListenerOptions, type Server, type ServerOptions } from '../../src/server/index.ts';
 import { silentLogger } from '../../src/std/index.ts';
 import { createFakeEngine, type FakeEngine } from './fake-engine.ts';
 
@@ -18,13 +18,24 @@ export interface Running {
   readonly folder: string;
 }
 
-export async function withServer(options: ListenerOptions, use: (running: Running) => Promise<void>): Promise<void> {
+type TestServerOptions = ListenerOptions & Partial<Pick<ServerOptions, 'deadlines' | 'connections' | 'logger'>>;
+
+export async function withServer(
+  { deadlines, connections, logger = silentLogger, ...options }: TestServerOptions,
+  use: (running: Running) => Promise<void>,
+): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'wherry-server-'));
   const engine = createFakeEngine();
   const { builds } = engine;
   const roots = { dataRoot: join(folder, 'data'), execRoot: join(folder, 'run') };
   const building = openBuilding({ builds, ...roots, id: 'fake', hostGateway: '172.17.0.1' });
-  const server = createServer({ engine, building, logger: silentLogger });
+  const server = createServer({
+    engine,
+    building,
+    logger,
+    ...(deadlines === undefined ? {} : { deadlines }),
+    ...(connections === undefined ? {} : { connections }),
+  });
   const path = join(folder, 'api.sock');
   try {
     await server.listen({ path, ...options });

@@ -96,3 +96,11 @@ for (const [what, yaml, first, place] of broken)
   });
 
 test('a file of nothing', () => assert.equal(messageOf(''), 'empty compose file'));
+
+test('rows of spaces and values in values end soon, with an error', () => {
+  const started = performance.now();
+  assert.match(messageOf(`a:${' '.repeat(1_000_000)}b\n`), /unknown key "a"/);
+  assert.ok(performance.now() - started < 3000);
+  for (const yaml of [`a: ${'['.repeat(100_000)}`, '- '.repeat(100_000), `a: ${'['.repeat(600)}${']'.repeat(600)}`])
+    assert.match(messageOf(yaml), /values are nested too deeply/);
+});

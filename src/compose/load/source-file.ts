@@ -27,6 +27,9 @@ export interface YamlDocument {
 
 /** An alias that stands for an alias that stands for …: more values than any project has. */
 const mostValues = 2_000_000;
+/** Values in values, aliases followed. */
+const deepest = 500;
+const tooDeep = 'values are nested too deeply';
 
 export class SourceFile {
   /** Absolute; `-` for standard input. */
@@ -41,7 +44,8 @@ export class SourceFile {
     this.path = path;
     this.name = name;
     // A tab at a line's end is what editors leave, and no reason to refuse it.
-    this.#text = text.replaceAll(/[ \t]+$/gm, trailing);
+    // Only from where spaces begin: tried from each of them, a long row would take its length squared.
+    this.#text = text.replaceAll(/(?<![ \t])[ \t]+$/gm, trailing);
   }
 
   /** @throws Fault invalid with every syntax error's place */
@@ -87,7 +91,10 @@ export class SourceFile {
     const parsed = Array.isArray(documents) ? documents : [];
     const errors = parsed.flatMap((document) => document.errors);
     if (errors.length > 0) {
-      const faults = errors.slice(0, 10).map((error) => this.faultAt(error.pos, `yaml: ${error.message}`).message);
+      const faults = errors.slice(0, 10).map(({ pos, message }) => {
+        const isDeep = message.startsWith('Maximum call stack');
+        return this.faultAt(pos, isDeep ? tooDeep : `yaml: ${message}`).message;
+      });
       throw new Fault('invalid', faults.join('\n'));
     }
     this.#documents = parsed;
@@ -157,6 +164,7 @@ class Conversion {
     if (node.tag === '!override') this.#resets.push(path);
     if (isScalar(node)) return this.#scalar(node);
     if (this.#open.includes(node)) throw this.#fault(node, `anchor ${JSON.stringify(node.anchor)} contains itself`);
+    if (this.#open.length >= deepest) throw this.#fault(node, tooDeep);
     this.#open.push(node);
     const value = isSeq(node)
       ? node.items.flatMap((item, index) => this.#value(item as Node, [...path, index]) ?? [])

@@ -293,6 +293,15 @@ const hostile: [name: string, tar: Buffer][] = [
     ]),
   ],
   [
+    'sparse map of one endless number',
+    Buffer.concat([
+      withPax(sparse1),
+      block((bytes) => bytes.write('00100000000', 124)),
+      Buffer.alloc(16 << 20, '9'),
+      Buffer.alloc(1024),
+    ]),
+  ],
+  [
     'sparse map of a million runs',
     Buffer.concat([
       withPax(sparse1),

@@ -71,6 +71,8 @@ export async function readSparseMap(
     used += blockSize;
     const lines = text.split('\n');
     text = lines.pop()!;
+    // A number without an end: the whole content would be gathered as one.
+    if (text.length > blockSize) throw malformed();
     for (const line of lines) {
       if (wanted !== undefined && numbers.length >= wanted) break;
       const value = parsePaxNumber(Buffer.from(line));

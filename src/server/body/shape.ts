@@ -91,7 +91,16 @@ function define(target: object, key: string, value: unknown): void {
 }
 
 function unfit(path: string, wanted: string, value: unknown): Fault {
-  const got = JSON.stringify(value) ?? 'nothing';
+  const got = describe(value);
   const shown = got.length > 60 ? `${got.slice(0, 60)}…` : got;
   return new Fault('invalid', `invalid JSON: ${path === '' ? 'the body' : path}: want ${wanted}, got ${shown}`);
+}
+
+/** The beginning of its JSON. Nothing that came from outside is printed whole: it can be deeper than the stack and longer than the memory. */
+function describe(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.slice(0, 60));
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'nothing';
+  const isSmall = Object.values(value).every((each) => typeof each !== 'object' || each === null);
+  if (isSmall && Object.keys(value).length <= 8) return JSON.stringify(value);
+  return Array.isArray(value) ? `an array of ${value.length}` : 'an object';
 }

@@ -3,26 +3,46 @@
  * stdin. Pulled once; whoever wants it whole uses `text`.
  */
 import { Fault } from '../../std/index.ts';
+import { type Deadlines, deadlines as usual } from './deadlines.ts';
 import { type RequestHead, MalformedRequest } from './head.ts';
-import { ClientGone, type Input } from './input.ts';
+import { ClientGone, ClientStalled, type Input } from './input.ts';
 
 const maxLineBytes = 16 * 1024;
 const maxTrailerLines = 128;
+/** Chunk size lines may take this, and sixteen times what the data takes: honest ones have a few bytes each. */
+const framingAllowance = 64 * 1024;
+
+/** A body that is longer than it may be: answered with status 413. */
+export class BodyTooLarge extends Fault {
+  constructor(limit: number) {
+    super('invalid', `request body too large: the limit is ${limit} bytes`);
+    this.name = 'BodyTooLarge';
+  }
+}
+
+/** How many milliseconds are left, asked before each wait. */
+type Patience = () => number;
 
 export class Body implements AsyncIterable<Uint8Array> {
   readonly #input: Input;
   readonly #chunked: boolean;
   readonly #onFirstRead: () => void;
+  readonly #deadlines: Deadlines;
   #remaining: number;
   #started = false;
   #done: boolean;
+  /** It cannot be read on: what its framing said was nonsense, or its client is gone or too slow. */
+  #broken = false;
+  #dataBytes = 0;
+  #framingBytes = 0;
   /** Length in bytes; undefined when chunked. */
   readonly length: number | undefined;
 
   /** @throws MalformedRequest when the framing headers are doubtful. */
-  constructor(head: RequestHead, input: Input, onFirstRead: () => void) {
+  constructor(head: RequestHead, input: Input, onFirstRead: () => void, deadlines = usual) {
     this.#input = input;
     this.#onFirstRead = onFirstRead;
+    this.#deadlines = deadlines;
     const coding = head.headers.get('transfer-encoding');
     this.#chunked = coding !== undefined;
     if (coding !== undefined && coding.toLowerCase() !== 'chunked') {
@@ -42,75 +62,109 @@ export class Body implements AsyncIterable<Uint8Array> {
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, void> {
+    const patience = (): number => this.#deadlines.stallMs;
     for (;;) {
-      const chunk = await this.#next();
+      const chunk = await this.#next(patience);
       if (chunk === undefined) return;
       yield chunk;
     }
   }
 
-  /** The whole body as UTF-8. @throws Fault invalid when it is longer than `limit` bytes. */
+  /** The whole body as UTF-8. @throws BodyTooLarge when it is longer than `limit` bytes. */
   async text(limit: number): Promise<string> {
-    const chunks: Uint8Array[] = [];
+    const { bodyMs, bytesPerSecond } = this.#deadlines;
+    const started = performance.now();
+    if (this.length !== undefined && this.length > limit) throw new BodyTooLarge(limit);
+    let held: Buffer | undefined;
     let size = 0;
+    const patience = (): number => started + bodyMs + (size / bytesPerSecond) * 1000 - performance.now();
     for (;;) {
-      const chunk = await this.#next();
+      const chunk = await this.#next(patience);
       if (chunk === undefined) break;
+      if (size + chunk.length > limit) throw new BodyTooLarge(limit);
+      if (held === undefined) held = chunk;
+      else {
+        // Copied together as they come: chunks of single bytes would take a hundred times their size.
+        if (held.length < size + chunk.length) {
+          const larger: Buffer = Buffer.allocUnsafe((size + chunk.length) * 2);
+          held.copy(larger, 0, 0, size);
+          held = larger;
+        }
+        chunk.copy(held, size);
+      }
       size += chunk.length;
-      if (size > limit) throw new Fault('invalid', `request body too large: the limit is ${limit} bytes`);
-      chunks.push(chunk);
     }
-    if (chunks.length === 1) return Buffer.from(chunks[0]!.buffer, chunks[0]!.byteOffset, size).toString('utf8');
-    return Buffer.concat(chunks, size).toString('utf8');
+    return held?.toString('utf8', 0, size) ?? '';
   }
 
-  /** Reads and drops the rest, up to `limit` bytes. @returns whether the next request can follow. */
+  /** Reads and drops the rest, up to `limit` bytes. @returns whether the next request can follow. Rejects with nothing. */
   async discard(limit: number): Promise<boolean> {
+    const end = performance.now() + this.#deadlines.discardMs;
     let left = limit;
-    while (!this.#done && left > 0) {
-      const chunk = await this.#next();
-      left -= chunk?.length ?? 0;
+    try {
+      while (!this.#done && !this.#broken && left > 0) {
+        const chunk = await this.#next(() => end - performance.now());
+        left -= chunk?.length ?? 0;
+      }
+    } catch (error) {
+      if (!(error instanceof MalformedRequest || error instanceof ClientGone)) throw error;
     }
     return this.#done;
   }
 
-  async #next(): Promise<Buffer | undefined> {
+  async #next(patience: Patience): Promise<Buffer | undefined> {
     if (this.#done) return undefined;
+    if (this.#broken) throw new ClientGone('the request body was broken off');
     if (!this.#started) {
       this.#started = true;
       this.#onFirstRead();
     }
-    if (this.#remaining === 0 && !(await this.#nextChunk())) return undefined;
-    const bytes = await this.#input.read();
+    try {
+      return await this.#read(patience);
+    } catch (error) {
+      this.#broken = true;
+      if (!(error instanceof ClientStalled)) throw error;
+      throw new MalformedRequest('the request body did not come in time', 408);
+    }
+  }
+
+  async #read(patience: Patience): Promise<Buffer | undefined> {
+    if (this.#remaining === 0 && !(await this.#nextChunk(patience))) return undefined;
+    const bytes = await this.#input.read(patience());
     if (bytes === undefined) throw new ClientGone('the client closed the connection inside a request body');
     const mine = bytes.length > this.#remaining ? bytes.subarray(0, this.#remaining) : bytes;
     this.#input.unread(bytes.subarray(mine.length));
     this.#remaining -= mine.length;
+    this.#dataBytes += mine.length;
     if (this.#remaining === 0) {
-      if (this.#chunked) await this.#line();
-      else this.#done = true;
+      // Whatever else stood there, another reader could take for data or for the next chunk.
+      if (this.#chunked && (await this.#line(patience)) !== '') throw new MalformedRequest('malformed end of a chunk');
+      else if (!this.#chunked) this.#done = true;
     }
     return mine;
   }
 
   /** Reads a chunk's size line; false (and the trailer is read) after the last. */
-  async #nextChunk(): Promise<boolean> {
-    const line = await this.#line();
+  async #nextChunk(patience: Patience): Promise<boolean> {
+    const line = await this.#line(patience);
     const size = /^([0-9a-f]{1,12})[ \t]*(?:;.*)?$/i.exec(line)?.[1];
     if (size === undefined) throw new MalformedRequest('malformed chunk size');
+    this.#framingBytes += line.length;
+    if (this.#framingBytes > framingAllowance + this.#dataBytes * 16)
+      throw new MalformedRequest('chunk extensions too large');
     this.#remaining = Number.parseInt(size, 16);
     if (this.#remaining > 0) return true;
-    for (let lines = 0; (await this.#line()) !== ''; lines++) {
+    for (let lines = 0; (await this.#line(patience)) !== ''; lines++) {
       if (lines === maxTrailerLines) throw new MalformedRequest('trailer too large');
     }
     this.#done = true;
     return false;
   }
 
-  async #line(): Promise<string> {
+  async #line(patience: Patience): Promise<string> {
     let held = '';
     for (;;) {
-      const bytes = await this.#input.read();
+      const bytes = await this.#input.read(patience());
       if (bytes === undefined) throw new ClientGone('the client closed the connection inside a request body');
       const end = bytes.indexOf(10);
       held += bytes.toString('latin1', 0, end < 0 ? bytes.length : end);

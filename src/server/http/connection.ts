@@ -6,6 +6,7 @@
 import type { Socket } from 'node:net';
 import { type Logger, messageOf } from '../../std/index.ts';
 import { Body } from './body.ts';
+import { type Deadlines, deadlines as usual } from './deadlines.ts';
 import { MalformedRequest, type RequestHead, readHead } from './head.ts';
 import { ClientGone, Input } from './input.ts';
 import { Output } from './output.ts';
@@ -13,8 +14,6 @@ import { RawStream } from './raw-stream.ts';
 import type { Headers, Reply, StreamReply } from './reply.ts';
 import { bodiless, statusLine } from './status.ts';
 
-/** A head must be complete this long after its first bytes, as with dockerd. */
-const headTimeoutMs = 300_000;
 /** How much of an unread body is read past to keep the connection, as Go does. */
 const discardBytes = 256 * 1024;
 
@@ -31,6 +30,9 @@ export interface ConnectionOptions {
   /** Headers of every answer, each with its CRLF. */
   readonly standardHeaders: string;
   readonly logger: Logger;
+  /** Told when it begins to wait for a request, and when it has one. */
+  readonly onWaiting?: (waiting: boolean) => void;
+  readonly deadlines?: Deadlines;
 }
 
 export class Connection {
@@ -38,6 +40,7 @@ export class Connection {
   readonly #input: Input;
   readonly #output: Output;
   readonly #options: ConnectionOptions;
+  readonly #deadlines: Deadlines;
   #controller: AbortController | undefined;
   #closing = false;
 
@@ -46,6 +49,7 @@ export class Connection {
     this.#input = new Input(socket);
     this.#output = new Output(socket);
     this.#options = options;
+    this.#deadlines = options.deadlines ?? usual;
   }
 
   /** Serves until the connection is closed; never rejects. */
@@ -73,6 +77,12 @@ export class Connection {
     this.#socket.destroy();
   }
 
+  /** Closes it before its first request, with the reason. */
+  turnAway(reason: string): void {
+    this.#closing = true;
+    this.#socket.end(refusal(new MalformedRequest(reason, 503)), () => this.#socket.destroy());
+  }
+
   /** @returns whether another request may follow. */
   async #serveOne(): Promise<boolean> {
     let head: RequestHead | undefined;
@@ -81,9 +91,14 @@ export class Connection {
       head = await this.#nextHead();
       if (head === undefined) return false;
       const expectsContinue = head.minor === 1 && head.headers.get('expect')?.toLowerCase() === '100-continue';
-      body = new Body(head, this.#input, () => {
-        if (expectsContinue) this.#socket.write('HTTP/1.1 100 Continue\r\n\r\n');
-      });
+      body = new Body(
+        head,
+        this.#input,
+        () => {
+          if (expectsContinue && this.#socket.writable) this.#socket.write('HTTP/1.1 100 Continue\r\n\r\n');
+        },
+        this.#deadlines,
+      );
     } catch (error) {
       if (!(error instanceof MalformedRequest)) throw error;
       await this.#refuse(error);
@@ -104,11 +119,13 @@ export class Connection {
 
   async #nextHead(): Promise<RequestHead | undefined> {
     let timer: NodeJS.Timeout | undefined;
+    this.#options.onWaiting?.(true);
     try {
       return await readHead(this.#input, () => {
-        timer ??= setTimeout(() => this.#socket.destroy(), headTimeoutMs);
+        timer ??= setTimeout(() => this.#socket.destroy(), this.#deadlines.headMs);
       });
     } finally {
+      this.#options.onWaiting?.(false);
       clearTimeout(timer);
     }
   }
@@ -192,10 +209,7 @@ export class Connection {
   }
 
   async #refuse(error: MalformedRequest): Promise<void> {
-    const text = `${statusLine(error.status).slice('HTTP/1.1 '.length, -2)}: ${error.message}`;
-    await this.#output.write(
-      `${statusLine(error.status)}Content-Type: text/plain; charset=utf-8\r\nConnection: close\r\nContent-Length: ${text.length}\r\n\r\n${text}`,
-    );
+    await this.#output.write(refusal(error));
   }
 
   #headText(status: number, headers: Headers, framing: string): string {
@@ -207,6 +221,12 @@ export class Connection {
     }
     return `${statusLine(status)}${this.#options.standardHeaders}${lines}Date: ${dateHeader()}\r\n${framing}\r\n`;
   }
+}
+
+function refusal(error: MalformedRequest): string {
+  const line = statusLine(error.status);
+  const text = `${line.slice('HTTP/1.1 '.length, -2)}: ${error.message}`;
+  return `${line}Content-Type: text/plain; charset=utf-8\r\nConnection: close\r\nContent-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`;
 }
 
 function keepsAlive(head: RequestHead): boolean {

@@ -31,6 +31,8 @@ export class MalformedRequest extends Error {
 /** Reads the next head; undefined when the client left between requests. @throws MalformedRequest */
 export async function readHead(input: Input, onPartial: () => void): Promise<RequestHead | undefined> {
   let held: Buffer | undefined;
+  /** What `held` is the beginning of: grown by halves, so that a head in single bytes costs no more than one in one piece. */
+  let room: Buffer | undefined;
   let scanned = 0;
   for (;;) {
     const chunk = await input.read();
@@ -38,7 +40,16 @@ export async function readHead(input: Input, onPartial: () => void): Promise<Req
       if (held === undefined) return undefined;
       throw new MalformedRequest('unexpected end of the request head');
     }
-    held = held === undefined ? skipBlank(chunk) : Buffer.concat([held, chunk]);
+    if (held === undefined) held = skipBlank(chunk);
+    else {
+      const size: number = held.length + chunk.length;
+      if (room === undefined || room.length < size) {
+        room = Buffer.allocUnsafe(size * 2);
+        held.copy(room);
+      }
+      chunk.copy(room, held.length);
+      held = room.subarray(0, size);
+    }
     if (held.length === 0) {
       held = undefined;
       continue;

@@ -5,6 +5,16 @@
 import type { Socket } from 'node:net';
 
 const highWater = 128 * 1024;
+/** What a piece takes beside its bytes, about: a client that sends single bytes must not fill the memory with buffers. */
+const pieceCost = 256;
+
+/** Nothing came for longer than a client may take. */
+export class ClientStalled extends Error {
+  constructor() {
+    super('the client sends nothing');
+    this.name = 'ClientStalled';
+  }
+}
 
 /** The client closed the connection, or half-closed it in the middle of what it had begun to say. */
 export class ClientGone extends Error {
@@ -42,15 +52,16 @@ export class Input {
     return this.#size;
   }
 
-  /** The next bytes, as many as are there; undefined after the last. */
-  async read(): Promise<Buffer | undefined> {
+  /** The next bytes, as many as are there; undefined after the last. @throws ClientStalled when none come for `patienceMs` */
+  async read(patienceMs?: number): Promise<Buffer | undefined> {
     while (this.#chunks.length === 0) {
       if (this.#finished) return undefined;
-      await new Promise<void>((resolve) => this.#waiters.push(resolve));
+      if (patienceMs === undefined) await new Promise<void>((resolve) => this.#waiters.push(resolve));
+      else if (!(await this.#wakes(patienceMs))) throw new ClientStalled();
     }
     const chunk = this.#chunks.shift()!;
     this.#size -= chunk.length;
-    if (this.#paused && this.#size < highWater) {
+    if (this.#paused && !this.#full) {
       this.#paused = false;
       this.#socket.resume();
     }
@@ -64,10 +75,31 @@ export class Input {
     this.#size += chunk.length;
   }
 
+  get #full(): boolean {
+    return this.#size + this.#chunks.length * pieceCost >= highWater;
+  }
+
+  /** Whether something happened in time. */
+  async #wakes(patienceMs: number): Promise<boolean> {
+    if (patienceMs <= 0) return false;
+    let late = false;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(() => {
+        late = true;
+        resolve();
+      }, patienceMs);
+      this.#waiters.push(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+    return !late;
+  }
+
   #push(chunk: Buffer): void {
     this.#chunks.push(chunk);
     this.#size += chunk.length;
-    if (this.#size >= highWater && !this.#paused) {
+    if (this.#full && !this.#paused) {
       this.#paused = true;
       this.#socket.pause();
     }
