@@ -12,7 +12,7 @@ import { sharedDaemon } from '../support/daemon.ts';
 import { engineTellsTheTruth } from '../support/engine-truth.ts';
 import { type Random, seeded } from '../support/random.ts';
 
-const kills = Number(process.env['WHERRY_KILLS'] ?? 24);
+const kills = Number(process.env['WHERRY_KILLS'] ?? 16);
 const seed = Number(process.env['WHERRY_KILLS_SEED'] ?? randomInt(2 ** 31));
 const random: Random = seeded(seed);
 

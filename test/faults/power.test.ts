@@ -16,7 +16,7 @@ import { firstError } from '../support/first-error.ts';
 import { busyboxImage } from '../support/images.ts';
 import { seeded } from '../support/random.ts';
 
-const cuts = Number(process.env['WHERRY_POWER_CUTS'] ?? 8);
+const cuts = Number(process.env['WHERRY_POWER_CUTS'] ?? 6);
 const seed = Number(process.env['WHERRY_POWER_SEED'] ?? randomInt(2 ** 31));
 const random = seeded(seed);
 
