@@ -22,9 +22,6 @@ export const endpoints = {
   events: { method: 'GET', path: '/events', access: 'read' },
   diskUsage: { method: 'GET', path: '/system/df', access: 'read', since: 25 },
   auth: { method: 'POST', path: '/auth', access: 'write' },
-  /** Wherry's own at this place; Docker has it at `metrics-addr` only. */
-  metrics: { method: 'GET', path: '/metrics', access: 'read' },
-  metricsHead: { method: 'HEAD', path: '/metrics', access: 'read' },
   /** Wherry's own: what takes the disk, and whether what is there is what should be; the second one mends. */
   space: { method: 'GET', path: '/wherry/df', access: 'read' },
   verify: { method: 'GET', path: '/wherry/verify', access: 'read' },

@@ -39,8 +39,6 @@ import type { Builds } from './build.ts';
 import type { SpaceReport } from './space.ts';
 import type { VerifyMessage } from './verify.ts';
 
-import type { MetricFamily } from '../std/index.ts';
-
 export type Bytes = AsyncIterable<Uint8Array>;
 
 /** One piece of a container's output. */
@@ -286,8 +284,6 @@ export interface System {
   login(auth: RegistryAuth): Promise<{ Status: string; IdentityToken: string }>;
   /** Wherry's own: what takes the disk, to the last block. */
   space(): Promise<SpaceReport>;
-  /** What is counted, for Prometheus (GET /metrics). Cheap enough for every few seconds. */
-  metrics(): Promise<MetricFamily[]>;
   /**
    * Wherry's own: everything on disk against what should be there; `quick` leaves contents unread, `repair` mends what can be.
    * @throws Fault conflict while another one goes on

@@ -255,10 +255,6 @@ export const root: TreeNode = {
           hidden: true,
           load: () => import('./commands/system-dial-stdio.ts'),
         },
-        doctor: {
-          short: 'Tell whether containers can run on this machine, and what to mend',
-          load: () => import('./commands/system-doctor.ts'),
-        },
         events: { short: 'Get real time events from the server', load: () => import('./commands/events.ts') },
         info: { short: 'Display system-wide information', load: () => import('./commands/info.ts') },
         install: {

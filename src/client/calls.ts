@@ -49,8 +49,6 @@ const answerKinds = {
   events: 'lines',
   diskUsage: 'json',
   auth: 'json',
-  metrics: 'text',
-  metricsHead: 'headers',
   space: 'json',
   verify: 'lines',
   verifyRepair: 'lines',

@@ -48,7 +48,6 @@ import { removeLocked } from './remove-locked.ts';
 import { loadContainers, resumeContainers } from './restore.ts';
 import { containerSizes, containerUsage } from './size.ts';
 import { ulimitWarnings } from './rlimits.ts';
-import { type ContainerUsage, runningUsage } from './running-usage.ts';
 import { startContainer } from './start.ts';
 import { containerStats, containerTop } from './stats.ts';
 import { killContainer, pauseContainer, restartContainer, stopContainer, unpauseContainer } from './stop.ts';
@@ -76,10 +75,6 @@ export interface ContainerRoom extends AsyncDisposable {
   imageUses(imageId: string): ImageUse[];
   volumeUses(name: string): string[];
   counts(): { total: number; running: number; paused: number; stopped: number };
-  /** What running containers use. */
-  usage(): ContainerUsage[];
-  /** Health checks since the start. */
-  healthChecks(): { done: number; failed: number };
   /** What is wrong with containers, their files and what the run root has of them. */
   check(): AsyncIterable<Problem>;
   /** Names of running containers whose file system has the layer. */
@@ -107,7 +102,6 @@ export async function openContainers(options: ContainerRoomOptions): Promise<Con
     lock: new KeyedMutex(),
     execs: new Map(),
     bootId: bootId(),
-    healthChecks: { done: 0, failed: 0 },
     closing: () => closing,
     background: (task) => {
       const watched = task
@@ -229,8 +223,6 @@ export async function openContainers(options: ContainerRoomOptions): Promise<Con
       const running = all.filter((live) => live.run !== undefined || live.restart !== undefined).length;
       return { total: all.length, running: running - paused, paused, stopped: all.length - running };
     },
-    usage: () => runningUsage(context),
-    healthChecks: () => ({ ...context.healthChecks }),
     check: () => checkContainers(context),
     runningOn: (chainId) =>
       [...context.live.values()]

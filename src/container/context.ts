@@ -92,8 +92,6 @@ export interface Context {
   emit: (event: Omit<EventMessage, 'scope' | 'timeNano'>) => void;
   execs: Map<string, ExecState>;
   bootId: string;
-  /** Health checks that came to an end, and how many of them failed. */
-  healthChecks: { done: number; failed: number };
   /** Work that goes on after its request was answered; close() waits for it. */
   background: (task: Promise<unknown>) => void;
   /** When all background work of now is done. */

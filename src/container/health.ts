@@ -80,8 +80,6 @@ async function probeLoop(context: Context, live: Live, probe: Probe, signal: Abo
     const inStartPeriod = Date.now() - startedAt < probe.startPeriodMs;
     const entry = await runProbe(context, live, probe, signal);
     if (entry === undefined || live.run !== run) continue;
-    context.healthChecks.done += 1;
-    if (entry.ExitCode !== 0) context.healthChecks.failed += 1;
     const before = run.health!.Status;
     run.health = afterProbe(run.health!, entry, probe, inStartPeriod);
     await context.runs.put(live.record.id, run, { durable: false }).catch(() => {});

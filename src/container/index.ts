@@ -1,7 +1,6 @@
 /** The lifecycle of one container, and Docker's verbs over all of them. */
 export { TreeWriter, type TreeWriterOptions } from './archive-writer.ts';
 export { openContainers, type ContainerRoom, type ContainerRoomOptions, untilLimit } from './containers.ts';
-export type { ContainerUsage } from './running-usage.ts';
 export type { Settings } from './context.ts';
 export { hasBlockWeight, hasSwapLimit, ownCapabilities } from './host-facts.ts';
 export { type HostFacts, logDrivers } from './validate.ts';

@@ -127,16 +127,6 @@ describe('daemon settings', () => {
       message: /^invalid pull-through-cache: /,
     });
   });
-  test('metrics: off, unless it is told where to listen', () => {
-    assert.equal(resolve().metricsAddress, undefined);
-    const written = file('{"metrics-addr": "127.0.0.1:9323"}');
-    assert.deepEqual(resolveConfig(['--config-file', written], {}).metricsAddress, { host: '127.0.0.1', port: 9323 });
-    assert.deepEqual(resolve('--metrics-addr=[::1]:9323').metricsAddress, { host: '::1', port: 9323 });
-    assert.deepEqual(resolve('--metrics-addr', ':9323').metricsAddress, { host: '0.0.0.0', port: 9323 });
-    for (const wrong of ['9323', 'localhost', 'a:99999', 'unix:///x', '::1:9323'])
-      assert.throws(() => resolve('--metrics-addr', wrong), { message: /^invalid metrics-addr / }, wrong);
-  });
-
   test('what is wrong is named', () => {
     assert.throws(
       () => resolveConfig(['--config-file', file('{"bogus-key":1}')], {}),

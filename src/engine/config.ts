@@ -81,8 +81,6 @@ export interface Config {
   /** `builder` of daemon.json: what becomes of the build cache. */
   builder: unknown;
   conmon: string | undefined;
-  /** Where /metrics, and nothing else, is served to the network; undefined: nowhere. */
-  metricsAddress: { host: string; port: number } | undefined;
 }
 
 type Kind = 'string' | 'boolean' | 'list' | 'map' | 'number';
@@ -225,7 +223,7 @@ export const daemonOptions: Record<string, Option> = {
   'selinux-enabled': { kind: 'boolean', help: 'Accepted', ignored: true },
   containerd: { kind: 'string', help: 'Accepted: Wherry has no containerd', ignored: true },
   'containerd-namespace': { kind: 'string', help: 'Accepted', ignored: true },
-  'metrics-addr': { kind: 'string', help: 'Address for Prometheus to fetch /metrics from (host:port; default: off)' },
+  'metrics-addr': { kind: 'string', help: 'Accepted', ignored: true },
   experimental: { kind: 'boolean', help: 'Accepted', ignored: true },
   features: { kind: 'map', help: 'Accepted', ignored: true },
   builder: {
@@ -534,18 +532,7 @@ function settle(values: Json, environment: NodeJS.ProcessEnv): Config {
     imageGc: parseGcMarks((values['image-gc'] as Record<string, unknown> | undefined) ?? {}),
     builder: values['builder'],
     conmon: optional('conmon'),
-    metricsAddress: metricsAddress(optional('metrics-addr')),
   };
-}
-
-/** "127.0.0.1:9323", "[::1]:9323", ":9323" (every address). */
-function metricsAddress(value: string | undefined): Config['metricsAddress'] {
-  if (value === undefined) return undefined;
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:/\s]*)):(\d{1,5})$/.exec(value);
-  const port = Number(match?.[3]);
-  if (match === null || port > 65_535)
-    throw new Fault('invalid', `invalid metrics-addr "${value}": wanted host:port, as 127.0.0.1:9323 is`);
-  return { host: match[1] ?? (match[2] || '0.0.0.0'), port };
 }
 
 /** A checked value as text. */

@@ -11,20 +11,13 @@ const accepted = 'config container daemon event image label network node plugin 
 
 export class Events {
   #ring: EventMessage[] = [];
-  #count = 0;
   readonly #listeners = new Set<(event: EventMessage) => void>();
 
   emit(event: Omit<EventMessage, 'scope' | 'timeNano'>): void {
     const message: EventMessage = { ...event, scope: 'local', timeNano: nowNanos() };
-    this.#count += 1;
     this.#ring.push(message);
     if (this.#ring.length > RING) this.#ring = this.#ring.slice(-RING);
     for (const listener of this.#listeners) listener(message);
-  }
-
-  /** All that there ever were. */
-  get count(): number {
-    return this.#count;
   }
 
   get listeners(): number {

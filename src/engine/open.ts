@@ -39,7 +39,6 @@ import type { Config } from './config.ts';
 import { DiskPressure } from './disk-pressure.ts';
 import { cacheSpace, openBuilder } from './builder.ts';
 import { Events } from './events.ts';
-import { ContainerActions } from './metrics.ts';
 import { openPullThrough } from './pull-through.ts';
 import { resolveUsernsRemap } from './subordinate-ids.ts';
 import { openSystem } from './system.ts';
@@ -294,9 +293,8 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
   });
 
   const lock = new KeyedMutex();
-  const actions = new ContainerActions();
   const engine: Engine = {
-    containers: actions.watch(containers.containers),
+    containers: containers.containers,
     execs: containers.execs,
     images,
     networks: {
@@ -336,7 +334,6 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
       builds,
       events,
       warnings,
-      actions,
       space: { dataRoot: config.dataRoot, content, snapshots, images, builder, room: containers, volumes, mirror },
       verification: new Verification({
         dataRoot: config.dataRoot,

@@ -20,7 +20,6 @@ import { formatNanos, nowNanos } from '../std/index.ts';
 import type { Volumes } from '../volume/index.ts';
 import type { Config } from './config.ts';
 import type { Events } from './events.ts';
-import { type ContainerActions, engineMetrics } from './metrics.ts';
 import { registryInfo } from './registry-info.ts';
 import { type SpaceParts, spaceReport } from './space.ts';
 import type { Verification } from './verify.ts';
@@ -44,7 +43,6 @@ export interface SystemParts {
   warnings: string[];
   space: SpaceParts;
   verification: Verification;
-  actions: ContainerActions;
   /** More of them, that change. */
   notices: () => string[];
 }
@@ -62,15 +60,6 @@ export function openSystem(parts: SystemParts): System {
     events: (options, signal) => Promise.resolve(parts.events.subscribe(options, signal)),
     login: (auth) => parts.images.login(auth),
     space: () => spaceReport(parts.space),
-    metrics: () =>
-      engineMetrics({
-        id: parts.id,
-        counts: () => parts.room.counts(),
-        usage: () => parts.room.usage(),
-        events: () => parts.events.count,
-        healthChecks: () => parts.room.healthChecks(),
-        actions: parts.actions,
-      }),
     verify: async (options, signal) => parts.verification.run(options, signal),
   };
 }

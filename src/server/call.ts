@@ -5,7 +5,6 @@ import type { BuildDoors, RunningBuilds } from './build/doors.ts';
 import type { Body } from './http/body.ts';
 import type { RequestHead } from './http/head.ts';
 import type { Query } from './query.ts';
-import type { RequestMetrics } from './request-metrics.ts';
 
 /** Bodies that are read whole are capped; a create body with inlined secrets and seccomp profiles stays far below. */
 const maxJsonBytes = 16 << 20;
@@ -22,7 +21,6 @@ export interface CallParts {
   readonly logger: Logger;
   /** Whether the client is on this machine, where compressing answers only costs time. */
   readonly local: boolean;
-  readonly requests: RequestMetrics;
   /** undefined where nothing can be built. */
   readonly building: (BuildDoors & { readonly running: RunningBuilds }) | undefined;
 }
@@ -36,8 +34,6 @@ export class Call {
   readonly logger: Logger;
   readonly local: boolean;
   readonly building: CallParts['building'];
-  /** What was asked of this server so far. */
-  readonly requests: RequestMetrics;
   readonly #head: RequestHead;
   readonly #parameters: Readonly<Record<string, string>>;
 
@@ -50,7 +46,6 @@ export class Call {
     this.logger = parts.logger;
     this.local = parts.local;
     this.building = parts.building;
-    this.requests = parts.requests;
     this.#head = parts.head;
     this.#parameters = parts.parameters;
   }

@@ -11,17 +11,13 @@ import { ClientGone } from './http/input.ts';
 import { empty, failure, type Reply, type WholeReply } from './http/reply.ts';
 import { faultStatus } from './http/status.ts';
 import { Query } from './query.ts';
-import type { RequestMetrics } from './request-metrics.ts';
-import { isSwarmPath, type Route, Router } from './router.ts';
+import { isSwarmPath, Router } from './router.ts';
 
 export interface DispatchOptions {
   readonly engine: Engine;
   readonly logger: Logger;
   readonly readOnly: boolean;
   readonly local: boolean;
-  /** Nothing but /metrics is there. */
-  readonly metricsOnly: boolean;
-  readonly requests: RequestMetrics;
   readonly building: CallParts['building'];
 }
 
@@ -31,39 +27,27 @@ export function createDispatch(options: DispatchOptions): (request: HttpRequest)
   return async (request) => {
     const started = performance.now();
     let reply: Reply;
-    let route: Route | undefined;
     try {
-      const target = parseTarget(request.head.target);
-      route = options.metricsOnly
-        ? metricsRoute(router, request, target)
-        : router.find(request.head.method, target.path);
-      reply = await dispatch(route, target, options, request);
+      reply = await dispatch(router, options, request);
     } catch (error) {
       if (error instanceof MalformedRequest || error instanceof ClientGone) throw error;
       reply = failureOf(options.logger, request, error);
     }
-    const ms = performance.now() - started;
-    const status = reply.kind === 'raw' ? 101 : reply.status;
-    options.requests.observe(route?.key, request.head.method, status, ms / 1000);
     options.logger.debug('request', {
       method: request.head.method,
       path: pathOf(request),
-      status,
-      ms: Math.round(ms * 10) / 10,
+      status: reply.kind === 'raw' ? 101 : reply.status,
+      ms: Math.round((performance.now() - started) * 10) / 10,
     });
     return reply;
   };
 }
 
-async function dispatch(
-  route: Route | undefined,
-  { path, query, versionText }: Target,
-  options: DispatchOptions,
-  request: HttpRequest,
-): Promise<Reply> {
+async function dispatch(router: Router, options: DispatchOptions, request: HttpRequest): Promise<Reply> {
   const { head, body, signal } = request;
-  if (options.metricsOnly && route === undefined) return failure(404, 'page not found');
   if (head.method === 'OPTIONS') return empty(200);
+  const { path, query, versionText } = parseTarget(head.target);
+  const route = router.find(head.method, path);
   if (route === undefined && !isSwarmPath(path)) return failure(404, 'page not found');
   const asked = versionText === undefined ? { version: latestVersion } : parseVersion(versionText);
   if ('refusal' in asked) return refuseVersion(versionText!, asked.refusal);
@@ -82,14 +66,8 @@ async function dispatch(
     logger: options.logger,
     local: options.local,
     building: options.building,
-    requests: options.requests,
   });
   return handlers[route.key](call);
-}
-
-/** Where only /metrics is served: by that path alone, without a version before it. */
-function metricsRoute(router: Router, { head }: HttpRequest, { path, versionText }: Target): Route | undefined {
-  return path === '/metrics' && versionText === undefined ? router.find(head.method, path) : undefined;
 }
 
 interface Target {

@@ -13,7 +13,7 @@ import {
   type ListenSetting,
   wherryVersion,
 } from '../engine/index.ts';
-import { createLogger, errorCode, Fault, faultKind, isJournal, messageOf, withPriority } from '../std/index.ts';
+import { createLogger, errorCode, Fault, faultKind, messageOf } from '../std/index.ts';
 import { activatedFds } from './activation.ts';
 import { createServer, type ListenTarget, type Server } from './server.ts';
 
@@ -59,7 +59,6 @@ async function main(args: string[]): Promise<number> {
   const log = createLogger({
     level: config.logLevel,
     format: config.logFormat,
-    priorities: isJournal(process.env),
     write: (line) => void process.stderr.write(line),
   });
   await claim(config);
@@ -73,10 +72,6 @@ async function main(args: string[]): Promise<number> {
       const at = await server.listen(target);
       log.info('API listen on', 'path' in at ? { path: at.path } : { host: at.host, port: at.port });
     }
-  }
-  if (config.metricsAddress !== undefined) {
-    const at = await server.listen({ ...config.metricsAddress, metricsOnly: true });
-    log.info('metrics are served', at);
   }
   writePidfile(config);
   const about = open.describe();
@@ -239,10 +234,8 @@ try {
   // Whatever still holds the event loop (a container's pipe) is not worth waiting for.
   process.exit();
 } catch (error) {
-  const text =
-    faultKind(error) === 'internal' && error instanceof Error
-      ? (error.stack ?? error.message)
-      : `wherryd: ${messageOf(error)}`;
-  process.stderr.write(`${isJournal(process.env) ? withPriority('error', text) : text}\n`);
+  process.stderr.write(
+    `${faultKind(error) === 'internal' && error instanceof Error ? (error.stack ?? error.message) : `wherryd: ${messageOf(error)}`}\n`,
+  );
   process.exit(1);
 }

@@ -317,7 +317,6 @@ function scopedSystem({ system }: Engine, scope: Scope): System {
     events: (options, signal) => system.events({ ...options, filters: scope.filter(options.filters) }, signal),
     login: () => Promise.reject(scope.forbidden('log in to a registry')),
     space: () => Promise.reject(scope.forbidden('see what takes the disk')),
-    metrics: () => Promise.reject(scope.forbidden('see metrics')),
     verify: () => Promise.reject(scope.forbidden('verify the store')),
   };
 }

@@ -9,7 +9,6 @@ import { Connection } from './http/connection.ts';
 import type { Deadlines } from './http/deadlines.ts';
 import { openListener, type Target } from './listener.ts';
 import { projectEngine } from './one-project.ts';
-import { RequestMetrics } from './request-metrics.ts';
 
 export interface ServerOptions {
   readonly engine: Engine;
@@ -29,8 +28,6 @@ export interface ListenerOptions {
   readonly readOnly?: boolean;
   /** Only the objects of one compose project; see one-project.ts. */
   readonly project?: string;
-  /** Only /metrics, read; all else is not found. Default false. */
-  readonly metricsOnly?: boolean;
 }
 
 export type ListenTarget = Target & ListenerOptions;
@@ -50,7 +47,6 @@ class EngineServer implements Server {
   readonly #options: ServerOptions;
   readonly #standardHeaders: string;
   readonly #running = new RunningBuilds();
-  readonly #requests = new RequestMetrics();
   readonly #listeners = new Set<NetServer>();
   readonly #connections = new Map<Connection, Promise<void>>();
   readonly #limit: ConnectionLimit;
@@ -74,8 +70,6 @@ class EngineServer implements Server {
       logger,
       readOnly: target.readOnly ?? false,
       local: isLocal(target),
-      metricsOnly: target.metricsOnly ?? false,
-      requests: this.#requests,
       building: building === undefined || project !== undefined ? undefined : { ...building, running: this.#running },
     });
     const bySocket = new WeakMap<Socket, Connection>();

@@ -19,7 +19,7 @@ import type {
   Volume,
 } from '../../src/api/index.ts';
 import { matchesExact, matchesLabels, matchesPattern } from '../../src/api/index.ts';
-import { Fault, formatNanos, gauge, nowNanos, randomId, zeroTime } from '../../src/std/index.ts';
+import { Fault, formatNanos, nowNanos, randomId, zeroTime } from '../../src/std/index.ts';
 import { FakeProcess } from './fake-process.ts';
 import { PlayedBuilds } from './played-builds.ts';
 import { tarOf } from './tar.ts';
@@ -550,7 +550,6 @@ export function createFakeEngine(): FakeEngine {
         fakeEvents(past, listeners, { since, until, filters }, signal, open),
       login: async () => ({ Status: 'Login Succeeded', IdentityToken: '' }),
       space: async () => fakeSpace(),
-      metrics: async () => [gauge('fake_containers', 'Containers in memory', containersById.size)],
       verify: async (options) => {
         calls.push({ method: 'system.verify', args: [options] });
         return fakeVerification(options.repair);

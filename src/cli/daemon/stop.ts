@@ -12,18 +12,9 @@ export function daemonPid(): number | undefined {
   if (!Number.isInteger(pid) || pid <= 1) return undefined;
   try {
     process.kill(pid, 0);
-    return isDaemon(pid) ? pid : undefined;
+    return pid;
   } catch (error) {
-    return errorCode(error) === 'EPERM' && isDaemon(pid) ? pid : undefined;
-  }
-}
-
-/** The number in a pidfile that was left behind may have gone to another process. */
-function isDaemon(pid: number): boolean {
-  try {
-    return /wherry|server\/main/.test(readFileSync(`/proc/${pid}/cmdline`, 'utf8'));
-  } catch {
-    return false;
+    return errorCode(error) === 'EPERM' ? pid : undefined;
   }
 }
 

@@ -14,7 +14,3 @@ export async function systemctl(...words: string[]): Promise<string> {
   }
   return result.stdout;
 }
-
-export async function isActive(unit: string): Promise<boolean> {
-  return (await runProgram('systemctl', ['is-active', '--quiet', unit], {})).code === 0;
-}

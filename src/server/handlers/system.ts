@@ -1,6 +1,6 @@
 /** Ping, version, info, disk usage, login, events, and the answers for what Wherry leaves out. */
 import type { EventMessage, VerifyMessage } from '../../api/index.ts';
-import { explainDiskError, Fault, messageOf, metricContentType, metricText } from '../../std/index.ts';
+import { explainDiskError, Fault, messageOf } from '../../std/index.ts';
 import { parseAuthBody } from '../body/registry-auth.ts';
 import type { Call } from '../call.ts';
 import { applyDeltas, diskUsageDeltas, showsEvent } from '../deltas.ts';
@@ -51,11 +51,6 @@ export async function diskUsage(call: Call): Promise<Reply> {
   });
   const usage = await call.engine.system.diskUsage(new Set(types.length === 0 ? usageTypes : types));
   return json(applyDeltas(diskUsageDeltas, call.version, usage));
-}
-
-export async function metrics(call: Call): Promise<Reply> {
-  const families = [...(await call.engine.system.metrics()), ...call.requests.families()];
-  return { kind: 'whole', status: 200, headers: { 'Content-Type': metricContentType }, body: metricText(families) };
 }
 
 export async function space(call: Call): Promise<Reply> {

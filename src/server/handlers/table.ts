@@ -22,8 +22,6 @@ export const handlers: Readonly<Record<EndpointKey, Handler>> = {
   events: system.events,
   diskUsage: system.diskUsage,
   auth: system.auth,
-  metrics: system.metrics,
-  metricsHead: system.metrics,
   space: system.space,
   verify: system.verify,
   verifyRepair: system.verifyRepair,
