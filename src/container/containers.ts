@@ -51,6 +51,7 @@ import { startContainer } from './start.ts';
 import { containerStats, containerTop } from './stats.ts';
 import { killContainer, pauseContainer, restartContainer, stopContainer, unpauseContainer } from './stop.ts';
 import { renameContainer, updateContainer } from './update.ts';
+import { type ContainerUsage, containersUsage } from './usage.ts';
 import { waitFor } from './wait.ts';
 
 export interface ContainerRoomOptions {
@@ -63,6 +64,7 @@ export interface ContainerRoomOptions {
   volumePath: (name: string) => string;
   runtime: (name: string) => Runtime;
   emit: Context['emit'];
+  onProbe: Context['onProbe'];
 }
 
 /** The API's container verbs, and what the engine needs to know for rules over two nouns. */
@@ -74,6 +76,8 @@ export interface ContainerRoom extends AsyncDisposable {
   imageUses(imageId: string): ImageUse[];
   volumeUses(name: string): string[];
   counts(): { total: number; running: number; paused: number; stopped: number };
+  /** What each uses now; cheap enough to be asked every few seconds. */
+  usage(): Promise<ContainerUsage[]>;
   /** What is wrong with containers, their files and what the run root has of them. */
   check(): AsyncIterable<Problem>;
   /** Names of running containers whose file system has the layer. */
@@ -222,6 +226,7 @@ export async function openContainers(options: ContainerRoomOptions): Promise<Con
       const running = all.filter((live) => live.run !== undefined || live.restart !== undefined).length;
       return { total: all.length, running: running - paused, paused, stopped: all.length - running };
     },
+    usage: () => containersUsage(context),
     check: () => checkContainers(context),
     runningOn: (chainId) =>
       [...context.live.values()]

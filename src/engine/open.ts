@@ -30,6 +30,8 @@ import type { Config } from './config.ts';
 import { DiskPressure } from './disk-pressure.ts';
 import { cacheSpace, openBuilder } from './builder.ts';
 import { Events } from './events.ts';
+import { Metrics } from './metrics/metrics.ts';
+import { timed } from './metrics/timed.ts';
 import { openPullThrough } from './pull-through.ts';
 import { openSystem } from './system.ts';
 import { Verification } from './verify.ts';
@@ -119,6 +121,7 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
     logger: log,
   });
   loans.defer(() => volumes.close());
+  const metrics = new Metrics();
   const networking = await openNetworking({
     root: join(config.dataRoot),
     runRoot: config.execRoot,
@@ -232,11 +235,12 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
     log,
     snapshots,
     images,
-    networking,
+    networking: timed(networking, { connect: 'allocate', closeSandbox: 'release' }, metrics.networkAction),
     volumes,
     volumePath: (name) => join(config.dataRoot, 'volumes', name, '_data'),
     runtime,
     emit: (event) => events.emit(event),
+    onProbe: metrics.probed,
   });
   const containers = room;
   if (config.cgroupParent === undefined && !config.systemdCgroup)
@@ -279,7 +283,7 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
 
   const lock = new KeyedMutex();
   const engine: Engine = {
-    containers: containers.containers,
+    containers: timed(containers.containers, timedActions, metrics.containerAction),
     execs: containers.execs,
     images,
     networks: {
@@ -330,6 +334,8 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
         log,
       }),
       notices: () => mirror?.notices() ?? [],
+      metrics,
+      networks: async () => (await networking.list(new Map())).length,
     }),
   };
   await mirror?.start();
@@ -342,6 +348,17 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };
 }
+
+/** What Docker's own timers call them, and two more. */
+const timedActions = {
+  changes: 'changes',
+  commit: 'commit',
+  create: 'create',
+  remove: 'delete',
+  restart: 'restart',
+  start: 'start',
+  stop: 'stop',
+} as const;
 
 /** One nft table a daemon: the default data root has the plain name. */
 function tableName(config: Config): string {

@@ -73,6 +73,10 @@ async function main(args: string[]): Promise<number> {
       log.info('API listen on', 'path' in at ? { path: at.path } : { host: at.host, port: at.port });
     }
   }
+  if (config.metricsAddress !== undefined) {
+    await server.listen({ ...config.metricsAddress, readOnly: true, metricsOnly: true });
+    log.info('metrics listen on', config.metricsAddress);
+  }
   writePidfile(config);
   const about = open.describe();
   log.info('Daemon has completed initialization', {

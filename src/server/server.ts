@@ -7,6 +7,7 @@ import { createDispatch } from './dispatch.ts';
 import { Connection } from './http/connection.ts';
 import { openListener, type Target } from './listener.ts';
 import { projectEngine } from './one-project.ts';
+import { RequestMetrics } from './request-metrics.ts';
 
 export interface ServerOptions {
   readonly engine: Engine;
@@ -23,7 +24,12 @@ export interface ListenerOptions {
   readonly readOnly?: boolean;
   /** Only the objects of one compose project; see one-project.ts. */
   readonly project?: string;
+  /** Nothing but GET and HEAD of `/metrics`, and little patience with who asks. Default false. */
+  readonly metricsOnly?: boolean;
 }
+
+/** Scrapers are few and quick: whoever is not keeps none of the daemon. */
+const scraperLimits = { connections: 32, headMs: 5_000, idleMs: 60_000 };
 
 export type ListenTarget = Target & ListenerOptions;
 
@@ -42,6 +48,7 @@ class EngineServer implements Server {
   readonly #options: ServerOptions;
   readonly #standardHeaders: string;
   readonly #running = new RunningBuilds();
+  readonly #requests = new RequestMetrics();
   readonly #listeners = new Set<NetServer>();
   readonly #connections = new Map<Connection, Promise<void>>();
   /** Every accepted socket, those still shaking hands included. */
@@ -59,21 +66,30 @@ class EngineServer implements Server {
 
   async listen(target: ListenTarget): Promise<{ path: string } | { host: string; port: number }> {
     const { engine, logger, building } = this.#options;
-    const { project } = target;
+    const { project, metricsOnly = false } = target;
     const handle = createDispatch({
       engine: project === undefined ? engine : projectEngine(engine, project),
       logger,
       readOnly: target.readOnly ?? false,
       local: isLocal(target),
+      metricsOnly,
+      requests: this.#requests,
       building: building === undefined || project !== undefined ? undefined : { ...building, running: this.#running },
     });
     const listener = await openListener(target, (socket) => {
-      const connection = new Connection(socket, { handle, standardHeaders: this.#standardHeaders, logger });
+      if (metricsOnly) socket.setTimeout(scraperLimits.idleMs, () => socket.destroy());
+      const connection = new Connection(socket, {
+        handle,
+        standardHeaders: this.#standardHeaders,
+        logger,
+        ...(metricsOnly ? { headTimeoutMs: scraperLimits.headMs } : {}),
+      });
       this.#connections.set(
         connection,
         connection.serve().finally(() => this.#connections.delete(connection)),
       );
     });
+    if (metricsOnly) listener.maxConnections = scraperLimits.connections;
     listener.on('connection', (socket: Socket) => {
       this.#sockets.add(socket);
       socket.once('close', () => this.#sockets.delete(socket));

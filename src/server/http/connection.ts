@@ -31,6 +31,8 @@ export interface ConnectionOptions {
   /** Headers of every answer, each with its CRLF. */
   readonly standardHeaders: string;
   readonly logger: Logger;
+  /** Shorter where nobody has a reason to be slow. */
+  readonly headTimeoutMs?: number;
 }
 
 export class Connection {
@@ -106,7 +108,7 @@ export class Connection {
     let timer: NodeJS.Timeout | undefined;
     try {
       return await readHead(this.#input, () => {
-        timer ??= setTimeout(() => this.#socket.destroy(), headTimeoutMs);
+        timer ??= setTimeout(() => this.#socket.destroy(), this.#options.headTimeoutMs ?? headTimeoutMs);
       });
     } finally {
       clearTimeout(timer);

@@ -23,6 +23,7 @@ const reasons: Readonly<Record<number, string>> = {
   401: 'Unauthorized',
   403: 'Forbidden',
   404: 'Not Found',
+  405: 'Method Not Allowed',
   409: 'Conflict',
   426: 'Upgrade Required',
   431: 'Request Header Fields Too Large',
