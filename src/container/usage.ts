@@ -38,7 +38,7 @@ const stretch = 4;
 
 export async function containersUsage(context: Context): Promise<ContainerUsage[]> {
   const found: ContainerUsage[] = [];
-  for (const live of [...context.live.values()]) {
+  for (const live of context.live.values()) {
     if (live.run !== undefined && found.length % stretch === stretch - 1) await nextTurn();
     found.push(await usageOf(context, live));
   }

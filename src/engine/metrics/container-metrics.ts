@@ -10,7 +10,7 @@ interface Column {
   readonly help: string;
   readonly type: 'counter' | 'gauge';
   /** Undefined leaves the series out. */
-  value(running: RunningUsage): number | undefined;
+  readonly value: (running: RunningUsage) => number | undefined;
 }
 
 const columns: readonly Column[] = [
