@@ -38,6 +38,7 @@ import { createContainer, imageMountNames } from './create.ts';
 import { createExec, findExec, inspectExec, resizeExec, startExec } from './exec.ts';
 import { watchExits } from './exit.ts';
 import { find, requireRun } from './find.ts';
+import { haltContainers } from './halt.ts';
 import { inspectContainer } from './inspect.ts';
 import { clearUnmade, endRemovals } from './interrupted.ts';
 import { listContainers } from './list.ts';
@@ -86,6 +87,8 @@ export interface ContainerRoom extends AsyncDisposable {
   running(): ReadonlyMap<string, number>;
   /** Adopts running containers and starts those that should run; call once, after networks and volumes are restored. */
   resume(): Promise<void>;
+  /** The machine goes down: starts nothing any more and stops what runs, within about so many seconds. */
+  halt(seconds: number): Promise<void>;
 }
 
 /** Loads the records; containers that run are known at once, their adoption is `resume`. */
@@ -238,6 +241,10 @@ export async function openContainers(options: ContainerRoomOptions): Promise<Con
         .map((record) => record.name),
     running: () => alive,
     resume: () => resumeContainers(context),
+    halt: (seconds) => {
+      closing = true;
+      return haltContainers(context, seconds);
+    },
     [Symbol.asyncDispose]: async () => {
       closing = true;
       loans.dispose();

@@ -42,6 +42,8 @@ export interface OpenEngine extends AsyncDisposable {
   building: Building;
   /** Adopts running containers and starts those that should run. */
   resume(): Promise<void>;
+  /** The machine goes down: containers are stopped in order, and come back with it. */
+  halt(): Promise<void>;
   describe(): { runtime: string; cgroups: string };
 }
 
@@ -344,6 +346,7 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
     engine,
     building,
     resume: () => containers.resume(),
+    halt: () => containers.halt(config.shutdownTimeout),
     describe: () => ({ runtime: `${standard.name} ${standard.version}`, cgroups: `v${cgroups.version}` }),
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };
