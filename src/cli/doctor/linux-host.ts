@@ -2,7 +2,6 @@
 import {
   accessSync,
   constants,
-  existsSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -10,6 +9,7 @@ import {
   readFileSync,
   realpathSync,
   rmSync,
+  statSync,
 } from 'node:fs';
 import { connect } from 'node:net';
 import { homedir, userInfo } from 'node:os';
@@ -118,8 +118,7 @@ async function tryOverlay(run: Host['run'], parent: string, asUser: boolean): Pr
 }
 
 async function engineAt(socket: string): Promise<Answer> {
-  if (!existsSync(socket)) return { kind: attempt(() => lstatSync(socket)) === undefined ? 'absent' : 'refused' };
-  const refusal = await knock(socket);
+  const refusal = missing(socket) ?? (await knock(socket));
   if (refusal !== undefined) return refusal;
   const client = createClient({ endpoint: `unix://${socket}` });
   try {
@@ -128,6 +127,17 @@ async function engineAt(socket: string): Promise<Answer> {
     return { kind: 'silent' };
   } finally {
     client.close();
+  }
+}
+
+/** Why there is nothing to knock at; a link that leads nowhere was left behind. */
+function missing(socket: string): Answer | undefined {
+  try {
+    statSync(socket);
+    return undefined;
+  } catch (error) {
+    if (errorCode(error) === 'EACCES') return { kind: 'denied' };
+    return { kind: attempt(() => lstatSync(socket)) === undefined ? 'absent' : 'refused' };
   }
 }
 
@@ -169,7 +179,7 @@ async function describe(client: ReturnType<typeof createClient>): Promise<Answer
     kind: 'engine',
     product,
     version: Version,
-    dataRoot: String(info.DockerRootDir),
+    dataRoot: typeof info.DockerRootDir === 'string' ? info.DockerRootDir : '',
     bridge,
     ports: [...new Set(ports)],
   };

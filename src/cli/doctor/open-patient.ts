@@ -14,7 +14,7 @@ export async function openPatient(session: Session): Promise<Patient> {
   const answer: Answer = socket === undefined ? { kind: 'absent' } : await host.engineAt(socket);
   const settings = daemonSettings((path) => host.read(path));
   const own = answer.kind === 'engine' && answer.product === 'Wherry' ? answer : undefined;
-  const dataRoot = own?.dataRoot ?? dataRootOf(settings);
+  const dataRoot = own?.dataRoot || dataRootOf(settings);
   const bridge = own?.bridge ?? (typeof settings['bridge'] === 'string' ? settings['bridge'] : 'wherry0');
   return {
     host,
