@@ -72,7 +72,10 @@ async function main(args: string[]): Promise<number> {
   for (const setting of config.hosts) {
     for (const target of await targets(setting, config)) {
       const at = await server.listen(target);
-      log.info('API listen on', 'path' in at ? { path: at.path } : { host: at.host, port: at.port });
+      // What the service manager opened has no path to tell.
+      const place =
+        'fd' in target ? { fd: target.fd } : 'path' in at ? { path: at.path } : { host: at.host, port: at.port };
+      log.info('API listen on', place);
     }
   }
   if (config.metricsAddress !== undefined) {

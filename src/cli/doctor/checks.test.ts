@@ -290,7 +290,7 @@ const cases: Record<string, readonly Case[]> = {
     ],
   ],
   addresses: [
-    [{}, 'ok', /^1 networks.*172\.30\.0\.0\/16/],
+    [{}, 'ok', /^1 network, .*172\.30\.0\.0\/16/],
     [routes(), 'ok', /no network yet/],
     [
       routes(own, route('tun0', '00001EAC', '00FFFFFF')),

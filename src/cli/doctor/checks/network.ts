@@ -178,7 +178,10 @@ function addresses({ host, engine }: Patient): Finding {
       `all address pools are routed elsewhere: ${pools.map(subnetText).join(', ')}`,
       setDaemon('"default-address-pools": [{"base": "10.99.0.0/16", "size": 26}]'),
     );
-  const networks = own.length === 0 ? 'no network yet' : `${own.length} networks, none of them routed elsewhere`;
+  const networks =
+    own.length === 0
+      ? 'no network yet'
+      : `${own.length} ${own.length === 1 ? 'network' : 'networks'}, not routed elsewhere`;
   return ok(`${networks}; new ones from ${free.map(subnetText).join(', ')}`);
 }
 
