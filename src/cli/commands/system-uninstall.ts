@@ -1,9 +1,9 @@
 /** `wherry system uninstall`. */
 import { noArgs, type Command } from '../command.ts';
-import { existsSync, lstatSync, readlinkSync, rmSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, readlinkSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Client, createClient } from '../../client/index.ts';
-import { Fault, messageOf, runProgram } from '../../std/index.ts';
+import { errorCode, Fault, messageOf, runProgram } from '../../std/index.ts';
 import { servicePath, socketPath, socketUnitPath } from '../daemon/paths.ts';
 import { daemonSettings, dataRootOf, settingsPath } from '../daemon/settings.ts';
 import { answers } from '../daemon/start.ts';
@@ -52,7 +52,7 @@ sudo wherry system uninstall --data`,
     rmSync(socketPath, { force: true });
     session.out.write('The daemon, its service, firewall rules and links are gone\n');
     if (remove) {
-      rmSync(dataRoot, { recursive: true, force: true });
+      removeFolder(dataRoot);
       session.out.write(`Removed ${dataRoot}\n`);
     } else if (existsSync(dataRoot)) {
       session.out.write(
@@ -82,6 +82,16 @@ async function removeService(): Promise<void> {
   rmSync(servicePath, { force: true });
   rmSync(socketUnitPath, { force: true });
   if (hasSystemd()) await systemctl('daemon-reload');
+}
+
+/** Its content at least: a file system of its own stays mounted. */
+function removeFolder(path: string): void {
+  for (const name of readdirSync(path)) rmSync(join(path, name), { recursive: true, force: true });
+  try {
+    rmdirSync(path);
+  } catch (error) {
+    if (errorCode(error) !== 'EBUSY') throw error;
+  }
 }
 
 /** The nft tables that the daemon made: all are called wherry something. */
