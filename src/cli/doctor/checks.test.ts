@@ -106,6 +106,13 @@ const cases: Record<string, readonly Case[]> = {
       /system install/,
     ],
     [{ files: { '/proc/self/limits': undefined } }, 'ok', /unlimited/],
+    [
+      { files: { '/proc/812/limits': 'Max open files  1024  2048  files\n' } },
+      'warn',
+      /at most 2048 for the daemon/,
+      /system install/,
+    ],
+    [{ ...down, files: { '/proc/812/limits': 'Max open files  1024  2048  files\n' } }, 'ok', /open files: 1048576/],
   ],
   cgroups: [
     [{}, 'ok', /^v2; controllers/],

@@ -1,5 +1,5 @@
 /** The kernel: its version, what of it containers are made of, and limits that are known to be too low. */
-import { type Check, fail, type Finding, ok, type Patient, skip, together, warn } from '../check.ts';
+import { type Check, fail, type Finding, ok, type Patient, runs, skip, together, warn } from '../check.ts';
 import { setSysctl } from '../mend.ts';
 import { atLeast, versionIn } from '../version.ts';
 
@@ -120,16 +120,25 @@ const kernelLimits: readonly Setting[] = [
   atLeastSetting('/proc/sys/fs/nr_open', 'fs.nr_open', 1_048_576, 1_048_576),
 ];
 
-function limits({ host }: Patient): Finding {
-  const open = Number(/^Max open files\s+\S+\s+(\d+)/m.exec(host.read('/proc/self/limits') ?? '')?.[1]);
+function limits(patient: Patient): Finding {
+  const { host } = patient;
+  const text = daemonLimits(patient) ?? host.read('/proc/self/limits') ?? '';
+  const open = Number(/^Max open files\s+\S+\s+(\d+)/m.exec(text)?.[1]);
   const own =
     open < 65_536
       ? warn(
-          `open files: at most ${open} for what is started from here`,
+          `open files: at most ${open} for ${runs(patient) ? 'the daemon' : 'what is started from here'}`,
           'As a service the daemon has its own limit: sudo wherry system install',
         )
       : ok(Number.isNaN(open) ? 'open files: unlimited' : `open files: ${open}`);
   return together([...readSettings({ host }, kernelLimits), own]);
+}
+
+/** Of the daemon that runs in the usual place, to whom may see them. */
+function daemonLimits(patient: Patient): string | undefined {
+  const pid = patient.host.read('/run/wherry/wherryd.pid')?.trim();
+  const isUsual = patient.engine.socket === '/run/wherry/wherry.sock' && runs(patient);
+  return isUsual && pid !== undefined && /^\d+$/.test(pid) ? patient.host.read(`/proc/${pid}/limits`) : undefined;
 }
 
 function atLeastSetting(file: string, name: string, least: number, better: number): Setting {
