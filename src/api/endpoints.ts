@@ -26,6 +26,9 @@ export const endpoints = {
   space: { method: 'GET', path: '/wherry/df', access: 'read' },
   verify: { method: 'GET', path: '/wherry/verify', access: 'read' },
   verifyRepair: { method: 'POST', path: '/wherry/verify', access: 'write' },
+  /** Numbers for Prometheus; where `metrics-addr` is set, they are served there alone. */
+  metrics: { method: 'GET', path: '/metrics', access: 'read' },
+  metricsHead: { method: 'HEAD', path: '/metrics', access: 'read' },
 
   containerList: { method: 'GET', path: '/containers/json', access: 'read' },
   containerCreate: { method: 'POST', path: '/containers/create', access: 'write' },

@@ -34,6 +34,7 @@ import type {
   Volume,
   VolumeCreateBody,
 } from './types.ts';
+import type { MetricFamily } from '../std/index.ts';
 import type { BaseImages } from './bootstrap.ts';
 import type { Builds } from './build.ts';
 import type { SpaceReport } from './space.ts';
@@ -289,6 +290,8 @@ export interface System {
    * @throws Fault conflict while another one goes on
    */
   verify(options: { quick: boolean; repair: boolean }, signal: AbortSignal): Promise<AsyncIterable<VerifyMessage>>;
+  /** Numbers for Prometheus, at most a second old; cheap enough to be asked every few seconds. */
+  metrics(): Promise<readonly MetricFamily[]>;
 }
 
 export interface Engine {

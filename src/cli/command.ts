@@ -23,6 +23,7 @@ export type ArgumentKind =
   | 'volume'
   | 'context'
   | 'service'
+  | 'check'
   | 'file'
   | 'none';
 

@@ -373,6 +373,39 @@ Different: 3 settings, 2 packages, 3 files added, 1 removed, 2 changed; 3kB more
   });
 });
 
+describe('the service', () => {
+  test('doctor: chosen checks, as text and as JSON; an unknown one names those there are', async () => {
+    await withServer({}, async (place) => {
+      const { code, out } = await wherry(place, ['system', 'doctor', 'kernel', 'engine']);
+      assert.equal(code, 0);
+      assert.match(
+        out,
+        /^ +CHECK +FOUND\nok {4}kernel +\d.*\nok {4}engine +Wherry answers at .*\n\n2 ok, 0 warnings, 0 failures\n$/,
+      );
+      const json = await wherry(place, ['system', 'doctor', '--format', 'json', 'kernel']);
+      const parsed = JSON.parse(json.out) as { Ok: number; Checks: { Id: string; State: string; Mend: string[] }[] };
+      assert.deepEqual(
+        [parsed.Ok, parsed.Checks[0]!.Id, parsed.Checks[0]!.State, parsed.Checks[0]!.Mend],
+        [1, 'kernel', 'ok', []],
+      );
+      assert.match((await wherry(place, ['system', 'doctor', 'nose'])).err, /no check "nose"; there are: kernel, /);
+      assert.match((await wherry(place, ['system', 'doctor', '--format', 'xml'])).err, /the only format is json/);
+      assert.match((await wherry(place, ['system', 'doctor', '--help'])).out, /\n {2}nftables +nftables\n/);
+    });
+  });
+
+  test('install --print shows the units and needs neither root nor systemd', async () => {
+    await withServer({}, async (place) => {
+      const { code, out } = await wherry(place, ['system', 'install', '--print', '--group', 'wheel']);
+      assert.equal(code, 0);
+      assert.match(
+        out,
+        /^# \/etc\/systemd\/system\/wherry\.service\n[\s\S]*\n# \/etc\/systemd\/system\/wherry\.socket\n[\s\S]*SocketGroup=wheel\n/,
+      );
+    });
+  });
+});
+
 describe('completion', () => {
   const words = async (place: { path: string; folder: string }, ...typed: string[]): Promise<string[]> =>
     (await wherry(place, ['__complete', ...typed])).out
@@ -401,6 +434,7 @@ describe('completion', () => {
       assert.deepEqual(await words(place, 'save', '--platform', 'linux/arm'), ['linux/arm64', 'linux/arm/v7']);
       assert.deepEqual(await words(place, 'logs', '--since', ''), []);
       assert.deepEqual(await words(place, 'volume', 'rm', ''), ['data']);
+      assert.deepEqual(await words(place, 'system', 'doctor', 'dns', 'd'), ['docker-socket']);
       await wherry(place, ['rm', '-f', 'web']);
     });
   });

@@ -255,6 +255,10 @@ export const root: TreeNode = {
           hidden: true,
           load: () => import('./commands/system-dial-stdio.ts'),
         },
+        doctor: {
+          short: 'Check whether this machine has what the engine needs, and say how to mend it',
+          load: () => import('./commands/system-doctor.ts'),
+        },
         events: { short: 'Get real time events from the server', load: () => import('./commands/events.ts') },
         info: { short: 'Display system-wide information', load: () => import('./commands/info.ts') },
         install: {

@@ -67,6 +67,9 @@ export interface CallTypes {
   events: Row<WireEvent, { since?: string | undefined; until?: string | undefined }>;
   diskUsage: Row<DiskUsage & { BuilderSize?: number }, { type?: readonly string[] }>;
   auth: Row<LoginResult, never, RegistryAuth>;
+  /** Prometheus' text. */
+  metrics: Row<string>;
+  metricsHead: Row<Readonly<Record<string, string>>>;
   space: Row<SpaceReport>;
   verify: Verify;
   verifyRepair: Verify;

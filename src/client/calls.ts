@@ -49,6 +49,8 @@ const answerKinds = {
   events: 'lines',
   diskUsage: 'json',
   auth: 'json',
+  metrics: 'text',
+  metricsHead: 'headers',
   space: 'json',
   verify: 'lines',
   verifyRepair: 'lines',

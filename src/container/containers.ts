@@ -38,6 +38,7 @@ import { createContainer, imageMountNames } from './create.ts';
 import { createExec, findExec, inspectExec, resizeExec, startExec } from './exec.ts';
 import { watchExits } from './exit.ts';
 import { find, requireRun } from './find.ts';
+import { haltContainers } from './halt.ts';
 import { inspectContainer } from './inspect.ts';
 import { clearUnmade, endRemovals } from './interrupted.ts';
 import { listContainers } from './list.ts';
@@ -52,6 +53,7 @@ import { startContainer } from './start.ts';
 import { containerStats, containerTop } from './stats.ts';
 import { killContainer, pauseContainer, restartContainer, stopContainer, unpauseContainer } from './stop.ts';
 import { renameContainer, updateContainer } from './update.ts';
+import { type ContainerUsage, containersUsage } from './usage.ts';
 import { waitFor } from './wait.ts';
 
 export interface ContainerRoomOptions {
@@ -64,6 +66,7 @@ export interface ContainerRoomOptions {
   volumePath: (name: string) => string;
   runtime: (name: string) => Runtime;
   emit: Context['emit'];
+  onProbe: Context['onProbe'];
 }
 
 /** The API's container verbs, and what the engine needs to know for rules over two nouns. */
@@ -75,6 +78,8 @@ export interface ContainerRoom extends AsyncDisposable {
   imageUses(imageId: string): ImageUse[];
   volumeUses(name: string): string[];
   counts(): { total: number; running: number; paused: number; stopped: number };
+  /** What each uses now; cheap enough to be asked every few seconds. */
+  usage(): Promise<ContainerUsage[]>;
   /** What is wrong with containers, their files and what the run root has of them. */
   check(): AsyncIterable<Problem>;
   /** Names of running containers whose file system has the layer. */
@@ -83,6 +88,8 @@ export interface ContainerRoom extends AsyncDisposable {
   running(): ReadonlyMap<string, number>;
   /** Adopts running containers and starts those that should run; call once, after networks and volumes are restored. */
   resume(): Promise<void>;
+  /** The machine goes down: starts nothing any more and stops what runs, within about so many seconds. */
+  halt(seconds: number): Promise<void>;
 }
 
 /** Loads the records; containers that run are known at once, their adoption is `resume`. */
@@ -223,6 +230,7 @@ export async function openContainers(options: ContainerRoomOptions): Promise<Con
       const running = all.filter((live) => live.run !== undefined || live.restart !== undefined).length;
       return { total: all.length, running: running - paused, paused, stopped: all.length - running };
     },
+    usage: () => containersUsage(context),
     check: () => checkContainers(context),
     runningOn: (chainId) =>
       [...context.live.values()]
@@ -234,6 +242,10 @@ export async function openContainers(options: ContainerRoomOptions): Promise<Con
         .map((record) => record.name),
     running: () => alive,
     resume: () => resumeContainers(context),
+    halt: (seconds) => {
+      closing = true;
+      return haltContainers(context, seconds);
+    },
     [Symbol.asyncDispose]: async () => {
       closing = true;
       loans.dispose();

@@ -90,6 +90,8 @@ export interface Context {
   volumePath: (name: string) => string;
   runtime: (name: string) => Runtime;
   emit: (event: Omit<EventMessage, 'scope' | 'timeNano'>) => void;
+  /** A health check has been made. */
+  onProbe: (result: { healthy: boolean }) => void;
   execs: Map<string, ExecState>;
   bootId: string;
   /** Work that goes on after its request was answered; close() waits for it. */

@@ -80,6 +80,7 @@ async function probeLoop(context: Context, live: Live, probe: Probe, signal: Abo
     const inStartPeriod = Date.now() - startedAt < probe.startPeriodMs;
     const entry = await runProbe(context, live, probe, signal);
     if (entry === undefined || live.run !== run) continue;
+    context.onProbe({ healthy: entry.ExitCode === 0 });
     const before = run.health!.Status;
     run.health = afterProbe(run.health!, entry, probe, inStartPeriod);
     await context.runs.put(live.record.id, run, { durable: false }).catch(() => {});

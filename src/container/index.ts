@@ -4,6 +4,7 @@ export { openContainers, type ContainerRoom, type ContainerRoomOptions, untilLim
 export type { Settings } from './context.ts';
 export { hasBlockWeight, hasSwapLimit, ownCapabilities } from './host-facts.ts';
 export { type HostFacts, logDrivers } from './validate.ts';
+export type { ContainerUsage, RunningUsage } from './usage.ts';
 export { runStep, type StepContext, type StepRequest, type StepResult } from './step.ts';
 export { clearSteps } from './step-leftovers.ts';
 export type { StepMount } from './step-mounts.ts';

@@ -57,7 +57,7 @@ export async function stopContainer(context: Context, live: Live, options: StopO
 }
 
 /** Signal, grace, SIGKILL; returns when the run has been cleaned up. */
-async function endRun(
+export async function endRun(
   context: Context,
   live: Live,
   options: StopOptions,

@@ -150,4 +150,13 @@ describe('daemon settings', () => {
       { url: 'unix:///c', readOnly: false, project: 'p' },
     ]);
   });
+  test('metrics: off, or an address and a port', () => {
+    assert.equal(resolve().metricsAddress, undefined);
+    assert.deepEqual(resolve('--metrics-addr', '127.0.0.1:9323').metricsAddress, { host: '127.0.0.1', port: 9323 });
+    assert.deepEqual(resolve('--metrics-addr', '[::1]:9323').metricsAddress, { host: '::1', port: 9323 });
+    assert.deepEqual(resolve('--metrics-addr', 'tcp://localhost:1').metricsAddress, { host: 'localhost', port: 1 });
+    assert.deepEqual(resolve('--metrics-addr', ':9323').metricsAddress, { host: '0.0.0.0', port: 9323 });
+    for (const wrong of ['9323', 'localhost', '127.0.0.1:', '127.0.0.1:99999', 'http://127.0.0.1:1', '127.0.0.1:1/x'])
+      assert.throws(() => resolve('--metrics-addr', wrong), /invalid metrics-addr/, wrong);
+  });
 });

@@ -81,6 +81,8 @@ export interface Config {
   /** `builder` of daemon.json: what becomes of the build cache. */
   builder: unknown;
   conmon: string | undefined;
+  /** Where `/metrics` is served and nothing else; undefined: nowhere but on the API's own sockets. */
+  metricsAddress: { host: string; port: number } | undefined;
 }
 
 type Kind = 'string' | 'boolean' | 'list' | 'map' | 'number';
@@ -223,7 +225,10 @@ export const daemonOptions: Record<string, Option> = {
   'selinux-enabled': { kind: 'boolean', help: 'Accepted', ignored: true },
   containerd: { kind: 'string', help: 'Accepted: Wherry has no containerd', ignored: true },
   'containerd-namespace': { kind: 'string', help: 'Accepted', ignored: true },
-  'metrics-addr': { kind: 'string', help: 'Accepted', ignored: true },
+  'metrics-addr': {
+    kind: 'string',
+    help: 'Serve metrics for Prometheus at http://IP:PORT/metrics (e.g. 127.0.0.1:9323; default: off)',
+  },
   experimental: { kind: 'boolean', help: 'Accepted', ignored: true },
   features: { kind: 'map', help: 'Accepted', ignored: true },
   builder: {
@@ -532,7 +537,17 @@ function settle(values: Json, environment: NodeJS.ProcessEnv): Config {
     imageGc: parseGcMarks((values['image-gc'] as Record<string, unknown> | undefined) ?? {}),
     builder: values['builder'],
     conmon: optional('conmon'),
+    metricsAddress: metricsAddress(optional('metrics-addr')),
   };
+}
+
+/** As Docker reads it; without an address, all of the machine's. @throws Fault invalid */
+function metricsAddress(text: string | undefined): Config['metricsAddress'] {
+  if (text === undefined) return undefined;
+  const [, v6, host = '', port = ''] = /^(?:tcp:\/\/)?(?:\[([^\]]+)\]|([^:/]*)):(\d{1,5})$/.exec(text) ?? [];
+  if (port === '' || Number(port) > 65_535)
+    throw new Fault('invalid', `invalid metrics-addr "${text}": wanted an address and a port, such as 127.0.0.1:9323`);
+  return { host: v6 ?? (host || '0.0.0.0'), port: Number(port) };
 }
 
 /** A checked value as text. */

@@ -11,13 +11,20 @@ const accepted = 'config container daemon event image label network node plugin 
 
 export class Events {
   #ring: EventMessage[] = [];
+  #emitted = 0;
   readonly #listeners = new Set<(event: EventMessage) => void>();
 
   emit(event: Omit<EventMessage, 'scope' | 'timeNano'>): void {
     const message: EventMessage = { ...event, scope: 'local', timeNano: nowNanos() };
+    this.#emitted++;
     this.#ring.push(message);
     if (this.#ring.length > RING) this.#ring = this.#ring.slice(-RING);
     for (const listener of this.#listeners) listener(message);
+  }
+
+  /** How many there have been since the daemon came up. */
+  get emitted(): number {
+    return this.#emitted;
   }
 
   get listeners(): number {

@@ -39,6 +39,8 @@ import type { Config } from './config.ts';
 import { DiskPressure } from './disk-pressure.ts';
 import { cacheSpace, openBuilder } from './builder.ts';
 import { Events } from './events.ts';
+import { Metrics } from './metrics/metrics.ts';
+import { timed } from './metrics/timed.ts';
 import { openPullThrough } from './pull-through.ts';
 import { resolveUsernsRemap } from './subordinate-ids.ts';
 import { openSystem } from './system.ts';
@@ -50,6 +52,8 @@ export interface OpenEngine extends AsyncDisposable {
   building: Building;
   /** Adopts running containers and starts those that should run. */
   resume(): Promise<void>;
+  /** The machine goes down: containers are stopped in order, and come back with it. */
+  halt(): Promise<void>;
   describe(): { runtime: string; cgroups: string };
 }
 
@@ -132,6 +136,7 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
     logger: log,
   });
   loans.defer(() => volumes.close());
+  const metrics = new Metrics();
   const networking = await openNetworking({
     root: join(config.dataRoot),
     runRoot: config.execRoot,
@@ -247,11 +252,12 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
     log,
     snapshots,
     images,
-    networking,
+    networking: timed(networking, { connect: 'allocate', closeSandbox: 'release' }, metrics.networkAction),
     volumes,
     volumePath: (name) => join(config.dataRoot, 'volumes', name, '_data'),
     runtime,
     emit: (event) => events.emit(event),
+    onProbe: metrics.probed,
   });
   const containers = room;
   if (config.cgroupParent === undefined && !config.systemdCgroup)
@@ -294,7 +300,7 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
 
   const lock = new KeyedMutex();
   const engine: Engine = {
-    containers: containers.containers,
+    containers: timed(containers.containers, timedActions, metrics.containerAction),
     execs: containers.execs,
     images,
     networks: {
@@ -345,6 +351,8 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
         log,
       }),
       notices: () => mirror?.notices() ?? [],
+      metrics,
+      networks: async () => (await networking.list(new Map())).length,
     }),
   };
   await mirror?.start();
@@ -353,10 +361,22 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
     engine,
     building,
     resume: () => containers.resume(),
+    halt: () => containers.halt(config.shutdownTimeout),
     describe: () => ({ runtime: `${standard.name} ${standard.version}`, cgroups: `v${cgroups.version}` }),
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };
 }
+
+/** What Docker's own timers call them, and two more. */
+const timedActions = {
+  changes: 'changes',
+  commit: 'commit',
+  create: 'create',
+  remove: 'delete',
+  restart: 'restart',
+  start: 'start',
+  stop: 'stop',
+} as const;
 
 /** One nft table a daemon: the default data root has the plain name. */
 function tableName(config: Config): string {

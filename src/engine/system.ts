@@ -16,10 +16,11 @@ import type { ContainerRoom } from '../container/index.ts';
 import type { ImageStore } from '../image/index.ts';
 import { type CgroupLayout, warmCgroups } from '../linux/index.ts';
 import type { RuntimeProgram } from '../runtime/index.ts';
-import { formatNanos, nowNanos } from '../std/index.ts';
+import { formatNanos, freeSpace, nowNanos } from '../std/index.ts';
 import type { Volumes } from '../volume/index.ts';
 import type { Config } from './config.ts';
 import type { Events } from './events.ts';
+import type { Metrics, MetricSources } from './metrics/metrics.ts';
 import { registryInfo } from './registry-info.ts';
 import { type SpaceParts, spaceReport } from './space.ts';
 import type { Verification } from './verify.ts';
@@ -45,12 +46,16 @@ export interface SystemParts {
   verification: Verification;
   /** More of them, that change. */
   notices: () => string[];
+  metrics: Metrics;
+  networks: () => Promise<number>;
 }
 
 const goArch: Record<string, string> = { x64: 'amd64', arm64: 'arm64' };
 const uname: Record<string, string> = { x64: 'x86_64', arm64: 'aarch64' };
 
 export function openSystem(parts: SystemParts): System {
+  let lastSpace: ReturnType<MetricSources['space']>;
+  const sources = metricSources(parts, () => lastSpace);
   return {
     // The docker command line pings before it runs or execs.
     expect: () => warmCgroups(parts.cgroups),
@@ -59,8 +64,50 @@ export function openSystem(parts: SystemParts): System {
     diskUsage: (types) => diskUsage(parts, types),
     events: (options, signal) => Promise.resolve(parts.events.subscribe(options, signal)),
     login: (auth) => parts.images.login(auth),
-    space: () => spaceReport(parts.space),
+    space: async () => {
+      const report = await spaceReport(parts.space);
+      const rows = report.Rows.map(({ Type: type, Size: size, Reclaimable: reclaimable }) => ({
+        type,
+        size,
+        reclaimable,
+      }));
+      lastSpace = { atSeconds: Date.now() / 1000, rows };
+      return report;
+    },
     verify: async (options, signal) => parts.verification.run(options, signal),
+    metrics: () => parts.metrics.families(sources),
+  };
+}
+
+function metricSources(parts: SystemParts, space: MetricSources['space']): MetricSources {
+  const os = operatingSystem();
+  return {
+    info: {
+      architecture: uname[arch()] ?? arch(),
+      commit: 'wherry',
+      daemon_id: parts.id,
+      graphdriver: 'overlay2',
+      kernel: release(),
+      os: os.name,
+      os_type: 'linux',
+      os_version: os.version,
+      version: productVersion,
+      wherry_version: wherryVersion,
+    },
+    cpus: cpus().length,
+    memory: totalmem(),
+    counts: () => parts.room.counts(),
+    usage: () => parts.room.usage(),
+    images: () => parts.images.count(),
+    volumes: async () => (await parts.volumes.list(new Map())).Volumes.length,
+    networks: parts.networks,
+    events: () => parts.events.emitted,
+    disk: () => freeSpace(parts.config.dataRoot),
+    space,
+    verified: () => {
+      const last = parts.verification.last();
+      return last === undefined ? undefined : { atSeconds: Date.parse(last.at) / 1000, problems: last.problems };
+    },
   };
 }
 

@@ -1,5 +1,5 @@
 /** `system verify`: every room tells what is wrong with its part of the disk; what can be mended is, when that is asked. */
-import { lstatSync, readdirSync } from 'node:fs';
+import { lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { foreignFile, type Problem, type VerifyFinding, type VerifyMessage, type VerifySummary } from '../api/index.ts';
@@ -8,7 +8,7 @@ import type { ContainerRoom } from '../container/index.ts';
 import type { ImageStore } from '../image/index.ts';
 import { diskUsage } from '../linux/index.ts';
 import type { Networking } from '../network/index.ts';
-import { Channel, Fault, type Logger, messageOf } from '../std/index.ts';
+import { Channel, Fault, type Logger, messageOf, writeFileAtomic } from '../std/index.ts';
 import type { Volumes } from '../volume/index.ts';
 
 export interface VerifyParts {
@@ -19,6 +19,14 @@ export interface VerifyParts {
   volumes: Volumes;
   networking: Networking;
   log: Logger;
+}
+
+/** When the store was last verified, as `last-verify.json` of the data root has it. */
+export interface LastVerification {
+  at: string;
+  quick: boolean;
+  /** Found and left. */
+  problems: number;
 }
 
 /** Of the data root; `lost+found` is there when it is a file system of its own. */
@@ -36,6 +44,7 @@ const ownNames = new Set([
   'bootstrap',
   'buildkit',
   'engine-id',
+  'last-verify.json',
   'lost+found',
 ]);
 const progressMs = 100;
@@ -96,7 +105,34 @@ export class Verification {
       log.warn(finding.Repaired ? 'mended' : 'the store is not as it should be', { kind, name, what, detail, action });
       output.push({ Finding: finding });
     }
+    await this.#remember({
+      at: new Date().toISOString(),
+      quick: options.quick,
+      problems: summary.Problems - summary.Repaired,
+    });
     output.push({ Summary: { ...summary, ...counts } });
+  }
+
+  /** The last one that came to its end, of this daemon or one before; undefined when there was none. */
+  last(): LastVerification | undefined {
+    try {
+      return JSON.parse(readFileSync(this.#lastFile, 'utf8')) as LastVerification;
+    } catch {
+      // Never written, or not readable: it is only a reminder.
+      return undefined;
+    }
+  }
+
+  get #lastFile(): string {
+    return join(this.#parts.dataRoot, 'last-verify.json');
+  }
+
+  async #remember(last: LastVerification): Promise<void> {
+    try {
+      await writeFileAtomic(this.#lastFile, `${JSON.stringify(last)}\n`);
+    } catch (error) {
+      this.#parts.log.warn('cannot write down when the store was verified', { error: messageOf(error) });
+    }
   }
 
   async *#problems(

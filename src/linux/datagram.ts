@@ -15,7 +15,7 @@ export interface DatagramSocket extends Disposable {
   send(message: Uint8Array): boolean;
 }
 
-/** @throws SystemError ENOENT, ECONNREFUSED, … */
+/** @param path `@name` is of the abstract namespace. @throws SystemError ENOENT, ECONNREFUSED, … */
 export function connectDatagram(path: string): DatagramSocket {
   const close = libc('int close(int fd)');
   const fd = check(
@@ -23,9 +23,10 @@ export function connectDatagram(path: string): DatagramSocket {
     libc('int socket(int domain, int type, int protocol)')(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0),
     path,
   );
-  const directory = openSync(dirname(path), constants.O_RDONLY | constants.O_DIRECTORY);
+  const isAbstract = path.startsWith('@');
+  const directory = openSync(isAbstract ? '/' : dirname(path), constants.O_RDONLY | constants.O_DIRECTORY);
   try {
-    const name = Buffer.from(`/proc/self/fd/${directory}/${basename(path)}\0`);
+    const name = Buffer.from(isAbstract ? `\0${path.slice(1)}` : `/proc/self/fd/${directory}/${basename(path)}\0`);
     const address = Buffer.alloc(2 + name.length);
     address.writeUInt16LE(AF_UNIX, 0);
     name.copy(address, 2);

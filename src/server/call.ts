@@ -5,6 +5,7 @@ import type { BuildDoors, RunningBuilds } from './build/doors.ts';
 import type { Body } from './http/body.ts';
 import type { RequestHead } from './http/head.ts';
 import type { Query } from './query.ts';
+import type { RequestMetrics } from './request-metrics.ts';
 
 /** Bodies that are read whole are capped; a create body with inlined secrets and seccomp profiles stays far below. */
 const maxJsonBytes = 16 << 20;
@@ -21,6 +22,7 @@ export interface CallParts {
   readonly logger: Logger;
   /** Whether the client is on this machine, where compressing answers only costs time. */
   readonly local: boolean;
+  readonly requests: RequestMetrics;
   /** undefined where nothing can be built. */
   readonly building: (BuildDoors & { readonly running: RunningBuilds }) | undefined;
 }
@@ -33,6 +35,7 @@ export class Call {
   readonly signal: AbortSignal;
   readonly logger: Logger;
   readonly local: boolean;
+  readonly requests: RequestMetrics;
   readonly building: CallParts['building'];
   readonly #head: RequestHead;
   readonly #parameters: Readonly<Record<string, string>>;
@@ -45,6 +48,7 @@ export class Call {
     this.signal = parts.signal;
     this.logger = parts.logger;
     this.local = parts.local;
+    this.requests = parts.requests;
     this.building = parts.building;
     this.#head = parts.head;
     this.#parameters = parts.parameters;

@@ -1,5 +1,5 @@
 /** From a request to its reply: path and version, route, access, handler; every fault becomes Docker's error JSON. */
-import { type Engine, latestVersion, minimumVersion, parseVersion } from '../api/index.ts';
+import { endpoints, type Engine, latestVersion, minimumVersion, parseVersion } from '../api/index.ts';
 import { explainDiskError, faultKind, type Logger, messageOf } from '../std/index.ts';
 import { Call, type CallParts } from './call.ts';
 import { handlers } from './handlers/table.ts';
@@ -11,13 +11,17 @@ import { ClientGone } from './http/input.ts';
 import { empty, failure, type Reply, type WholeReply } from './http/reply.ts';
 import { faultStatus } from './http/status.ts';
 import { Query } from './query.ts';
-import { isSwarmPath, Router } from './router.ts';
+import type { RequestMetrics } from './request-metrics.ts';
+import { isSwarmPath, type Route, Router } from './router.ts';
 
 export interface DispatchOptions {
   readonly engine: Engine;
   readonly logger: Logger;
   readonly readOnly: boolean;
   readonly local: boolean;
+  /** Nothing but `/metrics` is served. */
+  readonly metricsOnly: boolean;
+  readonly requests: RequestMetrics;
   readonly building: CallParts['building'];
 }
 
@@ -27,27 +31,43 @@ export function createDispatch(options: DispatchOptions): (request: HttpRequest)
   return async (request) => {
     const started = performance.now();
     let reply: Reply;
+    let route: Route | undefined;
     try {
-      reply = await dispatch(router, options, request);
+      const target = parseTarget(request.head.target);
+      route = router.find(request.head.method, target.path);
+      reply = await dispatch(route, target, options, request);
     } catch (error) {
       if (error instanceof MalformedRequest || error instanceof ClientGone) throw error;
       reply = failureOf(options.logger, request, error);
     }
+    const status = reply.kind === 'raw' ? 101 : reply.status;
+    const ms = performance.now() - started;
+    options.requests.observe(route?.key, request.head.method, status, ms / 1000);
     options.logger.debug('request', {
       method: request.head.method,
       path: pathOf(request),
-      status: reply.kind === 'raw' ? 101 : reply.status,
-      ms: Math.round((performance.now() - started) * 10) / 10,
+      status,
+      ms: Math.round(ms * 10) / 10,
     });
     return reply;
   };
 }
 
-async function dispatch(router: Router, options: DispatchOptions, request: HttpRequest): Promise<Reply> {
+async function dispatch(
+  route: Route | undefined,
+  { path, query, versionText }: Target,
+  options: DispatchOptions,
+  request: HttpRequest,
+): Promise<Reply> {
   const { head, body, signal } = request;
+  if (options.metricsOnly) {
+    if (path !== endpoints.metrics.path || versionText !== undefined) return failure(404, 'page not found');
+    if (route === undefined) {
+      const refused = failure(405, `Cannot ${head.method} ${path}: only GET and HEAD`);
+      return { ...refused, headers: { ...refused.headers, Allow: 'GET, HEAD' } };
+    }
+  }
   if (head.method === 'OPTIONS') return empty(200);
-  const { path, query, versionText } = parseTarget(head.target);
-  const route = router.find(head.method, path);
   if (route === undefined && !isSwarmPath(path)) return failure(404, 'page not found');
   const asked = versionText === undefined ? { version: latestVersion } : parseVersion(versionText);
   if ('refusal' in asked) return refuseVersion(versionText!, asked.refusal);
@@ -65,6 +85,7 @@ async function dispatch(router: Router, options: DispatchOptions, request: HttpR
     signal,
     logger: options.logger,
     local: options.local,
+    requests: options.requests,
     building: options.building,
   });
   return handlers[route.key](call);

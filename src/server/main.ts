@@ -13,9 +13,10 @@ import {
   type ListenSetting,
   wherryVersion,
 } from '../engine/index.ts';
-import { createLogger, errorCode, Fault, faultKind, messageOf } from '../std/index.ts';
+import { createLogger, errorCode, Fault, faultKind, isJournal, messageOf, withPriority } from '../std/index.ts';
 import { activatedFds } from './activation.ts';
 import { createServer, type ListenTarget, type Server } from './server.ts';
+import { isHostStopping, notifyManager } from './service-manager.ts';
 
 function usage(): string {
   const lines = Object.entries(daemonOptions).map(([name, option]) => {
@@ -60,6 +61,7 @@ async function main(args: string[]): Promise<number> {
     level: config.logLevel,
     format: config.logFormat,
     write: (line) => void process.stderr.write(line),
+    priorities: isJournal(process.env),
   });
   await claim(config);
   const started = performance.now();
@@ -70,8 +72,15 @@ async function main(args: string[]): Promise<number> {
   for (const setting of config.hosts) {
     for (const target of await targets(setting, config)) {
       const at = await server.listen(target);
-      log.info('API listen on', 'path' in at ? { path: at.path } : { host: at.host, port: at.port });
+      // What the service manager opened has no path to tell.
+      const place =
+        'fd' in target ? { fd: target.fd } : 'path' in at ? { path: at.path } : { host: at.host, port: at.port };
+      log.info('API listen on', place);
     }
+  }
+  if (config.metricsAddress !== undefined) {
+    await server.listen({ ...config.metricsAddress, readOnly: true, metricsOnly: true });
+    log.info('metrics listen on', config.metricsAddress);
   }
   writePidfile(config);
   const about = open.describe();
@@ -81,9 +90,10 @@ async function main(args: string[]): Promise<number> {
     cgroups: about.cgroups,
     ms: Math.round(performance.now() - started),
   });
-  notifySystemd('READY=1');
+  notifyManager(process.env, ['READY=1', `STATUS=Wherry ${wherryVersion} with ${about.runtime}`], log);
   await untilSignal(log, config);
-  notifySystemd('STOPPING=1');
+  notifyManager(process.env, ['STOPPING=1'], log);
+  if (await isHostStopping()) await open.halt();
   await shutDown(server, config);
   return 0;
 }
@@ -219,23 +229,13 @@ async function shutDown(server: Server, config: Config): Promise<void> {
   if (livePid(config.pidfile) === process.pid) rmSync(config.pidfile, { force: true });
 }
 
-/** sd_notify(3) without a library: one datagram, sent by the tool that systemd ships. */
-function notifySystemd(state: string): void {
-  if (process.env['NOTIFY_SOCKET'] === undefined) return;
-  void import('node:child_process').then(({ spawn }) =>
-    spawn('systemd-notify', [`--pid=${process.pid}`, state], { stdio: 'ignore' })
-      .on('error', () => {})
-      .unref(),
-  );
-}
-
 try {
   process.exitCode = await main(process.argv.slice(2));
   // Whatever still holds the event loop (a container's pipe) is not worth waiting for.
   process.exit();
 } catch (error) {
-  process.stderr.write(
-    `${faultKind(error) === 'internal' && error instanceof Error ? (error.stack ?? error.message) : `wherryd: ${messageOf(error)}`}\n`,
-  );
+  const text = faultKind(error) === 'internal' && error instanceof Error ? error.stack : undefined;
+  const lines = `${text ?? `wherryd: ${messageOf(error)}`}\n`;
+  process.stderr.write(isJournal(process.env) ? withPriority('error', lines) : lines);
   process.exit(1);
 }

@@ -318,5 +318,6 @@ function scopedSystem({ system }: Engine, scope: Scope): System {
     login: () => Promise.reject(scope.forbidden('log in to a registry')),
     space: () => Promise.reject(scope.forbidden('see what takes the disk')),
     verify: () => Promise.reject(scope.forbidden('verify the store')),
+    metrics: () => Promise.reject(scope.forbidden('see the metrics of all containers')),
   };
 }

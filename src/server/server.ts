@@ -6,9 +6,10 @@ import { type BuildDoors, RunningBuilds } from './build/doors.ts';
 import { ConnectionLimit, connectionLimit } from './connection-limit.ts';
 import { createDispatch } from './dispatch.ts';
 import { Connection } from './http/connection.ts';
-import type { Deadlines } from './http/deadlines.ts';
+import { type Deadlines, deadlines as usual } from './http/deadlines.ts';
 import { openListener, type Target } from './listener.ts';
 import { projectEngine } from './one-project.ts';
+import { RequestMetrics } from './request-metrics.ts';
 
 export interface ServerOptions {
   readonly engine: Engine;
@@ -28,7 +29,12 @@ export interface ListenerOptions {
   readonly readOnly?: boolean;
   /** Only the objects of one compose project; see one-project.ts. */
   readonly project?: string;
+  /** Nothing but GET and HEAD of `/metrics`, and little patience with who asks. Default false. */
+  readonly metricsOnly?: boolean;
 }
+
+/** Scrapers are few and quick: whoever is not keeps none of the daemon. */
+const scraperLimits = { connections: 32, headMs: 5_000, idleMs: 60_000 };
 
 export type ListenTarget = Target & ListenerOptions;
 
@@ -47,6 +53,7 @@ class EngineServer implements Server {
   readonly #options: ServerOptions;
   readonly #standardHeaders: string;
   readonly #running = new RunningBuilds();
+  readonly #requests = new RequestMetrics();
   readonly #listeners = new Set<NetServer>();
   readonly #connections = new Map<Connection, Promise<void>>();
   readonly #limit: ConnectionLimit;
@@ -64,22 +71,29 @@ class EngineServer implements Server {
 
   async listen(target: ListenTarget): Promise<{ path: string } | { host: string; port: number }> {
     const { engine, logger, building, deadlines } = this.#options;
-    const { project } = target;
+    const { project, metricsOnly = false } = target;
     const handle = createDispatch({
       engine: project === undefined ? engine : projectEngine(engine, project),
       logger,
       readOnly: target.readOnly ?? false,
       local: isLocal(target),
+      metricsOnly,
+      requests: this.#requests,
       building: building === undefined || project !== undefined ? undefined : { ...building, running: this.#running },
     });
     const bySocket = new WeakMap<Socket, Connection>();
     const listener = await openListener(target, (socket) => {
+      if (metricsOnly) socket.setTimeout(scraperLimits.idleMs, () => socket.destroy());
       const connection: Connection = new Connection(socket, {
         handle,
         standardHeaders: this.#standardHeaders,
         logger,
         onWaiting: (waiting) => this.#limit.waits(connection, waiting),
-        ...(deadlines === undefined ? {} : { deadlines }),
+        ...(metricsOnly
+          ? { deadlines: { ...(deadlines ?? usual), headMs: scraperLimits.headMs } }
+          : deadlines === undefined
+            ? {}
+            : { deadlines }),
       });
       bySocket.set(socket, connection);
       this.#connections.set(
@@ -87,6 +101,7 @@ class EngineServer implements Server {
         connection.serve().finally(() => this.#connections.delete(connection)),
       );
     });
+    if (metricsOnly) listener.maxConnections = scraperLimits.connections;
     listener.on('connection', (socket: Socket) => this.#limit.admit(socket, bySocket.get(socket)));
     // No descriptor was left for a connection (the kernel's own back-off is to close it).
     listener.on('error', (error) => this.#limit.complain('cannot accept a connection', { error: messageOf(error) }));

@@ -8,7 +8,18 @@ export { datasync, ensureDirectory, readFileIfExists, removeAll, syncDirectory, 
 export { gather } from './gather.ts';
 export { randomId, shortId } from './identity.ts';
 export { KeyedMutex } from './keyed-mutex.ts';
-export { createLogger, type Logger, type LogLevel, silentLogger } from './log.ts';
+export { createLogger, isJournal, type Logger, type LogLevel, silentLogger, withPriority } from './log.ts';
+export {
+  counter,
+  CounterVector,
+  gauge,
+  HistogramVector,
+  type Labels,
+  metricContentType,
+  type MetricFamily,
+  metricText,
+  type Sample,
+} from './metrics.ts';
 export { parallelGzip } from './parallel-gzip.ts';
 export { mustRun, type ProgramOptions, type ProgramResult, runProgram } from './process.ts';
 export { type RecordFault, Records } from './records.ts';

@@ -19,7 +19,7 @@ import type {
   Volume,
 } from '../../src/api/index.ts';
 import { matchesExact, matchesLabels, matchesPattern } from '../../src/api/index.ts';
-import { Fault, formatNanos, nowNanos, randomId, zeroTime } from '../../src/std/index.ts';
+import { Fault, formatNanos, gauge, nowNanos, randomId, zeroTime } from '../../src/std/index.ts';
 import { FakeProcess } from './fake-process.ts';
 import { PlayedBuilds } from './played-builds.ts';
 import { tarOf } from './tar.ts';
@@ -554,6 +554,7 @@ export function createFakeEngine(): FakeEngine {
         calls.push({ method: 'system.verify', args: [options] });
         return fakeVerification(options.repair);
       },
+      metrics: async () => [gauge('wherry_images', 'Images of the engine', 2)],
     },
   };
   networks.set('bridge-id', fakeNetwork('bridge', {}));

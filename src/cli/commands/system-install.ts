@@ -1,21 +1,52 @@
 /** `wherry system install`. */
 import { noArgs, type Command } from '../command.ts';
-import { existsSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, readFileSync, readlinkSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { Fault } from '../../std/index.ts';
-import { daemonProgram, servicePath, socketPath, socketUnitPath } from '../daemon/paths.ts';
+import { Fault, writeFileAtomic } from '../../std/index.ts';
+import { daemonProgram, manualPath, servicePath, socketPath, socketUnitPath } from '../daemon/paths.ts';
+import { daemonSettings, dataRootOf } from '../daemon/settings.ts';
+import { daemonPid, stopDaemon } from '../daemon/stop.ts';
 import { hasSystemd, systemctl } from '../daemon/systemctl.ts';
 import { serviceUnit, socketUnit } from '../daemon/units.ts';
+import type { Session } from '../session.ts';
 import { packageFolder } from '../version.ts';
 
 export const command: Command = {
-  use: '',
-  flags: ``,
+  use: '[OPTIONS]',
+  long: `Writes the units wherry.service and wherry.socket, links wherry and wherryd into /usr/local/bin, and starts the daemon. Typed again,
+it changes only what differs. A daemon that runs already is taken over; its containers run on. Settings of the daemon belong into
+/etc/wherry/daemon.json, changes of the units into 'systemctl edit wherry.service'.`,
+  flags: `
+      --group string   Group that may use the socket (default "docker" where there is one, else "root")
+      --no-start       Install and enable only; the daemon starts with the machine
+      --on-demand      Start the daemon with its first client, not with the machine: containers with a restart policy wait for it
+      --print          Print the units and change nothing
+`,
   arity: noArgs,
   examples: `
 # Start with the machine, and again should it fail
-sudo wherry system install`,
-  async run(session) {
+sudo wherry system install
+# See the units first
+wherry system install --print
+# Is all well?
+wherry system doctor`,
+  async run(session, { flags }) {
+    const group = flags.optional('group') ?? (hasGroup('docker') ? 'docker' : 'root');
+    const units: readonly Unit[] = [
+      {
+        path: servicePath,
+        text: serviceUnit({
+          program: daemonProgram(),
+          dataRoot: dataRootOf(daemonSettings()),
+          manual: manualPath(),
+        }),
+      },
+      { path: socketUnitPath, text: socketUnit({ path: socketPath, group }) },
+    ];
+    if (flags.bool('print')) {
+      session.out.write(units.map(({ path, text }) => `# ${path}\n${text}`).join('\n'));
+      return;
+    }
     if (process.getuid?.() !== 0)
       throw new Fault('forbidden', "Cannot install the service: it needs root; type 'sudo wherry system install'");
     if (!hasSystemd()) {
@@ -24,14 +55,74 @@ sudo wherry system install`,
         "Cannot install the service: systemd does not run here; 'wherry system start' starts the daemon without it",
       );
     }
-    writeFileSync(servicePath, serviceUnit(daemonProgram()), { mode: 0o644 });
-    writeFileSync(socketUnitPath, socketUnit(socketPath), { mode: 0o644 });
-    for (const name of ['wherry', 'wherryd']) {
-      const link = join('/usr/local/bin', name);
-      if (!existsSync(link)) symlinkSync(join(packageFolder(), 'bin', name), link);
-    }
-    await systemctl('daemon-reload');
-    await systemctl('enable', '--now', 'wherry.socket', 'wherry.service');
-    session.out.write(`Installed ${servicePath}; the daemon runs and answers at unix://${socketPath}\n`);
+    if (!hasGroup(group))
+      throw new Fault(
+        'invalid',
+        `Cannot give the socket to group "${group}": there is none; make it: groupadd ${group}`,
+      );
+    const changed = await writeUnits(units);
+    for (const name of ['wherry', 'wherryd']) link(session, name);
+    if (changed.length > 0) await systemctl('daemon-reload');
+    await enable(session, {
+      changed: changed.length > 0,
+      onDemand: flags.bool('on-demand'),
+      start: !flags.bool('no-start'),
+    });
   },
 };
+
+interface Unit {
+  readonly path: string;
+  readonly text: string;
+}
+
+/** @returns those that were not as they should be */
+async function writeUnits(units: readonly Unit[]): Promise<Unit[]> {
+  const changed = units.filter(({ path, text }) => !existsSync(path) || readFileSync(path, 'utf8') !== text);
+  for (const { path, text } of changed) await writeFileAtomic(path, text, { mode: 0o644 });
+  return changed;
+}
+
+async function enable(
+  session: Session,
+  { changed, onDemand, start }: { changed: boolean; onDemand: boolean; start: boolean },
+): Promise<void> {
+  if (onDemand) await systemctl('disable', 'wherry.service');
+  await systemctl('enable', 'wherry.socket', ...(onDemand ? [] : ['wherry.service']));
+  const places = `${servicePath} and ${socketUnitPath}`;
+  const done = changed ? `Installed ${places}` : `${places} are as they should be`;
+  if (!start) {
+    session.out.write(`${done}; start it: systemctl start wherry.socket wherry.service\n`);
+    return;
+  }
+  const pid = daemonPid();
+  // A socket of a daemon that systemd did not start is in the way of its own.
+  if (pid !== undefined && String(pid) !== (await mainPid())) await stopDaemon();
+  // The socket unit cannot be changed under a service that has its socket.
+  if (changed) await systemctl('stop', 'wherry.socket', 'wherry.service');
+  await systemctl('start', 'wherry.socket', ...(onDemand ? [] : ['wherry.service']));
+  const state = onDemand ? 'the daemon starts with its first client' : 'the daemon runs and answers';
+  session.out.write(`${done}; ${state} at unix://${socketPath}\n`);
+}
+
+async function mainPid(): Promise<string> {
+  return (await systemctl('show', '-p', 'MainPID', '--value', 'wherry.service')).trim();
+}
+
+function link(session: Session, name: string): void {
+  const path = join('/usr/local/bin', name);
+  const target = join(packageFolder(), 'bin', name);
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found === undefined) symlinkSync(target, path);
+  else if (!found.isSymbolicLink() || readlinkSync(path) !== target)
+    session.err.write(`${path} is there already and leads elsewhere; this one is ${target}\n`);
+}
+
+function hasGroup(name: string): boolean {
+  return (
+    /^\d+$/.test(name) ||
+    readFileSync('/etc/group', 'utf8')
+      .split('\n')
+      .some((line) => line.startsWith(`${name}:`))
+  );
+}

@@ -1,11 +1,9 @@
 /** `wherry system start`. */
 import { noArgs, type Command } from '../command.ts';
 import { answers, startDaemon } from '../daemon/start.ts';
-import { servicePath, socketPath } from '../daemon/paths.ts';
-import { hasSystemd, systemctl } from '../daemon/systemctl.ts';
+import { socketPath } from '../daemon/paths.ts';
 import { createClient } from '../../client/index.ts';
 import { Fault } from '../../std/index.ts';
-import { existsSync } from 'node:fs';
 
 export const command: Command = {
   use: '',
@@ -22,8 +20,7 @@ wherry system start`,
     }
     if (process.getuid?.() !== 0)
       throw new Fault('forbidden', "Cannot start the daemon: it needs root; type 'sudo wherry system start'");
-    if (hasSystemd() && existsSync(servicePath)) await systemctl('start', 'wherry.service');
-    else await startDaemon(session, client);
+    await startDaemon(session, client);
     session.out.write('The daemon runs\n');
   },
 };

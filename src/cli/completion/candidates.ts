@@ -173,6 +173,10 @@ async function listNames(session: Session, kind: ArgumentKind): Promise<Candidat
       hint: image ?? '',
     }));
   }
+  if (kind === 'check') {
+    const { checks } = await import('../doctor/checks.ts');
+    return checks.map(({ id, title }) => ({ text: id, hint: title }));
+  }
   const { endpoint } = await session.endpoint();
   // To ask for the client would start the daemon: a key that completes a word must not.
   if (endpoint.kind === 'unix' && !existsSync(endpoint.path)) return [];

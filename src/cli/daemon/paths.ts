@@ -14,6 +14,11 @@ export function daemonProgram(): string {
   return join(packageFolder(), 'bin/wherryd');
 }
 
+/** The guide's page for who runs the service. */
+export function manualPath(): string {
+  return join(packageFolder(), 'docs/guide/operating.md');
+}
+
 /** Root's log, or a user's own. */
 export function logPath(env: Environment): string {
   if (process.getuid?.() === 0) return '/var/log/wherry/wherryd.log';

@@ -1,15 +1,21 @@
-/** Starts the daemon in the background and waits until it answers. */
+/** Starts the daemon and waits until it answers: as the service where that is installed, else in the background. */
 import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Client } from '../../client/index.ts';
 import { Fault } from '../../std/index.ts';
 import type { Session } from '../session.ts';
-import { daemonProgram, logPath } from './paths.ts';
+import { daemonProgram, logPath, servicePath } from './paths.ts';
+import { hasSystemd, systemctl } from './systemctl.ts';
 
 const patienceMs = 15_000;
 
 /** @throws Fault unavailable when it does not answer in time, saying where its log is. */
 export async function startDaemon(session: Session, client: Client): Promise<void> {
+  if (hasSystemd() && existsSync(servicePath)) {
+    session.err.write('Starting the Wherry service (log: journalctl -u wherry)\n');
+    await systemctl('start', 'wherry.socket', 'wherry.service');
+    return;
+  }
   const program = daemonProgram();
   if (!existsSync(program)) throw new Fault('unavailable', `Cannot start the daemon: ${program} is not there`);
   const log = logPath(session.env);

@@ -1,46 +1,86 @@
-/** The systemd units that `system install` writes. */
+/** The systemd units that `system install` writes. Pure. */
 
-/** Containers outlive the daemon: only its own process is killed with it. */
-export function serviceUnit(program: string): string {
-  return `[Unit]
+export interface ServiceFacts {
+  /** Path of wherryd. */
+  readonly program: string;
+  readonly dataRoot: string;
+  /** Path of the guide's page on operating. */
+  readonly manual: string;
+}
+
+/**
+ * Containers outlive the daemon: only its own process is killed with it. Most of systemd's sandboxing is left alone on purpose: mount
+ * namespaces (ProtectSystem=, PrivateTmp=), seccomp (SystemCallFilter=, LockPersonality=) and NoNewPrivileges= would be inherited by
+ * every container, and hide the host's files from its bind mounts.
+ */
+export function serviceUnit({ program, dataRoot, manual }: ServiceFacts): string {
+  return `# Written by wherry system install. Changes belong into: systemctl edit wherry.service
+[Unit]
 Description=Wherry container engine
-Documentation=man:wherry(1)
-After=network-online.target wherry.socket
-Wants=network-online.target
+Documentation=file:${specifiers(encodeURI(manual))}
 Requires=wherry.socket
+Wants=network-online.target
+# After what would flush the firewall's tables; at shutdown this order is reversed, so that containers still have their network.
+After=network-online.target nss-lookup.target time-set.target wherry.socket nftables.service firewalld.service ufw.service
+RequiresMountsFor=${quoted(dataRoot)}
+StartLimitIntervalSec=60
+StartLimitBurst=5
 
 [Service]
 Type=notify
-NotifyAccess=all
-ExecStart=${program}
+NotifyAccess=main
+ExecStart=${quoted(program)}
 ExecReload=/bin/kill -s HUP $MAINPID
 Restart=always
 RestartSec=2
+TimeoutStartSec=infinity
+# When the machine goes down, containers are stopped in order; else they run on, and this takes a moment.
+TimeoutStopSec=120
+# Monitors of containers are children of the daemon: they live on without it.
 KillMode=process
+# Container groups are the engine's: systemd leaves them alone, and a container out of memory is not the service's end.
 Delegate=yes
+OOMPolicy=continue
 OOMScoreAdjust=-500
 LimitNOFILE=1048576
 LimitNPROC=infinity
+LimitCORE=infinity
 TasksMax=infinity
-TimeoutStartSec=0
+UMask=0022
+StandardOutput=journal
+StandardError=journal
+SyslogIdentifier=wherryd
 
 [Install]
 WantedBy=multi-user.target
 `;
 }
 
-export function socketUnit(path: string): string {
-  return `[Unit]
+/** @param group may use the engine, which is as good as root */
+export function socketUnit({ path, group }: { path: string; group: string }): string {
+  return `# Written by wherry system install. Changes belong into: systemctl edit wherry.socket
+[Unit]
 Description=Wherry API socket
 
 [Socket]
-ListenStream=${path}
+ListenStream=${specifiers(path)}
 SocketMode=0660
 SocketUser=root
-SocketGroup=root
+SocketGroup=${specifiers(group)}
+DirectoryMode=0755
 RemoveOnStop=yes
 
 [Install]
 WantedBy=sockets.target
 `;
+}
+
+/** One word of a unit's line, whatever is in it (systemd.syntax(7)). */
+function quoted(text: string): string {
+  const safe = specifiers(text);
+  return /^[\w./:@%+-]+$/.test(safe) ? safe : `"${safe.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
+}
+
+function specifiers(text: string): string {
+  return text.replaceAll('%', '%%');
 }

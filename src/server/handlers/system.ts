@@ -1,6 +1,6 @@
 /** Ping, version, info, disk usage, login, events, and the answers for what Wherry leaves out. */
 import type { EventMessage, VerifyMessage } from '../../api/index.ts';
-import { explainDiskError, Fault, messageOf } from '../../std/index.ts';
+import { explainDiskError, Fault, messageOf, metricContentType, metricText } from '../../std/index.ts';
 import { parseAuthBody } from '../body/registry-auth.ts';
 import type { Call } from '../call.ts';
 import { applyDeltas, diskUsageDeltas, showsEvent } from '../deltas.ts';
@@ -63,6 +63,11 @@ export async function verify(call: Call): Promise<Reply> {
 
 export async function verifyRepair(call: Call): Promise<Reply> {
   return verification(call, true);
+}
+
+export async function metrics(call: Call): Promise<Reply> {
+  const families = [...(await call.engine.system.metrics()), ...call.requests.families()];
+  return { kind: 'whole', status: 200, headers: { 'Content-Type': metricContentType }, body: metricText(families) };
 }
 
 async function verification(call: Call, repair: boolean): Promise<Reply> {

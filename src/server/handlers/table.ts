@@ -25,6 +25,8 @@ export const handlers: Readonly<Record<EndpointKey, Handler>> = {
   space: system.space,
   verify: system.verify,
   verifyRepair: system.verifyRepair,
+  metrics: system.metrics,
+  metricsHead: system.metrics,
 
   containerList: container.list,
   containerCreate: container.create,

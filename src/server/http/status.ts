@@ -24,6 +24,7 @@ const reasons: Readonly<Record<number, string>> = {
   403: 'Forbidden',
   404: 'Not Found',
   408: 'Request Timeout',
+  405: 'Method Not Allowed',
   409: 'Conflict',
   413: 'Content Too Large',
   426: 'Upgrade Required',
