@@ -19,7 +19,7 @@ import { Fault, messageOf } from '../std/index.ts';
 import { bundleDirectory, type Context, containerDirectory } from './context.ts';
 import { imageMountName } from './create.ts';
 import { find } from './find.ts';
-import type { ContainerMount, ContainerRecord, IdMapOption } from './record.ts';
+import type { ContainerMount, ContainerRecord, IdMapOption, RunState } from './record.ts';
 
 export interface Remapped {
   mapping: IdMapping;
@@ -38,7 +38,7 @@ export async function enterUserNamespace(
   const { idMapping } = context.settings;
   const mode = record.hostConfig.NetworkMode ?? '';
   // To share a network is to share the user namespace that it belongs to.
-  const other = mode.startsWith('container:') ? find(context, mode.slice('container:'.length)).run : undefined;
+  const other = mode.startsWith('container:') ? runOf(context, mode.slice('container:'.length)) : undefined;
   if (other !== undefined) {
     return other.idMapping === undefined
       ? undefined
@@ -48,6 +48,16 @@ export async function enterUserNamespace(
   const namespace = await makeUserNamespace(idMapping, { network: true });
   loans.defer(() => namespace[Symbol.dispose]());
   return { mapping: idMapping, path: `/proc/${namespace.pid}/ns/user`, networkOf: namespace.pid };
+}
+
+/** Of another container; that it is not there is told by who joins its network. */
+function runOf(context: Context, ref: string): RunState | undefined {
+  try {
+    return find(context, ref).run;
+  } catch (error) {
+    if (error instanceof Fault) return undefined;
+    throw error;
+  }
 }
 
 /**
