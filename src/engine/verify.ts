@@ -8,7 +8,7 @@ import type { ContainerRoom } from '../container/index.ts';
 import type { ImageStore } from '../image/index.ts';
 import { diskUsage } from '../linux/index.ts';
 import type { Networking } from '../network/index.ts';
-import { Channel, Fault, type Logger, messageOf, writeFileAtomic } from '../std/index.ts';
+import { Channel, Fault, type Logger, messageOf, sweepHalfWritten, writeFileAtomic } from '../std/index.ts';
 import type { Volumes } from '../volume/index.ts';
 
 export interface VerifyParts {
@@ -129,6 +129,7 @@ export class Verification {
 
   async #remember(last: LastVerification): Promise<void> {
     try {
+      await sweepHalfWritten(this.#lastFile);
       await writeFileAtomic(this.#lastFile, `${JSON.stringify(last)}\n`);
     } catch (error) {
       this.#parts.log.warn('cannot write down when the store was verified', { error: messageOf(error) });

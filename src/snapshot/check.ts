@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { foreignFile, type Problem, strayFile } from '../api/index.ts';
 import { diskUsage } from '../linux/index.ts';
 import { chainId as chainOf, type Digest, initChainId, sha256 } from '../oci/index.ts';
-import { shortId, writeFileAtomic } from '../std/index.ts';
+import { shortId } from '../std/index.ts';
 import { type Layer, type LayerRecord, type Layers, readLayerRecord } from './layers.ts';
 import type { Scratch } from './scratch.ts';
 import type { Writables } from './writables.ts';
@@ -60,7 +60,7 @@ async function* checkLayer(parts: CheckParts, layer: Layer): AsyncGenerator<Prob
     yield {
       ...layerProblem(layer, 'damaged', join(folder, 'layer.json'), 'its record is not what was written'),
       repair: async () => {
-        await writeFileAtomic(join(folder, 'layer.json'), JSON.stringify(record), { mode: 0o644 });
+        layers.writeRecord(layer.name, record);
         return 'written again';
       },
     };

@@ -6,7 +6,7 @@ import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, 
 import { join } from 'node:path';
 import { bootId, exchangePaths, syncFilesystem } from '../linux/index.ts';
 import { Digester } from '../oci/index.ts';
-import { errorCode, Fault, SpaceGuard, syncDirectory, tapBytes, writeFileAtomic } from '../std/index.ts';
+import { errorCode, Fault, SpaceGuard, syncDirectory, tapBytes } from '../std/index.ts';
 import { compareLayer, type Difference } from './compare-layer.ts';
 import type { LowerDirectory } from './lower.ts';
 import type { Scratch } from './scratch.ts';
@@ -178,10 +178,21 @@ export class Layers {
       if (this.#byName.get(layer.name) !== layer) continue;
       delete layer.boot;
       const { name, ...record } = layer;
-      await writeFileAtomic(join(this.root, name, 'layer.json'), JSON.stringify(record), { durable: false });
+      this.writeRecord(name, record);
     }
     // Without the marks, too, before anything that lasts counts on them.
     await sync(this.root);
+  }
+
+  /** Whole or not at all, by way of the scratch: what a crash leaves half written is not in the layer's folder. */
+  writeRecord(name: string, record: LayerRecord): void {
+    const path = this.#scratch.take();
+    try {
+      writeFileSync(path, JSON.stringify(record));
+      renameSync(path, join(this.root, name, 'layer.json'));
+    } finally {
+      this.#scratch.release(path);
+    }
   }
 
   /** A layer in a scratch folder, on disk, that is as its record says. */

@@ -1,8 +1,8 @@
 /** Files that land whole: a crash leaves the old content or the new, never half. */
 import { closeSync, fdatasync, fsync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
-import { dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { errorCode } from './fault.ts';
 
@@ -33,6 +33,16 @@ export async function writeFileAtomic(
     throw error;
   }
   if (durable) await syncDirectory(dirname(path));
+}
+
+/** Deletes what writes of `path` that a crash cut left beside it. Only while nobody writes it. */
+export async function sweepHalfWritten(path: string): Promise<void> {
+  const folder = dirname(path);
+  const start = `${basename(path)}.`;
+  for (const name of await readdir(folder)) {
+    const isOurs = name.startsWith(start) && /^[0-9a-f]{12}\.tmp$/.test(name.slice(start.length));
+    if (isOurs) await rm(join(folder, name), { force: true });
+  }
 }
 
 /** Makes the names in `directory` durable. */

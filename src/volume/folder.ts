@@ -6,7 +6,14 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Volume } from '../api/index.ts';
-import { ensureDirectory, Fault, readFileIfExists, syncDirectory, writeFileAtomic } from '../std/index.ts';
+import {
+  ensureDirectory,
+  Fault,
+  readFileIfExists,
+  sweepHalfWritten,
+  syncDirectory,
+  writeFileAtomic,
+} from '../std/index.ts';
 import { mountsAt } from './mount-table.ts';
 
 export interface VolumeRecord {
@@ -46,6 +53,7 @@ export async function readFolders(volumes: string): Promise<Map<string, VolumeRe
     const folder = join(volumes, entry.name);
     if (entry.name.startsWith('.new-')) await rm(folder, { recursive: true, force: true });
     if (!entry.isDirectory() || entry.name.startsWith('.')) continue;
+    await sweepHalfWritten(join(folder, RECORD));
     const record = await readRecord(folder);
     // A mount does not outlive the machine; who it was for means nothing then.
     if (record.mountedFor.length > 0 && mountsAt(join(folder, DATA)).length === 0) record.mountedFor = [];
