@@ -160,6 +160,7 @@ const long = [
   'store-crash',
   'sdk',
   'sdk-dockerd',
+  'hostile-clients',
 ].map((name) => `test/e2e/${name}.test.ts`);
 
 const steps: Record<string, () => Promise<Tally>> = {

@@ -34,6 +34,7 @@ function missing(ref: string, path: string, error: unknown): Fault {
   const code = errorCode(error);
   if (code === 'ENOENT' || code === 'ENOTDIR')
     return new Fault('not-found', `Could not find the file ${path} in container ${ref}`, { cause: error });
+  if (code === 'ENAMETOOLONG') return new Fault('invalid', 'Cannot read a path with so long a name', { cause: error });
   if (code === 'ELOOP')
     return new Fault('invalid', `Cannot read ${path}: too many levels of symbolic links`, { cause: error });
   return new Fault('internal', `Cannot read ${path}: ${(error as Error).message}`, { cause: error });

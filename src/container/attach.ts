@@ -25,15 +25,20 @@ export function attachContainer(context: Context, live: Live, options: AttachOpt
     detachKeys: options.stdin && tty ? keys : undefined,
     ...(options.logs ? { preface: pastOutput(context, live, options) } : {}),
     onDetachKeys: () => containerEvent(context, record, 'detach'),
-    onClosed: () => void live.pending.delete(session),
+    onClosed: () => {
+      live.pending.delete(session);
+      live.sessions.delete(session);
+    },
   });
   containerEvent(context, record, 'attach');
   if (!options.stream) {
     session.detach();
     return session;
   }
-  if (run !== undefined) session.connect(attachMonitor(`${bundleDirectory(context, record.id)}/attach`));
-  else live.pending.add(session);
+  if (run !== undefined) {
+    live.sessions.add(session);
+    session.connect(attachMonitor(`${bundleDirectory(context, record.id)}/attach`, live.closer.close));
+  } else live.pending.add(session);
   return session;
 }
 

@@ -2,6 +2,7 @@
 import type { EventMessage, HealthState } from '../api/index.ts';
 import type { ImageStore } from '../image/index.ts';
 import type { CgroupLayout, IdMapping } from '../linux/index.ts';
+import type { OneByOne } from '../monitor/index.ts';
 import type { Networking } from '../network/index.ts';
 import type { Runtime } from '../runtime/index.ts';
 import type { Snapshots } from '../snapshot/index.ts';
@@ -23,6 +24,9 @@ export interface Live {
   run: RunState | undefined;
   /** Clients that attached before the start: connected before the process runs, so that they miss nothing. */
   pending: Set<ProcessSession>;
+  /** Clients that are attached to the process, and what closes their connections to its monitor. */
+  sessions: Set<ProcessSession>;
+  closer: OneByOne;
   waiters: Set<Waiter>;
   /** A restart that is waiting for its delay. */
   restart: { timer: NodeJS.Timeout } | undefined;

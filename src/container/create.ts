@@ -8,6 +8,7 @@ import {
   restartUnhealthyAnnotation,
 } from '../api/index.ts';
 import { descriptorPath, openFlags, openInRoot, warmCgroups } from '../linux/index.ts';
+import { OneByOne } from '../monitor/index.ts';
 import { initChainId } from '../oci/index.ts';
 import { errorCode, Fault, faultKind, formatNanos, nowNanos, randomId, removeAll, zeroTime } from '../std/index.ts';
 import { type Context, containerDirectory, type Live } from './context.ts';
@@ -138,6 +139,8 @@ export function newLive(record: ContainerRecord): Live {
     record,
     run: undefined,
     pending: new Set(),
+    sessions: new Set(),
+    closer: new OneByOne(),
     waiters: new Set(),
     restart: undefined,
     removing: false,

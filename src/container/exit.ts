@@ -41,7 +41,9 @@ export function watchExits(context: Context): Disposable {
 function sweepOne(context: Context, live: Live): void {
   const run = live.run!;
   watchExit(context, live);
-  if (live.run !== run || isAlive(run.pid, run.startTicks) || awaited.has(run)) return;
+  if (live.run !== run || isAlive(run.pid, run.startTicks)) return;
+  for (const session of live.sessions) session.processEnded();
+  if (awaited.has(run)) return;
   context.background(awaitExit(context, live));
 }
 

@@ -106,3 +106,21 @@ test('single characters that nobody reads make the process wait, too', async () 
   assert.equal(process.paused, false);
   assert.equal(read, printed);
 });
+
+test('who reads nothing of what a process left is let go of; who reads slowly is not', async () => {
+  for (const reads of [false, true]) {
+    const client = session();
+    const process = new Process();
+    client.connect(process);
+    while (!process.paused) process.onOutput?.('stdout', Buffer.alloc(100_000, 'x'));
+    const output = client.output[Symbol.asyncIterator]();
+    await output.next();
+    client.processEnded();
+    for (let round = 0; round < 5; round++) {
+      await sleep(1000);
+      if (reads) await output.next();
+    }
+    assert.equal(client.detached, !reads);
+    client.detach();
+  }
+});

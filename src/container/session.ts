@@ -7,6 +7,8 @@ import { DetachScanner } from './detach-keys.ts';
 const HIGH_WATER = 1 << 20;
 /** What a frame takes beside its bytes, about: processes that print single characters make many. */
 const FRAME_COST = 256;
+/** How long a client may read nothing of what a process left behind. */
+const PATIENCE_MS = 2000;
 
 export interface SessionOptions {
   tty: boolean;
@@ -42,6 +44,9 @@ export class ProcessSession implements StdioSession {
   /** Wakes input that waits for that. */
   #waiting: (() => void)[] = [];
   #wake: (() => void) | undefined;
+  /** Frames that the client took. */
+  #taken = 0;
+  #watch: NodeJS.Timeout | undefined;
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -108,9 +113,21 @@ export class ProcessSession implements StdioSession {
     this.#end();
   }
 
+  /** The process is gone. What it left is for those who read it; who takes none of it lets go. */
+  processEnded(): void {
+    if (this.#ended || this.#watch !== undefined) return;
+    let before = this.#taken;
+    this.#watch = setInterval(() => {
+      if (this.#queued > HIGH_WATER && this.#taken === before) this.detach();
+      before = this.#taken;
+    }, PATIENCE_MS);
+    this.#watch.unref();
+  }
+
   #end(): void {
     if (this.#ended) return;
     this.#ended = true;
+    clearInterval(this.#watch);
     this.#wake?.();
     this.#release();
     this.#options.onClosed();
@@ -127,7 +144,10 @@ export class ProcessSession implements StdioSession {
     for (;;) {
       const frames = this.#queue;
       this.#queue = [];
-      for (const frame of frames) yield frame;
+      for (const frame of frames) {
+        yield frame;
+        this.#taken++;
+      }
       if (this.#queued > HIGH_WATER) this.#stream?.resume();
       this.#queued = this.#queue.reduce((sum, frame) => sum + costOf(frame.data), 0);
       if (this.#queue.length > 0) continue;

@@ -89,7 +89,10 @@ async function launch(context: Context, live: Live, options: { automatic: boolea
     });
   const startTicks = processStart(pid);
   if (startTicks === undefined) throw new Fault('internal', 'the container process ended before it was started');
-  for (const session of live.pending) session.connect(attachMonitor(`${bundle}/attach`));
+  for (const session of live.pending) {
+    live.sessions.add(session);
+    session.connect(attachMonitor(`${bundle}/attach`, live.closer.close));
+  }
   live.pending.clear();
   const run: RunState = {
     id: record.id,

@@ -79,11 +79,20 @@ export async function endRun(
   if (await settledWithin(exited, seconds * 1000)) return;
   context.log.info('container did not stop in time and is killed', { container: record.id, signal, seconds });
   await deliver(context, live, SIGKILL).catch(gone);
+  releaseMonitor(live);
   if (await settledWithin(exited, 10_000)) return;
   throw new Fault(
     'internal',
     `cannot stop container: ${record.name}: tried to kill container, but did not receive an exit event`,
   );
+}
+
+/**
+ * The process is gone, or will be in a moment: a monitor that waits for clients who read nothing could not tell how it ended, so they are
+ * let go of.
+ */
+function releaseMonitor(live: Live): void {
+  for (const session of live.sessions) session.processEnded();
 }
 
 async function settledWithin(promise: Promise<void>, ms: number): Promise<boolean> {
@@ -122,6 +131,7 @@ export async function killContainer(context: Context, live: Live, signalText: st
   const exited = live.exited?.promise;
   await deliver(context, live, signal).catch(cannot);
   if (signal === SIGKILL && exited !== undefined) {
+    releaseMonitor(live);
     // As Docker: the call returns when the container has ended.
     await settledWithin(exited, 10_000);
   }

@@ -59,9 +59,17 @@ export function checkRestartPolicy(policy: RestartPolicy | null | undefined, aut
     throw new Fault('invalid', `can't create 'AutoRemove' container with restart policy`);
 }
 
+/** What no folder can be called; the runtimes do not take it well. @throws Fault invalid */
+function checkCgroupParent(parent: string): void {
+  const shown = parent.length > 100 ? `${parent.slice(0, 100)}…` : parent;
+  if (parent.length > 4000 || parent.split('/').some((name) => name === '..' || Buffer.byteLength(name) > 255))
+    throw new Fault('invalid', `Invalid cgroup parent ${JSON.stringify(shown)}: want a path of groups`);
+}
+
 /** Takes out what the kernel cannot apply. @throws Fault invalid. Returns warnings. */
 export function checkResources(resources: Resources, facts: HostFacts): string[] {
   const warnings = discardUnsupported(resources, facts.controllers);
+  checkCgroupParent(resources.CgroupParent ?? '');
   const memory = resources.Memory ?? 0;
   const swap = resources.MemorySwap ?? 0;
   if (memory !== 0 && memory < 6 * 1024 * 1024) throw new Fault('invalid', 'Minimum memory limit allowed is 6MB');

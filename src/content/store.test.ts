@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -250,4 +250,22 @@ test('a file that its writer verified becomes the blob, and stays while it is he
   }
   assert.ok(!content.has(digest), 'no owner names it');
   assert.deepEqual(readdirSync(root).sort(), ['blobs', 'ingest']);
+});
+
+test('who has left before the first byte leaves no descriptor open', async (t) => {
+  const { root, content } = await store(t);
+  const { digest } = await content.ingest(chunks('hello'));
+  await assert.rejects(
+    collectBytes(content.open(digest, { signal: AbortSignal.abort(new Error('gone')) }), 10),
+    /gone/,
+  );
+  await new Promise((done) => setTimeout(done, 20));
+  const open = readdirSync('/proc/self/fd').filter((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`).startsWith(root);
+    } catch {
+      return false;
+    }
+  });
+  assert.deepEqual(open, []);
 });

@@ -94,6 +94,8 @@ class FileContent implements Content {
     path: string,
     settings: { highWaterMark: number; start: number; signal?: AbortSignal },
   ): AsyncGenerator<Uint8Array, void, void> {
+    // Node opens the file all the same, and forgets it.
+    settings.signal?.throwIfAborted();
     try {
       for await (const chunk of createReadStream(path, settings)) yield chunk as Buffer;
     } catch (error) {

@@ -3,9 +3,10 @@
  * the container's own processes cannot lead out. Names may be any bytes.
  */
 import { closeSync, constants, readlinkSync } from 'node:fs';
+import { constants as systemConstants } from 'node:os';
 import { posix } from 'node:path';
 import { errorCode } from '../std/index.ts';
-import { check, libc, syscallNumber } from './libc.ts';
+import { check, libc, syscallNumber, SystemError } from './libc.ts';
 
 const RESOLVE_IN_ROOT = 0x10;
 const RESOLVE_NO_MAGICLINKS = 0x02;
@@ -23,6 +24,9 @@ export function openInRoot(root: number, path: string | Buffer, flags: number, m
   how.writeBigUInt64LE(BigInt(mode), 8);
   how.writeBigUInt64LE(BigInt(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS), 16);
   const bytes = typeof path === 'string' ? Buffer.from(path) : path;
+  // The kernel would read it to the first NUL and open something else: nothing has such a name.
+  if (bytes.includes(0))
+    throw new SystemError('openat2', systemConstants.errno.ENOENT, JSON.stringify(bytes.toString()));
   const name = Buffer.concat([bytes.length === 0 ? Buffer.from('.') : bytes, Buffer.of(0)]);
   for (let attempt = 0; ; attempt++) {
     const fd = call(syscallNumber({ x64: 437, arm64: 437 }), root, name, how, how.length);

@@ -20,8 +20,11 @@ export interface StdioStream {
   close(): void;
 }
 
+/** When a connection that is let go of is closed; see `OneByOne`. */
+export type Closer = (close: () => void) => void;
+
 /** @throws SystemError when no monitor listens there */
-export function attachMonitor(attachPath: string): StdioStream {
+export function attachMonitor(attachPath: string, closer: Closer = (close) => close()): StdioStream {
   const socket: Socket = connectSeqpacket(attachPath);
   let ended = false;
   const stream: StdioStream = {
@@ -37,7 +40,12 @@ export function attachMonitor(attachPath: string): StdioStream {
       }
     },
     closeInput: () => void socket.end(),
-    close: () => void socket.destroy(),
+    close: () => {
+      stream.onOutput = undefined;
+      // Read on until then: the monitor must not wait for us.
+      socket.resume();
+      closer(() => socket.destroy());
+    },
   };
   const end = (): void => {
     if (ended) return;

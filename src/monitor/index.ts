@@ -2,3 +2,4 @@
 export { attachMonitor, type StdioStream } from './attach.ts';
 export { type Monitor, type MonitorOptions, runtimeWords, startMonitor, type StartingMonitor } from './conmon.ts';
 export { reopenLog, resizeTerminal } from './control.ts';
+export { OneByOne } from './one-by-one.ts';

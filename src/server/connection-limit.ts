@@ -1,6 +1,6 @@
 /**
  * How many connections are held at once: never so many that no descriptor is left to start a container with. Beyond that, those that only
- * wait for a next request are closed, the longest waiting first; where all are at work, the newcomer is told so.
+ * wait for a next request are closed, the longest waiting first; where all are at work, newcomers are told so, or cut when they are too many.
  */
 import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
@@ -11,6 +11,8 @@ import type { Connection } from './http/connection.ts';
 const most = 8192;
 const least = 64;
 const quietMs = 30_000;
+/** Who has only just connected, or been answered, is about to ask. */
+const idleMs = 250;
 
 /** Half of the descriptors that this process may have are the engine's. */
 export function connectionLimit(limits = readFileSync('/proc/self/limits', 'latin1')): number {
@@ -23,8 +25,10 @@ export class ConnectionLimit {
   readonly #logger: Logger;
   /** Every accepted socket, those still shaking hands included. */
   readonly #sockets = new Set<Socket>();
-  /** In the order in which they began to wait. */
-  readonly #waiting = new Set<Connection>();
+  /** Those of them that only hear why they are not served. */
+  #turnedAway = 0;
+  /** Since when, in the order in which they began to wait. */
+  readonly #waiting = new Map<Connection, number>();
   #told = -Infinity;
 
   constructor(limit: number, logger: Logger) {
@@ -37,7 +41,7 @@ export class ConnectionLimit {
   }
 
   waits(connection: Connection, waiting: boolean): void {
-    if (waiting) this.#waiting.add(connection);
+    if (waiting) this.#waiting.set(connection, performance.now());
     else this.#waiting.delete(connection);
   }
 
@@ -45,15 +49,17 @@ export class ConnectionLimit {
   admit(socket: Socket, connection: Connection | undefined): void {
     this.#sockets.add(socket);
     socket.once('close', () => this.#sockets.delete(socket));
-    if (this.#sockets.size <= this.#limit) return;
+    if (this.#sockets.size - this.#turnedAway <= this.#limit) return;
     this.complain('too many connections', { limit: this.#limit });
-    const [longest] = this.#waiting;
-    if (longest !== undefined && longest !== connection) {
+    const [longest, since] = this.#waiting.entries().next().value ?? [undefined, 0];
+    if (longest !== undefined && performance.now() - since > idleMs) {
       this.#waiting.delete(longest);
       longest.destroy();
-    } else if (connection === undefined) socket.destroy();
+    } else if (connection === undefined || this.#sockets.size > this.#limit * 1.5) socket.destroy();
     else {
       this.#waiting.delete(connection);
+      this.#turnedAway++;
+      socket.once('close', () => this.#turnedAway--);
       connection.turnAway(`too many connections: ${this.#limit} are at work`);
     }
   }

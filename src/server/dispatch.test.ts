@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { describe, test } from 'node:test';
-import { type Running, withServer } from '../../test/support/server.ts';
+import { RawClient, type Running, withServer } from '../../test/support/server.ts';
 import { Fault } from '../std/index.ts';
 import { parseTarget } from './dispatch.ts';
 
@@ -106,6 +106,17 @@ describe('paths', () => {
     await withServer({}, async (running) => {
       assert.equal((await ask(running, 'GET', '/networks/')).status, 200);
     });
+  });
+});
+
+test('a NUL in a path or a query is refused, whoever would have had it', async () => {
+  await withServer({}, async ({ path }) => {
+    for (const target of ['/containers/a%00b/json', '/containers/json?filters=%00', '/volumes/%00', '/_ping?%00']) {
+      const client = new RawClient(path);
+      client.send(`GET ${target} HTTP/1.1\r\n\r\n`);
+      await client.until(/^HTTP\/1\.1 400 [^]*NUL bytes in its path or query/);
+      client.close();
+    }
   });
 });
 

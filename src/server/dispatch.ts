@@ -68,6 +68,9 @@ async function dispatch(
     }
   }
   if (head.method === 'OPTIONS') return empty(200);
+  // Below us texts end at a NUL: what was checked would not be what is done.
+  if (path.includes('\0') || query.includes('%00'))
+    return failure(400, 'invalid request: NUL bytes in its path or query');
   if (route === undefined && !isSwarmPath(path)) return failure(404, 'page not found');
   const asked = versionText === undefined ? { version: latestVersion } : parseVersion(versionText);
   if ('refusal' in asked) return refuseVersion(versionText!, asked.refusal);

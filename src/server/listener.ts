@@ -12,6 +12,9 @@ export interface UnixTarget {
   readonly group?: string | number;
 }
 
+/** Connections that may wait to be accepted, as dockerd has it: beyond them, clients of a unix socket are turned away at once. */
+const backlog = 4096;
+
 /** PEM texts, not paths. */
 export interface TlsOptions {
   readonly cert: string | Uint8Array;
@@ -114,7 +117,7 @@ async function listenOn(server: Server, address: Address, target: Target): Promi
 function listening(server: Server, address: Address): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(address, () => {
+    server.listen('fd' in address ? address : { ...address, backlog }, () => {
       server.off('error', reject);
       resolve();
     });

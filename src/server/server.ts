@@ -6,6 +6,7 @@ import { type BuildDoors, RunningBuilds } from './build/doors.ts';
 import { ConnectionLimit, connectionLimit } from './connection-limit.ts';
 import { createDispatch } from './dispatch.ts';
 import { Connection } from './http/connection.ts';
+import { BodyBudget } from './http/body-budget.ts';
 import { type Deadlines, deadlines as usual } from './http/deadlines.ts';
 import { openListener, type Target } from './listener.ts';
 import { projectEngine } from './one-project.ts';
@@ -57,6 +58,7 @@ class EngineServer implements Server {
   readonly #listeners = new Set<NetServer>();
   readonly #connections = new Map<Connection, Promise<void>>();
   readonly #limit: ConnectionLimit;
+  readonly #bodyBudget = new BodyBudget();
 
   constructor(options: ServerOptions) {
     this.#options = options;
@@ -88,6 +90,7 @@ class EngineServer implements Server {
         handle,
         standardHeaders: this.#standardHeaders,
         logger,
+        bodyBudget: this.#bodyBudget,
         onWaiting: (waiting) => this.#limit.waits(connection, waiting),
         ...(metricsOnly
           ? { deadlines: { ...(deadlines ?? usual), headMs: scraperLimits.headMs } }

@@ -3,11 +3,13 @@
  * and binary messages, fragmented or not, are input. No extensions; a frame longer than `maxFrameBytes` ends the connection.
  */
 import { createHash } from 'node:crypto';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { StdioSession } from '../api/index.ts';
-import { Fault } from '../std/index.ts';
+import { Fault, Gathered } from '../std/index.ts';
 import type { RawStream } from './http/raw-stream.ts';
 
 const maxFrameBytes = 1 << 20;
+const framesPerTurn = 512;
 const opcode = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const;
 const closeCode = { normal: 1000, protocol: 1002, tooBig: 1009 } as const;
 
@@ -76,19 +78,21 @@ async function readMessages(
   stream: RawStream,
   onData: (data: Uint8Array) => Promise<void>,
 ): Promise<number | undefined> {
-  let held: Buffer = Buffer.alloc(0);
+  const held = new Gathered();
   let fragmented = false;
-  for (;;) {
-    const frame = parseFrame(held);
+  for (let frames = 1; ; frames++) {
+    // Frames of nothing must not keep everybody else waiting.
+    if (frames % framesPerTurn === 0) await turn();
+    const frame = parseFrame(held.bytes);
     if (frame === 'too-big') return closeCode.tooBig;
     if (frame === 'malformed') return closeCode.protocol;
     if (frame === undefined) {
       const chunk = await stream.read();
       if (chunk === undefined) return undefined;
-      held = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
+      held.append(chunk);
       continue;
     }
-    held = held.subarray(frame.size);
+    held.drop(frame.size);
     switch (frame.opcode) {
       case opcode.text:
       case opcode.binary:

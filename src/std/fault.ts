@@ -22,24 +22,24 @@ export class Fault extends Error {
 }
 
 /** The fault's kind, or 'internal' for anything that is not a Fault. */
-export function faultKind(error: unknown): FaultKind {
-  const first = firstOf(error);
-  return first instanceof Fault ? first.kind : 'internal';
+export function faultKind(thrown: unknown): FaultKind {
+  const error = firstError(thrown);
+  return error instanceof Fault ? error.kind : 'internal';
 }
 
 /** The text of any thrown value. */
-export function messageOf(error: unknown): string {
-  const first = firstOf(error);
-  return first instanceof Error ? first.message : String(first);
-}
-
-/** What went wrong first: giving back loans after it may have failed as well. */
-function firstOf(error: unknown): unknown {
-  return error instanceof SuppressedError ? firstOf(error.suppressed) : error;
+export function messageOf(thrown: unknown): string {
+  const error = firstError(thrown);
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** The `code` of a Node system error ('ENOENT', …), if it has one. */
 export function errorCode(error: unknown): string | undefined {
   if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
   return typeof error.code === 'string' ? error.code : undefined;
+}
+
+/** What went wrong first, where giving back a loan failed as well. */
+function firstError(error: unknown): unknown {
+  return error instanceof SuppressedError ? firstError(error.suppressed) : error;
 }

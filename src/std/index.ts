@@ -4,8 +4,17 @@ export { asBuffer, collectBytes, tapBytes } from './bytes.ts';
 export { Channel } from './channel.ts';
 export { diskFull, explainDiskError, isDiskFull } from './disk-fault.ts';
 export { errorCode, Fault, type FaultKind, faultKind, messageOf } from './fault.ts';
-export { datasync, ensureDirectory, readFileIfExists, removeAll, syncDirectory, writeFileAtomic } from './files.ts';
+export {
+  datasync,
+  ensureDirectory,
+  readFileIfExists,
+  removeAll,
+  sweepHalfWritten,
+  syncDirectory,
+  writeFileAtomic,
+} from './files.ts';
 export { gather } from './gather.ts';
+export { Gathered } from './gathered.ts';
 export { randomId, shortId } from './identity.ts';
 export { KeyedMutex } from './keyed-mutex.ts';
 export { createLogger, isJournal, type Logger, type LogLevel, silentLogger, withPriority } from './log.ts';

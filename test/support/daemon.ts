@@ -5,7 +5,17 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { closeSync, existsSync, globSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -137,7 +147,7 @@ export class Daemon implements AsyncDisposable {
   }
 
   /** Kinds of descriptors of which there are more than when it came up. */
-  #moreDescriptors(): string[] {
+  moreDescriptors(): string[] {
     const now = descriptors(this.pid);
     const isPooled = (kind: string): boolean => kind.startsWith(`${this.execRoot}/netns/`);
     // Two network namespaces are kept ready for the next containers, each with a socket that sets it up.
@@ -236,6 +246,11 @@ export class Daemon implements AsyncDisposable {
     return Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'))?.[1]) * 1024;
   }
 
+  /** From now on `peakMemory` tells of what comes. */
+  resetPeakMemory(): void {
+    writeFileSync(`/proc/${this.pid}/clear_refs`, '5');
+  }
+
   unexpectedErrors(): string[] {
     return this.log
       .split('\n')
@@ -256,8 +271,8 @@ export class Daemon implements AsyncDisposable {
       await this.clear();
       const files = filesUnder(join(this.execRoot, 'containers'));
       if (files.length > 0) wrong.push(`files in the exec root: ${files.join(', ')}`);
-      await until(() => this.#moreDescriptors().length === 0, { timeoutMs: 15_000, what: 'descriptors' }).catch(() =>
-        wrong.push(...this.#moreDescriptors().map((line) => `open descriptors: ${line}`)),
+      await until(() => this.moreDescriptors().length === 0, { timeoutMs: 15_000, what: 'descriptors' }).catch(() =>
+        wrong.push(...this.moreDescriptors().map((line) => `open descriptors: ${line}`)),
       );
       const code = await this.kill('SIGTERM');
       if (code !== 0) wrong.push(`the daemon ended with code ${code} on SIGTERM`);

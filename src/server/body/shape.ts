@@ -8,8 +8,10 @@ export type Shape<T> = (value: unknown, path: string) => T;
 /** The shape of every field of T; a field whose shape is missing does not compile. */
 export type Fields<T> = { readonly [K in keyof Required<T>]: Shape<NonNullable<T[K]>> };
 
+/** Without NUL: below us texts end there, and what was checked would not be what is done. */
 export const text: Shape<string> = (value, path) => {
   if (typeof value !== 'string') throw unfit(path, 'a string', value);
+  if (value.includes('\0')) throw unfit(path, 'a string without NUL bytes', value);
   return value;
 };
 
@@ -18,9 +20,12 @@ export const boolean: Shape<boolean> = (value, path) => {
   return value;
 };
 
+/** Of 64 bits, as Go's: the runtimes read no larger one. */
 export const integer: Shape<number> = (value, path) => {
   if (typeof value !== 'number' || !Number.isInteger(value)) throw unfit(path, 'an integer', value);
-  return value;
+  if (Math.abs(value) > 2 ** 63) throw unfit(path, 'an integer of 64 bits', value);
+  // The ends of their range are printed as numbers beyond it; these are the ones before.
+  return Math.abs(value) === 2 ** 63 ? Math.sign(value) * (2 ** 63 - 1024) : value;
 };
 
 export function list<T>(item: Shape<T>): Shape<T[]> {
@@ -43,6 +48,7 @@ export function map<T>(item: Shape<T>): Shape<Record<string, T>> {
   return (value, path) => {
     const result: Record<string, T> = {};
     for (const [key, each] of Object.entries(record(value, path))) {
+      if (key.includes('\0')) throw unfit(path, 'keys without NUL bytes', key);
       define(result, key, item(each, `${path}[${JSON.stringify(key)}]`));
     }
     return result;

@@ -2,15 +2,21 @@
  * A request's body (RFC 9112 §6–7): exactly the bytes its framing says, so that what follows is the next request or hijacked
  * stdin. Pulled once; whoever wants it whole uses `text`.
  */
+import { setImmediate as turn } from 'node:timers/promises';
 import { Fault } from '../../std/index.ts';
+import { BodyBudget } from './body-budget.ts';
 import { type Deadlines, deadlines as usual } from './deadlines.ts';
 import { type RequestHead, MalformedRequest } from './head.ts';
 import { ClientGone, ClientStalled, type Input } from './input.ts';
 
 const maxLineBytes = 16 * 1024;
 const maxTrailerLines = 128;
+/** Chunks of single bytes come by the hundred thousand; after so many others have a turn. */
+const chunksPerTurn = 512;
 /** Chunk size lines may take this, and sixteen times what the data takes: honest ones have a few bytes each. */
 const framingAllowance = 64 * 1024;
+
+const empty: Buffer = Buffer.alloc(0);
 
 /** A body that is longer than it may be: answered with status 413. */
 export class BodyTooLarge extends Fault {
@@ -28,6 +34,7 @@ export class Body implements AsyncIterable<Uint8Array> {
   readonly #chunked: boolean;
   readonly #onFirstRead: () => void;
   readonly #deadlines: Deadlines;
+  readonly #budget: BodyBudget;
   #remaining: number;
   #started = false;
   #done: boolean;
@@ -35,14 +42,21 @@ export class Body implements AsyncIterable<Uint8Array> {
   #broken = false;
   #dataBytes = 0;
   #framingBytes = 0;
+  #chunks = 0;
   /** Length in bytes; undefined when chunked. */
   readonly length: number | undefined;
 
   /** @throws MalformedRequest when the framing headers are doubtful. */
-  constructor(head: RequestHead, input: Input, onFirstRead: () => void, deadlines = usual) {
+  constructor(
+    head: RequestHead,
+    input: Input,
+    onFirstRead: () => void,
+    { deadlines = usual, budget = new BodyBudget() }: { deadlines?: Deadlines; budget?: BodyBudget } = {},
+  ) {
     this.#input = input;
     this.#onFirstRead = onFirstRead;
     this.#deadlines = deadlines;
+    this.#budget = budget;
     const coding = head.headers.get('transfer-encoding');
     this.#chunked = coding !== undefined;
     if (coding !== undefined && coding.toLowerCase() !== 'chunked') {
@@ -70,31 +84,33 @@ export class Body implements AsyncIterable<Uint8Array> {
     }
   }
 
-  /** The whole body as UTF-8. @throws BodyTooLarge when it is longer than `limit` bytes. */
+  /** The whole body as UTF-8. @throws BodyTooLarge when it is longer than `limit` bytes; MalformedRequest when it is slow, or there is no memory for it */
   async text(limit: number): Promise<string> {
     const { bodyMs, bytesPerSecond } = this.#deadlines;
     const started = performance.now();
     if (this.length !== undefined && this.length > limit) throw new BodyTooLarge(limit);
-    let held: Buffer | undefined;
+    let held = empty;
     let size = 0;
     const patience = (): number => started + bodyMs + (size / bytesPerSecond) * 1000 - performance.now();
-    for (;;) {
-      const chunk = await this.#next(patience);
-      if (chunk === undefined) break;
-      if (size + chunk.length > limit) throw new BodyTooLarge(limit);
-      if (held === undefined) held = chunk;
-      else {
-        // Copied together as they come: chunks of single bytes would take a hundred times their size.
-        if (held.length < size + chunk.length) {
-          const larger: Buffer = Buffer.allocUnsafe((size + chunk.length) * 2);
+    try {
+      for (let chunk = await this.#next(patience); chunk !== undefined; chunk = await this.#next(patience)) {
+        const whole = size + chunk.length;
+        if (whole > limit) throw new BodyTooLarge(limit);
+        if (held.length < whole) {
+          // What came in one piece stays it; all else is copied together: chunks of single bytes would take a hundred times their size.
+          const room = this.length === whole ? whole : Math.min(whole * 2, limit);
+          if (!this.#budget.grow(held.length, room)) throw new MalformedRequest('too many large request bodies', 503);
+          const larger: Buffer = size === 0 && this.length === whole ? chunk : Buffer.allocUnsafe(room);
           held.copy(larger, 0, 0, size);
+          if (larger !== chunk) chunk.copy(larger, size);
           held = larger;
-        }
-        chunk.copy(held, size);
+        } else chunk.copy(held, size);
+        size = whole;
       }
-      size += chunk.length;
+      return held.toString('utf8', 0, size);
+    } finally {
+      this.#budget.giveBack(held.length);
     }
-    return held?.toString('utf8', 0, size) ?? '';
   }
 
   /** Reads and drops the rest, up to `limit` bytes. @returns whether the next request can follow. Rejects with nothing. */
@@ -146,6 +162,7 @@ export class Body implements AsyncIterable<Uint8Array> {
 
   /** Reads a chunk's size line; false (and the trailer is read) after the last. */
   async #nextChunk(patience: Patience): Promise<boolean> {
+    if (++this.#chunks % chunksPerTurn === 0) await turn();
     const line = await this.#line(patience);
     const size = /^([0-9a-f]{1,12})[ \t]*(?:;.*)?$/i.exec(line)?.[1];
     if (size === undefined) throw new MalformedRequest('malformed chunk size');

@@ -4,8 +4,10 @@
  * a byte: whatever follows a request's body is either the next request or the hijacked stdin, and only the answer decides.
  */
 import type { Socket } from 'node:net';
+import { setImmediate as turn } from 'node:timers/promises';
 import { type Logger, messageOf } from '../../std/index.ts';
 import { Body } from './body.ts';
+import { BodyBudget } from './body-budget.ts';
 import { type Deadlines, deadlines as usual } from './deadlines.ts';
 import { MalformedRequest, type RequestHead, readHead } from './head.ts';
 import { ClientGone, Input } from './input.ts';
@@ -16,6 +18,7 @@ import { bodiless, statusLine } from './status.ts';
 
 /** How much of an unread body is read past to keep the connection, as Go does. */
 const discardBytes = 256 * 1024;
+const requestsPerTurn = 32;
 
 export interface HttpRequest {
   readonly head: RequestHead;
@@ -33,6 +36,8 @@ export interface ConnectionOptions {
   /** Told when it begins to wait for a request, and when it has one. */
   readonly onWaiting?: (waiting: boolean) => void;
   readonly deadlines?: Deadlines;
+  /** Shared by all connections. */
+  readonly bodyBudget?: BodyBudget;
 }
 
 export class Connection {
@@ -41,8 +46,10 @@ export class Connection {
   readonly #output: Output;
   readonly #options: ConnectionOptions;
   readonly #deadlines: Deadlines;
+  readonly #bodyBudget: BodyBudget;
   #controller: AbortController | undefined;
   #closing = false;
+  #refusal: MalformedRequest | undefined;
 
   constructor(socket: Socket, options: ConnectionOptions) {
     this.#socket = socket;
@@ -50,12 +57,16 @@ export class Connection {
     this.#output = new Output(socket);
     this.#options = options;
     this.#deadlines = options.deadlines ?? usual;
+    this.#bodyBudget = options.bodyBudget ?? new BodyBudget();
   }
 
   /** Serves until the connection is closed; never rejects. */
   async serve(): Promise<void> {
     try {
-      while (!this.#closing && (await this.#serveOne()));
+      for (let requests = 1; !this.#closing && (await this.#serveOne()); requests++) {
+        // Requests that came together must not keep everybody else waiting.
+        if (requests % requestsPerTurn === 0 && this.#input.buffered > 0) await turn();
+      }
       await new RawStream(this.#socket, this.#input, this.#output).finish(this.#closing ? 0 : undefined);
     } catch (error) {
       if (!(error instanceof ClientGone)) {
@@ -77,10 +88,11 @@ export class Connection {
     this.#socket.destroy();
   }
 
-  /** Closes it before its first request, with the reason. */
+  /** Answers its next request, which must come soon, with the reason why it is not served, and closes it. */
   turnAway(reason: string): void {
-    this.#closing = true;
-    this.#socket.end(refusal(new MalformedRequest(reason, 503)), () => this.#socket.destroy());
+    this.#refusal = new MalformedRequest(reason, 503);
+    const timer = setTimeout(() => this.#socket.destroy(), this.#deadlines.turnAwayMs);
+    this.#socket.once('close', () => clearTimeout(timer));
   }
 
   /** @returns whether another request may follow. */
@@ -90,15 +102,12 @@ export class Connection {
     try {
       head = await this.#nextHead();
       if (head === undefined) return false;
+      if (this.#refusal !== undefined) throw this.#refusal;
       const expectsContinue = head.minor === 1 && head.headers.get('expect')?.toLowerCase() === '100-continue';
-      body = new Body(
-        head,
-        this.#input,
-        () => {
-          if (expectsContinue && this.#socket.writable) this.#socket.write('HTTP/1.1 100 Continue\r\n\r\n');
-        },
-        this.#deadlines,
-      );
+      const onFirstRead = (): void => {
+        if (expectsContinue && this.#socket.writable) this.#socket.write('HTTP/1.1 100 Continue\r\n\r\n');
+      };
+      body = new Body(head, this.#input, onFirstRead, { deadlines: this.#deadlines, budget: this.#bodyBudget });
     } catch (error) {
       if (!(error instanceof MalformedRequest)) throw error;
       await this.#refuse(error);
@@ -177,9 +186,15 @@ export class Connection {
   async #sendStream(head: RequestHead, reply: StreamReply, keep: boolean, silent: boolean): Promise<boolean> {
     const chunked = head.minor === 1;
     const framing = chunked && !silent ? 'Transfer-Encoding: chunked\r\n' : '';
-    await this.#output.write(
-      this.#headText(reply.status, reply.headers, `${framing}${connectionHeader(head, keep && chunked)}`),
-    );
+    try {
+      await this.#output.write(
+        this.#headText(reply.status, reply.headers, `${framing}${connectionHeader(head, keep && chunked)}`),
+      );
+    } catch (error) {
+      // Whoever makes the chunks is told that nobody reads them.
+      await reply.chunks[Symbol.asyncIterator]().return?.();
+      throw error;
+    }
     if (silent) {
       await reply.chunks[Symbol.asyncIterator]().return?.();
       return true;
@@ -189,8 +204,8 @@ export class Connection {
         if (chunk.length === 0) continue;
         const size = typeof chunk === 'string' ? Buffer.byteLength(chunk) : chunk.length;
         const room = chunked
-          ? this.#output.write(`${size.toString(16)}\r\n`, chunk, '\r\n')
-          : this.#output.write(chunk);
+          ? this.#output.stream(`${size.toString(16)}\r\n`, chunk, '\r\n')
+          : this.#output.stream(chunk);
         if (room !== undefined) await room;
       }
     } catch (error) {

@@ -13,6 +13,8 @@ export interface Deadlines {
   readonly stallMs: number;
   /** For what nobody read of a body, when its answer is out. */
   readonly discardMs: number;
+  /** For one too many, to ask what is then refused. */
+  readonly turnAwayMs: number;
 }
 
 export const deadlines: Deadlines = {
@@ -21,4 +23,5 @@ export const deadlines: Deadlines = {
   bytesPerSecond: 16 * 1024,
   stallMs: 600_000,
   discardMs: 5_000,
+  turnAwayMs: 1_000,
 };

@@ -2,6 +2,7 @@
  * Request heads (RFC 9112 §2–3): finds where a head ends, and parses it. Strict where laxness would let two readers disagree
  * about where a message ends (line folding, spaces in names, doubtful lengths), lax where clients are (bare LF, any Host).
  */
+import { Gathered } from '../../std/index.ts';
 import type { Input } from './input.ts';
 
 /** Go's default limit; dockerode repeats whole create bodies in the request line. */
@@ -30,30 +31,17 @@ export class MalformedRequest extends Error {
 
 /** Reads the next head; undefined when the client left between requests. @throws MalformedRequest */
 export async function readHead(input: Input, onPartial: () => void): Promise<RequestHead | undefined> {
-  let held: Buffer | undefined;
-  /** What `held` is the beginning of: grown by halves, so that a head in single bytes costs no more than one in one piece. */
-  let room: Buffer | undefined;
+  const gathered = new Gathered();
   let scanned = 0;
   for (;;) {
     const chunk = await input.read();
     if (chunk === undefined) {
-      if (held === undefined) return undefined;
+      if (gathered.bytes.length === 0) return undefined;
       throw new MalformedRequest('unexpected end of the request head');
     }
-    if (held === undefined) held = skipBlank(chunk);
-    else {
-      const size: number = held.length + chunk.length;
-      if (room === undefined || room.length < size) {
-        room = Buffer.allocUnsafe(size * 2);
-        held.copy(room);
-      }
-      chunk.copy(room, held.length);
-      held = room.subarray(0, size);
-    }
-    if (held.length === 0) {
-      held = undefined;
-      continue;
-    }
+    gathered.append(gathered.bytes.length === 0 ? skipBlank(chunk) : chunk);
+    const held = gathered.bytes;
+    if (held.length === 0) continue;
     const end = headEnd(held, scanned);
     if (end >= 0) {
       if (end > maxHeadBytes) throw new MalformedRequest('request head too large', 431);

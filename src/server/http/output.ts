@@ -1,15 +1,25 @@
 /** The bytes one client is sent: writes wait while the client is slow, and fail once it is gone. */
 import type { Socket } from 'node:net';
+import { setImmediate as turn } from 'node:timers/promises';
 import { ClientGone } from './input.ts';
+
+const piecesPerTurn = 32;
 
 export class Output {
   readonly #socket: Socket;
   #waiters: (() => void)[] = [];
+  #streamed = 0;
 
   constructor(socket: Socket) {
     this.#socket = socket;
     socket.on('drain', () => this.#wake());
     socket.on('close', () => this.#wake());
+  }
+
+  /** As `write`, for one of many pieces: those of a stream that has them all at hand must not keep everybody else waiting. @throws ClientGone */
+  stream(...pieces: readonly (Uint8Array | string)[]): Promise<void> | void {
+    const room = this.write(...pieces);
+    return room ?? (++this.#streamed % piecesPerTurn === 0 ? turn() : undefined);
   }
 
   /** Resolves when there is room for more. @throws ClientGone */

@@ -6,7 +6,14 @@ import { RawClient, withServer } from '../../../test/support/server.ts';
 import { createLogger } from '../../std/index.ts';
 import type { Deadlines } from './deadlines.ts';
 
-const deadlines: Deadlines = { headMs: 100, bodyMs: 100, bytesPerSecond: 1000, stallMs: 200, discardMs: 50 };
+const deadlines: Deadlines = {
+  headMs: 100,
+  bodyMs: 100,
+  bytesPerSecond: 1000,
+  stallMs: 200,
+  discardMs: 50,
+  turnAwayMs: 100,
+};
 const create = 'POST /containers/create HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n';
 
 /** Sends a byte every 20 ms until the server ends it. @returns how long that took, and what was answered */
@@ -222,6 +229,7 @@ describe('many connections', () => {
         client.send('GET /_ping HTTP/1.1\r\n\r\n');
         await client.until(/OK$/);
       }
+      await sleep(300);
       const fresh = new RawClient(path);
       fresh.send('GET /events HTTP/1.1\r\n\r\n');
       await fresh.until(/200 OK/);
@@ -232,7 +240,9 @@ describe('many connections', () => {
       await other.until(/200 OK/);
       await idle[1]!.end();
       const refused = new RawClient(path);
-      await refused.end();
+      refused.send('GET /_ping HTTP/1.1\r\n\r\n');
+      await refused.until(/at work$/);
+      refused.close();
       assert.match(refused.text, /^HTTP\/1\.1 503 Service Unavailable\r\n[^]*too many connections: 4 are at work$/);
       assert.deepEqual(
         [...busy, fresh, other].map(({ ended }) => ended),

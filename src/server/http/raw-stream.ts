@@ -32,7 +32,7 @@ export class RawStream {
 
   /** Resolves when there is room for more. @throws ClientGone */
   write(...pieces: readonly (Uint8Array | string)[]): Promise<void> | void {
-    return this.#output.write(...pieces);
+    return this.#output.stream(...pieces);
   }
 
   /**
