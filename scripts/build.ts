@@ -52,6 +52,9 @@ if (!fresh) {
       define: { 'import.meta.dirname': '__dirname' },
       // import() would start Node's loader of modules for each of its own; require does not.
       supported: { 'dynamic-import': false },
+      // The function that wherry-main.cjs compiles.
+      banner: { js: '(function(exports,require,module,__filename,__dirname){' },
+      footer: { js: '})' },
     });
     copyFileSync(join(root, 'scripts/wherry-main.cjs'), join(root, 'dist/wherry-main.cjs'));
     // Without it the first command makes the cache, of what it happens to run.

@@ -142,7 +142,7 @@ process.exit = () => {
 const entry = resolve(import.meta.dirname, '../dist/wherry-main.cjs');
 const { load, caches } = createRequire(import.meta.url)(entry) as {
   load: () => { exports: { main(): Promise<void> }; save(to: string): void };
-  caches: { usual: string; compose: string };
+  caches: { usual: string; build: string; compose: string };
 };
 const loaded = load();
 
@@ -168,10 +168,10 @@ await runAll([
   'stop web',
   'rm -f web',
   'inspect web',
-  `build -q -t web ${context}`,
-  `build --progress plain ${context}`,
 ]);
 loaded.save(caches.usual);
+await runAll([`build -q -t web ${context}`, `build --progress plain ${context}`]);
+loaded.save(caches.build);
 await runAll([
   `compose -f ${composeFile} config`,
   `compose -f ${composeFile} up -d`,

@@ -6,14 +6,36 @@ const fs = require('node:fs');
 const { Script } = require('node:vm');
 
 const bundle = `${__dirname}/wherry.cjs`;
-/** Compose has a cache of its own: the more functions there are in one, the longer it takes to read. */
-const caches = { usual: `${__dirname}/wherry.cache`, compose: `${__dirname}/compose.cache` };
-const cache = process.argv.includes('compose') ? caches.compose : caches.usual;
+/** Builds and compose have caches of their own: the more functions there are in one, the longer it takes to read. */
+const caches = {
+  usual: `${__dirname}/wherry.cache`,
+  build: `${__dirname}/build.cache`,
+  compose: `${__dirname}/compose.cache`,
+};
+const cache = caches[['compose', 'build'].find((verb) => process.argv.includes(verb)) ?? 'usual'];
+
+/** Modules of Node that take milliseconds to load (crypto and net bring all streams): they come when something of them is first used. */
+const late = /^node:(child_process|crypto|fs\/promises|net|stream|stream\/promises|timers\/promises|tls|tty|util|zlib)$/;
+
+function lateRequire(name) {
+  if (!late.test(name)) return require(name);
+  let held;
+  const use = () => (held ??= require(name));
+  return new Proxy(
+    {},
+    {
+      get: (_, key) => use()[key],
+      has: (_, key) => key in use(),
+      ownKeys: () => Reflect.ownKeys(use()),
+      getOwnPropertyDescriptor: (_, key) => ({ value: use()[key], enumerable: true, configurable: true }),
+    },
+  );
+}
 
 /** Returns the bundle's exports, and a function that keeps what has been compiled by now. */
 function load() {
   // The bundle is ASCII: as latin1 it is read without decoding.
-  const source = `(function(exports,require,module,__filename,__dirname){${fs.readFileSync(bundle, 'latin1')}\n})`;
+  const source = fs.readFileSync(bundle, 'latin1');
   let cachedData;
   try {
     cachedData = fs.readFileSync(cache);
@@ -22,7 +44,7 @@ function load() {
   }
   const script = new Script(source, { filename: bundle, cachedData });
   const module = { exports: {} };
-  script.runInThisContext()(module.exports, require, module, bundle, __dirname);
+  script.runInThisContext()(module.exports, lateRequire, module, bundle, __dirname);
   const save = (to = cache) => {
     const temporary = `${to}.${process.pid}`;
     try {
