@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Builds, Bytes, LocalSource } from '../api/index.ts';
 import { isRunnable, PostedContext } from '../build/index.ts';
 import { Buildkit, type WorkerFacts } from '../buildkit/index.ts';
-import { diskUsage } from '../linux/index.ts';
+import { diskUsage, spreadDirectories } from '../linux/index.ts';
 import { formatPlatform, hostPlatform, parsePlatform } from '../oci/index.ts';
 import { freeSpace, randomId } from '../std/index.ts';
 import type { Events } from './events.ts';
@@ -66,6 +66,8 @@ export function openBuilding({ builds, dataRoot, execRoot, id, hostGateway }: Bu
     verbs: treeVerbs,
     freeBytes,
   });
+  // Contexts come and go, whole trees at a time.
+  for (const folder of [posted, trees]) spreadDirectories(folder);
   return {
     buildkit,
     freeBytes,
