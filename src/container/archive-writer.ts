@@ -19,6 +19,8 @@ import {
   openAt,
   openFlags,
   openInRoot,
+  seekTo,
+  sendFile,
   setTimes,
   setTimesAt,
   setXattrOf,
@@ -53,8 +55,11 @@ export class TreeWriter {
     this.#options = options;
   }
 
-  /** @throws Fault invalid for names that lead out or a folder that would be overwritten */
-  async write(entry: TarEntry): Promise<void> {
+  /**
+   * @param file a descriptor of the file whose content the entry has: the kernel copies it, while others have their turn
+   * @throws Fault invalid for names that lead out or a folder that would be overwritten
+   */
+  async write(entry: TarEntry, file?: number): Promise<void> {
     const parts = components(entry.name);
     const name = parts.pop();
     if (name === undefined) return;
@@ -65,7 +70,7 @@ export class TreeWriter {
         return;
       case 'file':
         this.#clear(parent, name, false);
-        await this.#file(parent, name, entry);
+        await this.#file(parent, name, entry, file);
         return;
       case 'symlink':
         this.#clear(parent, name, false);
@@ -212,12 +217,14 @@ export class TreeWriter {
     }
   }
 
-  async #file(parent: number, name: Buffer, entry: TarEntry): Promise<void> {
+  async #file(parent: number, name: Buffer, entry: TarEntry, file: number | undefined): Promise<void> {
     const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
     const fd = must('openat', openAt(parent, name, flags, 0o600), name);
     try {
       const extents = entry.extents;
-      if (extents === undefined) for await (const chunk of entry.body()) writeAll(fd, chunk);
+      if (file !== undefined && (await copyContent(fd, file, entry))) {
+        // The kernel has done it.
+      } else if (extents === undefined) for await (const chunk of entry.body()) writeAll(fd, chunk);
       else {
         let index = 0;
         let within = 0;
@@ -245,6 +252,28 @@ export class TreeWriter {
       closeSync(fd);
     }
   }
+}
+
+const copiedAtOnce = 16 << 20;
+
+/** @returns whether the content is there; if not, the file is empty again */
+async function copyContent(to: number, from: number, { extents, size }: TarEntry): Promise<boolean> {
+  for (const { offset, length } of extents ?? [{ offset: 0, length: size }]) {
+    seekTo(to, offset);
+    for (let at = offset; at < offset + length; ) {
+      const count = await sendFile(to, from, at, Math.min(copiedAtOnce, offset + length - at));
+      if (count < 0) {
+        ftruncateSync(to, 0);
+        seekTo(to, 0);
+        return false;
+      }
+      // The file became shorter meanwhile: it ends in zeros.
+      if (count === 0) break;
+      at += count;
+    }
+  }
+  ftruncateSync(to, size);
+  return true;
 }
 
 function applyXattrs(fd: number, entry: TarEntry): void {

@@ -228,16 +228,38 @@ export function spreadDirectories(path: string): void {
   }
 }
 
-/** syncfs(2) of the filesystem that holds the descriptor, off the main thread. @throws SystemError */
-export async function syncFilesystem(descriptor: number): Promise<void> {
-  const call = libc('int syncfs(int descriptor)') as Native & {
-    async(descriptor: number, callback: (error: Error | null, result: number) => void): void;
-  };
-  const result = await new Promise<number>((resolve, reject) => {
-    call.async(descriptor, (error, value) => {
+type AsyncNative = Native & {
+  async(...args: [...unknown[], callback: (error: Error | null, result: number) => void]): void;
+};
+
+function offMainThread(call: Native, ...args: unknown[]): Promise<number> {
+  return new Promise((resolve, reject) => {
+    (call as AsyncNative).async(...args, (error: Error | null, value: number) => {
       if (error === null) resolve(value);
       else reject(error);
     });
   });
+}
+
+/** Where the next write to the descriptor goes (lseek(2) SEEK_SET). @throws SystemError */
+export function seekTo(descriptor: number, offset: number): void {
+  const call = libc('int64_t lseek(int descriptor, int64_t offset, int whence)');
+  must('lseek', done(call(descriptor, offset, 0)), String(descriptor));
+}
+
+/**
+ * Writes up to `length` bytes of `from` at `offset` to where `to` stands (sendfile(2), which unlike copy_file_range(2) goes between file
+ * systems of different kinds), off the main thread. @returns how many; 0 at the end of the file; -1 when it cannot be done this way
+ */
+export function sendFile(to: number, from: number, offset: number, length: number): Promise<number> {
+  const call = libc('long sendfile(int to, int from, void *offset, size_t count)');
+  const at = Buffer.alloc(8);
+  at.writeBigInt64LE(BigInt(offset));
+  return offMainThread(call, to, from, at, length);
+}
+
+/** syncfs(2) of the filesystem that holds the descriptor, off the main thread. @throws SystemError */
+export async function syncFilesystem(descriptor: number): Promise<void> {
+  const result = await offMainThread(libc('int syncfs(int descriptor)'), descriptor);
   if (result < 0) throw new SystemError('syncfs', errno.EIO, String(descriptor));
 }

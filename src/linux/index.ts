@@ -90,6 +90,8 @@ export {
   setXattrOf,
   spreadDirectories,
   symlinkAt,
+  seekTo,
+  sendFile,
   syncFilesystem,
   unlinkAt,
 } from './filesystem.ts';

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import {
   chmodSync,
   chownSync,
@@ -147,6 +148,24 @@ describe('copying into a root', { skip }, () => {
     assert.equal(copied.size, 16 << 20);
     assert.ok(copied.blocks * 512 < 1 << 20, `${copied.blocks} blocks`);
     assert.equal(readFileSync(files.to('new/sparse')).toString('utf8', 8 << 20, (8 << 20) + 3), 'end');
+  });
+
+  test('large files go by way of the kernel, their holes stay holes', async () => {
+    using files = new Fixture();
+    const dense = randomBytes((18 << 20) + 3);
+    mkdirSync(files.from('d'));
+    writeFileSync(files.from('d/dense'), dense, { mode: 0o640 });
+    const file = openSync(files.from('d/sparse'), 'w');
+    writeSync(file, dense, 0, 2 << 20, 8 << 20);
+    writeSync(file, dense, 0, 1 << 20, 32 << 20);
+    ftruncateSync(file, 100 << 20);
+    closeSync(file);
+    await files.copy('/d', '/to/');
+    assert.ok(readFileSync(files.to('to/dense')).equals(dense));
+    assert.equal(files.facts('to/dense'), '640 0:0');
+    assert.ok(readFileSync(files.to('to/sparse')).equals(readFileSync(files.from('d/sparse'))));
+    assert.ok(statSync(files.to('to/sparse')).blocks * 512 < 4 << 20);
+    assert.equal(statSync(files.to('to/dense')).mtimeMs, statSync(files.from('d/dense')).mtimeMs);
   });
 
   test('folders are merged, a folder and a file do not replace each other', async () => {

@@ -2,13 +2,13 @@
  * COPY and ADD of files into a root, as BuildKit copies: a folder's content goes into the destination, a file beside what is there or in
  * its place; missing folders are made. Links in the destination lead inside the root only, and no name in a source or an archive leads out.
  */
-import { type BigIntStats, closeSync, openSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { posix } from 'node:path';
 import { TreeWriter } from '../../container/index.ts';
-import { openFlags, resolveInRoot } from '../../linux/index.ts';
+import { descriptorPath, openFlags, resolveInRoot } from '../../linux/index.ts';
 import { tarHeader, type TarEntry } from '../../oci/index.ts';
 import { Fault } from '../../std/index.ts';
-import { LentTree } from './lent-tree.ts';
+import { LentTree, type TreeEntry } from './lent-tree.ts';
 import { changedMode } from './mode.ts';
 import { type Owner, resolveOwner } from './owner.ts';
 import { isArchive, unpackArchive } from './archive.ts';
@@ -41,6 +41,9 @@ export interface CopyRequest {
 }
 
 type TreeSource = Extract<FileSource, { kind: 'tree' }>;
+
+/** From here on the way to another thread and back is worth it. */
+const largeBytes = 1 << 20;
 
 const root0: Owner = { uid: 0, gid: 0 };
 
@@ -129,7 +132,7 @@ class Copier {
         continue;
       }
       const name = below(this.place, found.path);
-      await this.#write(name, entryOf(name, found), found.stat, links, source.keepOwner);
+      await this.#write(name, entryOf(name, found), found, links, source.keepOwner);
     }
   }
 
@@ -155,7 +158,7 @@ class Copier {
       const real = source.tree.resolve(folder);
       if (name === undefined || real === undefined || this.#target.stat(name)?.isDirectory() === true) continue;
       for (const found of source.tree.walk(real, undefined, () => ({ choice: 'skip', state: undefined }))) {
-        await this.#write(name, entryOf(name, found), found.stat, new Map(), source.keepOwner);
+        await this.#write(name, entryOf(name, found), found, new Map(), source.keepOwner);
       }
     }
     const top = kept(selected.written);
@@ -167,7 +170,7 @@ class Copier {
     for (const found of walkSource(source.tree, selected, source.selection)) {
       signal.throwIfAborted();
       const name = found.path.length === 0 ? top : Buffer.concat([top, Buffer.from('/'), found.path]);
-      await this.#write(name, entryOf(name, found), found.stat, links, source.keepOwner);
+      await this.#write(name, entryOf(name, found), found, links, source.keepOwner);
     }
   }
 
@@ -180,7 +183,7 @@ class Copier {
         continue;
       }
       const name = await this.#placeOf(selected.name);
-      await this.#write(name, entryOf(name, found), found.stat, new Map(), source.keepOwner);
+      await this.#write(name, entryOf(name, found), found, new Map(), source.keepOwner);
     }
   }
 
@@ -195,7 +198,7 @@ class Copier {
   async #write(
     name: Buffer,
     entry: TarEntry | undefined,
-    stat: BigIntStats,
+    { stat, descriptor }: TreeEntry,
     links: Map<string, Buffer>,
     keepOwner: boolean,
   ): Promise<void> {
@@ -210,14 +213,24 @@ class Copier {
       links.set(inode, name);
     }
     const { mode, owner } = this.#request;
-    await this.#writer.write({
+    const written = {
       ...entry,
       ...(owner ?? (keepOwner ? {} : root0)),
       mode:
         mode === undefined || entry.type === 'symlink'
           ? entry.mode
           : changedMode(entry.mode, mode, entry.type === 'directory'),
-    });
+    };
+    if (entry.type !== 'file' || entry.storedSize < largeBytes) {
+      await this.#writer.write(written);
+      return;
+    }
+    const file = openSync(descriptorPath(descriptor), openFlags.read);
+    try {
+      await this.#writer.write(written, file);
+    } finally {
+      closeSync(file);
+    }
   }
 
   /** BuildKit gives a number to made folders, too, and not what symbols say. */

@@ -6,6 +6,8 @@ import { isPortable } from './content-digest.ts';
 import type { TreeEntry } from './lent-tree.ts';
 
 const pieceSize = 256 * 1024;
+/** Bytes between two turns of everybody else. */
+const turnBytes = 4 << 20;
 const none: ReadonlyMap<string, Buffer> = new Map();
 
 /** Under that name, with the attributes it has. Undefined for a socket, which no layer can hold. Read it before the walk goes on. */
@@ -88,6 +90,7 @@ async function* pieces(descriptor: number, extents: readonly TarExtent[]): Async
   if (extents.every(({ length }) => length === 0)) return;
   const file = openSync(descriptorPath(descriptor), openFlags.read);
   try {
+    let untilTurn = turnBytes;
     for (const { offset, length } of extents) {
       for (let at = 0; at < length; ) {
         const piece = Buffer.allocUnsafe(Math.min(pieceSize, length - at));
@@ -95,8 +98,11 @@ async function* pieces(descriptor: number, extents: readonly TarExtent[]): Async
         const bytes = count === 0 ? piece.fill(0) : piece.subarray(0, count);
         yield bytes;
         at += bytes.length;
+        untilTurn -= bytes.length;
+        if (untilTurn > 0) continue;
+        untilTurn = turnBytes;
+        await new Promise(setImmediate);
       }
-      await new Promise(setImmediate);
     }
   } finally {
     closeSync(file);
