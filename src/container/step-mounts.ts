@@ -12,11 +12,14 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { descriptorPath, mount, mountFlags, openFlags, openInRoot, unmount } from '../linux/index.ts';
+import { descriptorPath, mount, mountFlags, mountMapped, openFlags, openInRoot, unmount } from '../linux/index.ts';
+import type { Through } from '../snapshot/index.ts';
 import { errorCode, Fault } from '../std/index.ts';
 import type { MountPoint } from './mount-stubs.ts';
 import { withRoot } from './rootfs.ts';
 import type { SpecMount } from './spec.ts';
+import { outsideOwner, type StepNamespace } from './step-user-namespace.ts';
+import { admitGroup } from './user-namespace.ts';
 
 export type StepMount =
   | {
@@ -27,6 +30,8 @@ export type StepMount =
       root: string;
       source: string;
       readOnly: boolean;
+      /** For a root that is a stack of layers: the same, mounted through a user namespace. A plain folder is mounted through it here. */
+      mapped?: (through: Through) => Promise<string>;
     }
   | { type: 'tmpfs'; target: string /** Bytes. */; size: number | undefined }
   /** A file that is never on a disk: a secret, a script. */
@@ -37,11 +42,12 @@ export type StepMount =
 export type StepSpecMount = SpecMount & MountPoint;
 
 /** Makes the sources ready under `bundle`; what it mounted goes on `loans` at once. @throws Fault invalid for a source that is not there */
-export function lendStepMounts(
+export async function lendStepMounts(
   bundle: string,
   mounts: readonly StepMount[],
+  namespace: StepNamespace | undefined,
   loans: AsyncDisposableStack,
-): StepSpecMount[] {
+): Promise<StepSpecMount[]> {
   if (mounts.length === 0) return [];
   const folder = join(bundle, 'mounts');
   mkdirSync(folder, { mode: 0o700 });
@@ -55,29 +61,51 @@ export function lendStepMounts(
   });
   loans.defer(() => unmount(folder));
   mount({ source: '', target: folder, flags: mountFlags.private });
-  return mounts.map((entry, index): StepSpecMount => {
-    const place = join(folder, String(index));
-    const { target } = entry;
-    if (entry.type === 'tmpfs') {
-      const size = entry.size === undefined ? [] : [`size=${entry.size}`];
-      const options = ['nosuid', 'nodev', 'mode=1777', ...size];
-      return { destination: target, path: target, kind: 'directory', type: 'tmpfs', source: 'tmpfs', options };
+  if (namespace !== undefined) admitGroup(folder, namespace.through.group);
+  const lent: StepSpecMount[] = [];
+  for (const [index, entry] of mounts.entries())
+    lent.push(await lendStepMount(entry, join(folder, String(index)), namespace, loans));
+  return lent;
+}
+
+async function lendStepMount(
+  entry: StepMount,
+  place: string,
+  namespace: StepNamespace | undefined,
+  loans: AsyncDisposableStack,
+): Promise<StepSpecMount> {
+  const { target } = entry;
+  if (entry.type === 'tmpfs') {
+    const size = entry.size === undefined ? [] : [`size=${entry.size}`];
+    const options = ['nosuid', 'nodev', 'mode=1777', ...size];
+    return { destination: target, path: target, kind: 'directory', type: 'tmpfs', source: 'tmpfs', options };
+  }
+  if (entry.type === 'file') {
+    writeOwned(place, { ...entry, ...outsideOwner(namespace, entry) });
+    return stepFile(place, target);
+  }
+  if (entry.type === 'socket') {
+    const { uid, gid } = outsideOwner(namespace, entry);
+    chownSync(entry.source, uid, gid);
+    chmodSync(entry.source, entry.mode);
+    const options = ['bind', 'rprivate', 'nosuid', 'nodev', 'noexec'];
+    let { source } = entry;
+    if (namespace !== undefined) {
+      // Where it is, the step's root does not come to.
+      writeFileSync(place, '');
+      mount({ source, target: place, flags: mountFlags.bind });
+      loans.defer(() => unmount(place));
+      source = place;
     }
-    if (entry.type === 'file') {
-      writeOwned(place, entry);
-      return stepFile(place, target);
-    }
-    if (entry.type === 'socket') {
-      chownSync(entry.source, entry.uid, entry.gid);
-      chmodSync(entry.source, entry.mode);
-      const options = ['bind', 'rprivate', 'nosuid', 'nodev', 'noexec'];
-      return { destination: target, path: target, kind: 'file', type: 'bind', source: entry.source, options };
-    }
-    const kind = bindInRoot(entry.root, entry.source, place);
-    loans.defer(() => unmount(place));
-    const options = ['rbind', 'rprivate', entry.readOnly ? 'ro' : 'rw'];
-    return { destination: target, path: target, kind, type: 'bind', source: place, options };
-  });
+    return { destination: target, path: target, kind: 'file', type: 'bind', source, options };
+  }
+  let kind: MountPoint['kind'];
+  if (namespace === undefined) kind = bindInRoot(entry.root, entry.source, place, undefined);
+  else if (entry.mapped === undefined) kind = bindInRoot(entry.root, entry.source, place, namespace.path);
+  else kind = bindInRoot(await entry.mapped(namespace.through), entry.source, place, undefined);
+  loans.defer(() => unmount(place));
+  const options = ['rbind', 'rprivate', entry.readOnly ? 'ro' : 'rw'];
+  return { destination: target, path: target, kind, type: 'bind', source: place, options };
 }
 
 /** A file of the host as a read-only file of the step's. */
@@ -97,8 +125,8 @@ function writeOwned(path: string, file: Extract<StepMount, { type: 'file' }>): v
   }
 }
 
-/** Mounts what `source` is inside `root` on `place`, and says what it is. */
-function bindInRoot(root: string, source: string, place: string): MountPoint['kind'] {
+/** Mounts what `source` is inside `root` on `place`, as the user namespace sees it where there is one, and says what it is. */
+function bindInRoot(root: string, source: string, place: string, namespace: string | undefined): MountPoint['kind'] {
   return withRoot(root, (fd) => {
     let found;
     try {
@@ -113,7 +141,8 @@ function bindInRoot(root: string, source: string, place: string): MountPoint['ki
       const kind = fstatSync(found).isDirectory() ? 'directory' : 'file';
       if (kind === 'directory') mkdirSync(place);
       else writeFileSync(place, '');
-      mount({ source: descriptorPath(found), target: place, flags: mountFlags.bind });
+      if (namespace === undefined) mount({ source: descriptorPath(found), target: place, flags: mountFlags.bind });
+      else mountMapped({ source: descriptorPath(found), target: place, namespace });
       return kind;
     } finally {
       closeSync(found);

@@ -7,6 +7,7 @@ import { rlimitCeilings } from './rlimits.ts';
 import { makeDirectoryInRoot, readInRoot, withRoot } from './rootfs.ts';
 import { runtimeSpec, type SpecMount } from './spec.ts';
 import type { StepContext, StepRequest } from './step.ts';
+import type { StepNamespace } from './step-user-namespace.ts';
 import { resolveUser } from './user.ts';
 import { defaultMaskedPaths, defaultReadonlyPaths } from './validate.ts';
 
@@ -35,7 +36,13 @@ export function stepHost(settings: Context['settings'], request: StepRequest): H
 export function stepSpec(
   context: StepContext,
   request: StepRequest,
-  around: { host: HostConfig; cgroup: string; mounts: readonly SpecMount[]; namespace: string | undefined },
+  around: {
+    host: HostConfig;
+    cgroup: string;
+    mounts: readonly SpecMount[];
+    network: string | undefined;
+    namespace: StepNamespace | undefined;
+  },
 ): object {
   const { settings } = context;
   const { host } = around;
@@ -59,14 +66,14 @@ export function stepSpec(
     mounts: [...around.mounts].sort((a, b) => depth(a) - depth(b)),
     devices: containerDevices(host),
     namespaces: {
-      network: around.namespace,
+      network: around.network,
       pid: '',
       ipc: '',
       uts: '',
       cgroup: settings.facts.cgroupnsMode === 'private' ? '' : undefined,
-      user: undefined,
+      user: around.namespace?.path,
     },
-    idMapping: undefined,
+    idMapping: around.namespace?.mapping,
     hostname: request.hostname,
     cgroupsPath: around.cgroup,
     cgroupVersion: settings.cgroups.version,
@@ -74,7 +81,7 @@ export function stepSpec(
     rlimitCeilings: rlimitCeilings(settings.heldCapabilities),
     shmSize: request.limits.shmSize || settings.facts.shmSize,
     annotations: confined.annotations,
-    sysctls: around.namespace === undefined ? {} : defaultSysctls({}),
+    sysctls: around.network === undefined ? {} : defaultSysctls({}, around.namespace?.mapping.gids[0]?.size),
     deviceNumbers: blockDevice,
   });
 }

@@ -85,6 +85,7 @@ async function open(runtimeName: string): Promise<Fixture> {
         {
           id: `step${count++}`,
           rootfs,
+          remount: () => assert.fail('without a mapping it stays as it is'),
           args: ['/bin/sh', '-c', script],
           env: ['PATH=/bin'],
           workingDir: '/',

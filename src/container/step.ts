@@ -6,6 +6,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BuildRequest } from '../api/index.ts';
 import type { RunProcess } from '../runtime/index.ts';
+import type { Through } from '../snapshot/index.ts';
 import { stringifySpec } from './build-spec.ts';
 import { cgroupPath } from './cgroup-path.ts';
 import type { Context } from './context.ts';
@@ -14,6 +15,7 @@ import { startFailure } from './start-error.ts';
 import { lendStepMounts, type StepMount } from './step-mounts.ts';
 import { openStepNetwork } from './step-network.ts';
 import { stepHost, stepSpec } from './step-spec.ts';
+import { enterStepNamespace } from './step-user-namespace.ts';
 
 export type StepContext = Pick<Context, 'settings' | 'networking' | 'runtime'>;
 
@@ -22,6 +24,8 @@ export interface StepRequest {
   id: string;
   /** The mounted root, which the process may write to. */
   rootfs: string;
+  /** Mounts the root again at the same place, through a user namespace or plainly. */
+  remount: (through: Through | undefined) => void;
   /** At least one. */
   args: readonly string[];
   /** `NAME=value`, in order. */
@@ -56,13 +60,19 @@ export async function runStep(context: StepContext, request: StepRequest, signal
   const bundle = stepDirectory(context, request.id);
   mkdirSync(bundle, { recursive: true, mode: 0o700 });
   loans.defer(() => rmSync(bundle, { recursive: true, force: true }));
-  const network = await openStepNetwork(context, request, bundle, loans);
-  const mounts = [...network.mounts, ...lendStepMounts(bundle, request.mounts, loans)];
+  const namespace = await enterStepNamespace(context.settings, request, bundle, loans);
+  const network = await openStepNetwork(context, request, { bundle, namespace }, loans);
+  const mounts = [...network.mounts, ...(await lendStepMounts(bundle, request.mounts, namespace, loans))];
   loans.use(lendMountPoints(request.rootfs, mounts));
   const host = stepHost(context.settings, request);
   const cgroup = cgroupPath(context.settings, request.id, host.CgroupParent);
-  const spec = stepSpec(context, request, { host, cgroup, mounts, namespace: network.namespace });
+  const spec = stepSpec(context, request, { host, cgroup, mounts, network: network.namespace, namespace });
   writeFileSync(join(bundle, 'config.json'), stringifySpec(spec), { mode: 0o600 });
+  if (namespace !== undefined) {
+    // Until now it was mounted plainly, for what is made in it, and is again for what is taken away.
+    loans.defer(() => request.remount(undefined));
+    request.remount(namespace.through);
+  }
   const runtime = context.runtime('');
   loans.defer(() => runtime.delete(request.id, cgroup));
   signal.throwIfAborted();

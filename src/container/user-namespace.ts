@@ -77,8 +77,8 @@ export async function mountThroughMapping(
     const through = { namespace: await namespaceOf(withMounter(remapped.mapping), made), group };
     // The runtime mounts what is there as the container's root, who must come to it.
     for (const folder of [containerDirectory(context, record.id), bundleDirectory(context, record.id)]) {
-      admit(dirname(folder), group);
-      admit(folder, group);
+      admitGroup(dirname(folder), group);
+      admitGroup(folder, group);
     }
     context.snapshots.unmount(record.id);
     context.snapshots.mount(record.id, through);
@@ -119,7 +119,7 @@ export async function mountThroughMapping(
 }
 
 /** Members of the group may go through the folder, not look into it. */
-function admit(folder: string, group: number): void {
+export function admitGroup(folder: string, group: number): void {
   chownSync(folder, 0, group);
   chmodSync(folder, 0o710);
 }

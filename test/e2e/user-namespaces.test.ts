@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readTar } from '../../src/oci/index.ts';
-import { cannotRun, Daemon, sharedDaemon } from '../support/daemon.ts';
+import { cannotRun, Daemon, repository, sharedDaemon } from '../support/daemon.ts';
 import type { Docker } from '../support/docker.ts';
 import { firstError } from '../support/first-error.ts';
 import { busyboxImage } from '../support/images.ts';
@@ -186,6 +186,80 @@ for (const runtime of ['crun', 'runc']) {
       }),
   );
 }
+
+for (const runtime of ['crun', 'runc']) {
+  test(`${runtime}: steps of a build`, { skip: cannotRun() ?? false, timeout: 120_000 }, () =>
+    firstError(async () => {
+      await using daemon = await Daemon.open({ args: ['--userns-remap', 'default', '--default-runtime', runtime] });
+      chmodSync(daemon.root, 0o711);
+      await daemon.docker.ok('load', '-q', '-i', await busyboxImage());
+      const context = join(daemon.root, 'context');
+      mkdirSync(join(context, 'files'), { recursive: true });
+      writeFileSync(join(context, 'files/one'), 'one');
+      writeFileSync(join(context, 'secret'), 'hush');
+      writeFileSync(join(context, 'Dockerfile'), stepsDockerfile);
+      const cli = daemon.cli(join(repository, 'bin/wherry'));
+      const wherry = (...args: string[]): ReturnType<Docker['run']> =>
+        cli.run(['build', '--progress', 'plain', '--secret', `id=s,src=${join(context, 'secret')}`, ...args]);
+      const built = await wherry('--no-cache', '-t', 'built', context);
+      assert.equal(built.code, 0, built.stderr);
+      const first = /^dockremap:(\d+):/m.exec(readFileSync('/etc/subuid', 'utf8'))![1];
+      assert.match(built.stderr, new RegExp(` 0 +${first} +65536`), 'mapped');
+      for (const userns of [[], ['--userns', 'host']]) {
+        const seen = await daemon.docker.ok(
+          'run',
+          '--rm',
+          ...userns,
+          'built',
+          'sh',
+          '-c',
+          'cat /report; ls /home 2>&1; true',
+        );
+        assert.deepEqual(
+          seen.split('\n'),
+          [
+            '/made 33:33',
+            '/bin/busybox 0:0',
+            '/work/dir 0:0',
+            '/etc/hosts 0:0',
+            '/stage/from 33:0',
+            '/stage/copy 33:0',
+            '/context/one 0:0',
+            '/cache 0:0',
+            '/cache/kept 0:0',
+            '/run/secrets/s 44:55 hush',
+            'ls: /home: No such file or directory',
+          ],
+          userns.join(' '),
+        );
+      }
+      // What was allowed the host's network has the host's ids.
+      writeFileSync(join(context, 'Dockerfile'), 'FROM busybox\nRUN cat /proc/self/uid_map\n');
+      const outside = await wherry('--no-cache', '--network', 'host', '--allow', 'network.host', context);
+      assert.match(outside.stderr, / 0 +0 +4294967295/);
+      assert.deepEqual(await daemon.verify(), []);
+    }),
+  );
+}
+
+const stepsDockerfile = `FROM busybox AS base
+RUN touch /from && chown 33:0 /from
+
+FROM busybox
+WORKDIR /work/dir
+RUN cat /proc/self/uid_map
+RUN touch /made && chown 33:33 /made && rm -r /home
+RUN --mount=type=cache,target=/cache touch /cache/kept
+RUN --mount=type=bind,from=base,target=/stage --mount=type=bind,source=files,target=/context \\
+    --mount=type=cache,target=/cache --mount=type=secret,id=s,uid=44,gid=55 \\
+    ! touch /stage/x /context/x /etc/hosts 2>/dev/null; \\
+    stat -c '%n %u:%g' /made /bin/busybox /work/dir /etc/hosts /stage/from >/report
+RUN --mount=type=bind,from=base,target=/stage,rw --mount=type=bind,source=files,target=/context,rw \\
+    --mount=type=cache,target=/cache --mount=type=secret,id=s,uid=44,gid=55 --mount=type=tmpfs,target=/t \\
+    touch /context/x /t/x && cp -p /stage/from /stage/copy && \\
+    stat -c '%n %u:%g' /stage/copy /context/one /cache /cache/kept >>/report && \\
+    echo "$(stat -c '%n %u:%g' /run/secrets/s) $(cat /run/secrets/s)" >>/report
+`;
 
 const host = await sharedDaemon();
 

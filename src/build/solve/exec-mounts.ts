@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { StepMount } from '../../container/index.ts';
 import { copyTreeContent } from '../../linux/index.ts';
+import type { Through } from '../../snapshot/index.ts';
 import { Fault, faultKind } from '../../std/index.ts';
 import { copyInto } from '../files/copy-into.ts';
 import { noAgent } from '../fetch/git-access.ts';
@@ -83,10 +84,28 @@ async function bindMount(
   signal: AbortSignal,
 ): Promise<StepMount> {
   const { target, source, readOnly } = mount;
-  const root = readOnly
-    ? loans.use(lendFolder(scope.context, scope.solvedOf(mount.from), source)).path
-    : await writableCopy(scope, scope.solvedOf(mount.from), loans, signal);
-  return { type: 'bind', target, root, source, readOnly };
+  const { snapshots } = scope.context;
+  const solved = scope.solvedOf(mount.from);
+  if (!readOnly) {
+    const { id, path } = await writableCopy(scope, solved, loans, signal);
+    const mapped = (through: Through): Promise<string> => {
+      snapshots.unmount(id);
+      return Promise.resolve(snapshots.mount(id, through));
+    };
+    return { type: 'bind', target, root: path, source, readOnly, mapped };
+  }
+  const root = loans.use(lendFolder(scope.context, solved, source)).path;
+  if (solved.kind === 'folder') return { type: 'bind', target, root, source, readOnly };
+  const mapped = async (through: Through): Promise<string> =>
+    snapshots.mount(await writableSnapshot(scope.context, solved, loans), through);
+  return { type: 'bind', target, root, source, readOnly, mapped };
+}
+
+async function writableSnapshot(context: SolveContext, solved: Solved, loans: AsyncDisposableStack): Promise<string> {
+  const id = context.newId();
+  loans.defer(() => context.snapshots.remove(id));
+  await context.snapshots.prepare(id, solved.kind === 'root' ? rootChain(solved.root) : undefined);
+  return id;
 }
 
 /** What is written to it is forgotten. */
@@ -95,19 +114,17 @@ async function writableCopy(
   solved: Solved,
   loans: AsyncDisposableStack,
   signal: AbortSignal,
-): Promise<string> {
-  const id = context.newId();
-  loans.defer(() => context.snapshots.remove(id));
-  await context.snapshots.prepare(id, solved.kind === 'root' ? rootChain(solved.root) : undefined);
+): Promise<{ id: string; path: string }> {
+  const id = await writableSnapshot(context, solved, loans);
   const path = context.snapshots.mount(id);
-  if (solved.kind === 'root') return path;
+  if (solved.kind === 'root') return { id, path };
   using tree = new LentTree(solved.folder.path);
   const { ignore } = solved.folder;
   const selection = { path: '/', isPattern: false, withParents: false, exclude: [], ignore };
   const everything = { kind: 'tree', tree, selection, keepOwner: false, dropped: 0, unpack: false } as const;
   const request = { sources: [everything], destination: '/', owner: undefined, mode: undefined, now: context.now() };
   await copyInto(path, request, signal);
-  return path;
+  return { id, path };
 }
 
 async function addSecret(

@@ -13,7 +13,7 @@ const defaultHostname = 'buildkitsandbox';
 export async function runExec(
   scope: MountScope,
   step: ExecStep,
-  { path: rootfs, base }: { path: string; base: BuiltRoot },
+  { id, path: rootfs, base }: { id: string; path: string; base: BuiltRoot },
   signal: AbortSignal,
 ): Promise<void> {
   const { context, inputs } = scope;
@@ -35,6 +35,10 @@ export async function runExec(
   const process: StepRequest = {
     id: context.newId(),
     rootfs,
+    remount: (through) => {
+      context.snapshots.unmount(id);
+      context.snapshots.mount(id, through);
+    },
     args: step.args,
     env: [...environment, ...ready.env],
     workingDir: step.workingDir === '' ? '/' : step.workingDir,

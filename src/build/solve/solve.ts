@@ -395,13 +395,17 @@ class Solver {
     await using loans = new AsyncDisposableStack();
     loans.defer(() => snapshots.remove(id));
     await snapshots.prepare(id, rootChain(below));
-    await this.#write(step, { path: snapshots.mount(id), base: below }, signal);
+    await this.#write(step, { id, path: snapshots.mount(id), base: below }, signal);
     const made = await commitLayer({ snapshots }, { id, base: below, hold: { blobs, layers }, now: now() }, signal);
     await results.keep(key, made, step.name);
     return made;
   }
 
-  async #write(step: MadeStep, target: { path: string; base: BuiltRoot }, signal: AbortSignal): Promise<void> {
+  async #write(
+    step: MadeStep,
+    target: { id: string; path: string; base: BuiltRoot },
+    signal: AbortSignal,
+  ): Promise<void> {
     const solvedOf = (root: Root): Solved => this.#solvedOf(root);
     const scope = { context: this.#context, inputs: this.#inputs, solvedOf };
     if (step.kind === 'exec') await runExec(scope, step, target, signal);
