@@ -4,7 +4,8 @@
  */
 import { Fault } from '../std/index.ts';
 
-export class Work<Step, Result> implements AsyncIterable<Step>, PromiseLike<Result> {
+export class Work<Step, Result> implements AsyncIterable<Step>, Promise<Result> {
+  readonly [Symbol.toStringTag] = 'Work';
   readonly #what: string;
   readonly #begin: () => AsyncGenerator<Step, Result, void>;
   readonly #outcome = Promise.withResolvers<Result>();
@@ -43,6 +44,14 @@ export class Work<Step, Result> implements AsyncIterable<Step>, PromiseLike<Resu
   ): Promise<A | B> {
     if (!this.#isBegun) void this.#drain();
     return this.#outcome.promise.then(fulfilled, rejected);
+  }
+
+  catch<B = never>(rejected?: ((reason: unknown) => B | PromiseLike<B>) | null): Promise<Result | B> {
+    return this.then(undefined, rejected);
+  }
+
+  finally(always?: (() => void) | null): Promise<Result> {
+    return this.then((result) => result).finally(always);
   }
 
   async #drain(): Promise<void> {
