@@ -105,7 +105,8 @@ export async function openWherry(docker: string): Promise<Engine> {
 /** Kills and starts a daemon. @returns ms until it answers */
 async function restarted(engine: Engine, socket: string, start: () => ChildProcess): Promise<number> {
   process.kill(engine.pid, 'SIGKILL');
-  while (existsSync(`/proc/${engine.pid}/exe`)) await sleep(5);
+  // Reaped, too: dockerd takes a zombie of that pid for itself.
+  while (existsSync(`/proc/${engine.pid}`)) await sleep(5);
   const started = performance.now();
   const child = start();
   engine.pid = child.pid!;
@@ -181,8 +182,11 @@ export async function openDockerd(docker: string): Promise<Engine> {
   await uplink(child.pid!, 1);
   // Held here, the namespace outlives a daemon that is killed.
   const namespace = openSync(`/proc/${child.pid}/ns/net`, 'r');
-  const again = (): ChildProcess =>
-    spawn('nsenter', [`--net=/proc/${process.pid}/fd/${namespace}`, 'sh', '-c', command], settingsOf);
+  const again = (): ChildProcess => {
+    // Its containerd dies with it. Where this machine's init does not reap that, dockerd takes it for alive, and waits for ten seconds.
+    rmSync(join(folder, 'run/containerd/containerd.pid'), { force: true });
+    return spawn('nsenter', [`--net=/proc/${process.pid}/fd/${namespace}`, 'sh', '-c', command], settingsOf);
+  };
   try {
     await waitFor(socket, log);
   } catch (error) {
