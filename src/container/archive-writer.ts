@@ -16,6 +16,7 @@ import {
   makeDirectoryAt,
   makeNodeAt,
   must,
+  mustOwn,
   openAt,
   openFlags,
   openInRoot,
@@ -93,7 +94,7 @@ export class TreeWriter {
         break;
     }
     const owner = this.#ownerOf(entry);
-    must('fchownat', changeOwnerAt(parent, name, owner.uid, owner.gid), name);
+    mustOwn('fchownat', changeOwnerAt(parent, name, owner.uid, owner.gid), name);
     must('utimensat', setTimesAt(parent, name, entry.mtime), name);
   }
 
@@ -150,7 +151,7 @@ export class TreeWriter {
         const { mapping } = this.#options;
         if (mapping !== undefined) {
           const [uid = 0, gid = 0] = [hostId(mapping.uids, 0), hostId(mapping.gids, 0)];
-          must('fchownat', changeOwnerAt(above, parts.at(-1)!, uid, gid), path);
+          mustOwn('fchownat', changeOwnerAt(above, parts.at(-1)!, uid, gid), path);
         }
       }
       fd = openInRoot(this.#root, path, openFlags.directory);
@@ -202,7 +203,7 @@ export class TreeWriter {
     const fd = must('openat', openAt(parent, name, openFlags.directory | constants.O_NOFOLLOW), name);
     try {
       const owner = this.#ownerOf(entry);
-      must('fchown', changeOwner(fd, owner.uid, owner.gid), name);
+      mustOwn('fchown', changeOwner(fd, owner.uid, owner.gid), name);
       must('fchmod', changeMode(fd, entry.mode), name);
       applyXattrs(fd, entry);
       const path = this.#path([...parts, name]);
@@ -237,7 +238,7 @@ export class TreeWriter {
         ftruncateSync(fd, entry.size);
       }
       const owner = this.#ownerOf(entry);
-      must('fchown', changeOwner(fd, owner.uid, owner.gid), name);
+      mustOwn('fchown', changeOwner(fd, owner.uid, owner.gid), name);
       must('fchmod', changeMode(fd, entry.mode), name);
       applyXattrs(fd, entry);
       must('futimens', setTimes(fd, entry.mtime), name);

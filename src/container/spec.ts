@@ -29,6 +29,15 @@ export interface SpecDevice {
   access: string;
 }
 
+export interface Refused {
+  /** To mount proc and mqueue of namespaces that are the machine's: they are bound instead. */
+  hostMounts: boolean;
+  /** The group of terminals (5) is nobody here. */
+  terminalGroup: boolean;
+  /** The lowest oom_score_adj that may be given; undefined: any. */
+  lowestOomScore: number | undefined;
+}
+
 export interface SpecInput {
   id: string;
   path: string;
@@ -57,8 +66,11 @@ export interface SpecInput {
   /** Of the user namespace, where there is one. */
   idMapping: IdMapping | undefined;
   hostname: string;
-  cgroupsPath: string;
+  /** Undefined where there are no cgroups for us (rootless without delegation): nothing is limited then. */
+  cgroupsPath: string | undefined;
   cgroupVersion: 1 | 2;
+  /** What root of a user namespace (rootless) is refused. */
+  refused: Refused;
   /** Path of the init program inside the container, when --init. */
   init: string | undefined;
   /** Hard limits of this daemon that it may not raise: resource name to value. Empty when it may. */
@@ -104,7 +116,7 @@ export function runtimeSpec(input: SpecInput): object {
       cwd: config.WorkingDir || '/',
       capabilities: processCapabilities(input.capabilities, input.user.uid),
       noNewPrivileges: input.noNewPrivileges,
-      oomScoreAdj: host.OomScoreAdj ?? 0,
+      oomScoreAdj: Math.max(host.OomScoreAdj ?? 0, input.refused.lowestOomScore ?? -1000),
       rlimits: rlimits(host, input.rlimitCeilings),
       ...(input.apparmorProfile === undefined ? {} : { apparmorProfile: input.apparmorProfile }),
       ...(input.selinuxLabel === undefined ? {} : { selinuxLabel: input.selinuxLabel }),
@@ -116,11 +128,15 @@ export function runtimeSpec(input: SpecInput): object {
     annotations: input.annotations,
     linux: {
       sysctl: input.sysctls,
-      resources: {
-        ...resourceLimits(host, input.cgroupVersion, input.deviceNumbers),
-        devices: deviceRules(host, input.devices, privileged),
-      },
-      cgroupsPath: input.cgroupsPath,
+      ...(input.cgroupsPath === undefined
+        ? {}
+        : {
+            resources: {
+              ...resourceLimits(host, input.cgroupVersion, input.deviceNumbers),
+              devices: deviceRules(host, input.devices, privileged),
+            },
+            cgroupsPath: input.cgroupsPath,
+          }),
       namespaces: namespaces(input.namespaces),
       // runc wants to know it of a namespace that it joins, too.
       ...(input.idMapping === undefined
@@ -157,7 +173,14 @@ function baseMounts(input: SpecInput): SpecMount[] {
       destination: '/dev/pts',
       type: 'devpts',
       source: 'devpts',
-      options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'],
+      options: [
+        'nosuid',
+        'noexec',
+        'newinstance',
+        'ptmxmode=0666',
+        'mode=0620',
+        ...(input.refused.terminalGroup ? [] : ['gid=5']),
+      ],
     },
     {
       destination: '/sys',
@@ -177,6 +200,15 @@ function baseMounts(input: SpecInput): SpecMount[] {
       source: '/sys',
       options: ['rbind', 'nosuid', 'noexec', 'nodev', privileged ? 'rw' : 'ro'],
     };
+  }
+  if (input.cgroupsPath === undefined) taken.add('/sys/fs/cgroup');
+  if (input.refused.hostMounts) {
+    const bind = (index: number, destination: string): void => {
+      const options = ['rbind', 'nosuid', 'noexec', 'nodev'];
+      mounts[index] = { destination, type: 'bind', source: destination, options };
+    };
+    if (input.namespaces.pid === undefined) bind(0, '/proc');
+    if (input.namespaces.ipc === undefined) bind(5, '/dev/mqueue');
   }
   if (input.shmSize !== undefined) {
     mounts.push({

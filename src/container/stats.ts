@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ContainerStats, ContainerTop, CpuStats } from '../api/index.ts';
-import { cgroupPids } from '../linux/index.ts';
+import { cgroupPids, processesAround } from '../linux/index.ts';
 import { Fault, formatNanos, nowNanos, runProgram, zeroTime } from '../std/index.ts';
 import { emptyBlkio, readBlkio, readCpuUsage, readMemory, readPids } from './cgroup-usage.ts';
 import type { Context, Live } from './context.ts';
@@ -104,7 +104,8 @@ export async function containerTop(context: Context, live: Live, psArgs: string)
   if (live.restart !== undefined)
     throw new Fault('conflict', `Container ${live.record.id} is restarting, wait until the container is running`);
   if (/-m\b|[<>|&;$`]/.test(psArgs)) throw new Fault('invalid', `ps arguments are not allowed: ${psArgs}`);
-  const pids = new Set(cgroupPids(context.settings.cgroups, run.cgroup));
+  const { cgroups } = context.settings;
+  const pids = new Set(cgroups.usable ? cgroupPids(cgroups, run.cgroup) : processesAround(run.pid, run.monitorPid));
   const result = await runProgram('ps', psArgs.trim() === '' ? ['-ef'] : psArgs.trim().split(/\s+/));
   if (result.code !== 0)
     throw new Fault('internal', `ps: ${result.stderr.trim().split('\n')[0] || `exit status ${result.code}`}`);

@@ -1,6 +1,6 @@
 /** A build step to a runtime configuration, through the same translation as containers (spec.ts). */
 import type { HostConfig } from '../api/index.ts';
-import { confinement, defaultSysctls } from './confinement.ts';
+import { confinement, defaultSysctls, refusedHere } from './confinement.ts';
 import type { Context } from './context.ts';
 import { blockDevice, containerDevices } from './devices.ts';
 import { rlimitCeilings } from './rlimits.ts';
@@ -63,15 +63,16 @@ export function stepSpec(
       pid: '',
       ipc: '',
       uts: '',
-      cgroup: settings.facts.cgroupnsMode === 'private' ? '' : undefined,
+      cgroup: settings.facts.cgroupnsMode === 'private' && settings.cgroups.usable ? '' : undefined,
       user: undefined,
     },
     idMapping: undefined,
     hostname: request.hostname,
-    cgroupsPath: around.cgroup,
+    cgroupsPath: settings.cgroups.usable ? around.cgroup : undefined,
+    refused: refusedHere(),
     cgroupVersion: settings.cgroups.version,
     init: undefined,
-    rlimitCeilings: rlimitCeilings(settings.heldCapabilities),
+    rlimitCeilings: rlimitCeilings(),
     shmSize: request.limits.shmSize || settings.facts.shmSize,
     annotations: confined.annotations,
     sysctls: around.namespace === undefined ? {} : defaultSysctls({}),

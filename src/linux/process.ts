@@ -1,5 +1,5 @@
 /** Facts about host processes from /proc. */
-import { closeSync, readFileSync, readlinkSync } from 'node:fs';
+import { closeSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { errorCode } from '../std/index.ts';
 import { check, libc } from './libc.ts';
 
@@ -88,4 +88,48 @@ export function countsPidsAsWe(pid: number): boolean {
 /** The id of this boot: volatile records of another one are void. */
 export function bootId(): string {
   return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+}
+
+/**
+ * The processes of a container without a control group: those of its first process's pid namespace and of namespaces in it, or, where it
+ * shares ours, what descends from `ancestor` (its monitor), which gets what is orphaned.
+ */
+export function processesAround(pid: number, ancestor: number): number[] {
+  const namespace = pidNamespace(pid);
+  if (namespace === undefined) return [];
+  const isShared = namespace === pidNamespace(process.pid);
+  const parents = new Map<number, number>();
+  for (const name of readdirSync('/proc')) {
+    const each = Number(name);
+    if (!Number.isInteger(each)) continue;
+    const parent = parentOf(each);
+    if (parent !== undefined) parents.set(each, parent);
+  }
+  const found = new Set<number>(isShared ? [] : [...parents.keys()].filter((each) => pidNamespace(each) === namespace));
+  const above = isShared ? new Set([ancestor]) : found;
+  const children = Map.groupBy(parents.keys(), (each) => parents.get(each)!);
+  for (const each of above) {
+    for (const child of children.get(each) ?? []) {
+      above.add(child);
+      found.add(child);
+    }
+  }
+  return [...found];
+}
+
+function pidNamespace(pid: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/pid`);
+  } catch {
+    return undefined;
+  }
+}
+
+function parentOf(pid: number): number | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+  } catch {
+    return undefined;
+  }
 }
