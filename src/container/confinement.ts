@@ -1,4 +1,5 @@
 /** What holds a process in: capabilities, the system call filter, the AppArmor profile, sysctls of its own network. */
+import { existsSync } from 'node:fs';
 import type { HostConfig } from '../api/index.ts';
 import { isMapped, privileges } from '../linux/index.ts';
 import { containerCapabilities } from './capabilities.ts';
@@ -70,7 +71,13 @@ function ownGroups(): number {
 
 /** What this process is refused that a configuration must not ask for. */
 export function refusedHere(): Refused {
-  const { inUserNamespace, gids, lowestOomScore } = privileges();
+  const { inUserNamespace, mayMakeDevices, gids, lowestOomScore } = privileges();
   const terminals = 5;
-  return { hostMounts: inUserNamespace, terminalGroup: !isMapped(gids, terminals), lowestOomScore };
+  return {
+    hostMounts: inUserNamespace,
+    devices: !mayMakeDevices,
+    hostQueues: existsSync('/dev/mqueue'),
+    terminalGroup: !isMapped(gids, terminals),
+    lowestOomScore,
+  };
 }

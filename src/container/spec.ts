@@ -19,6 +19,8 @@ export interface SpecMount {
 
 export interface SpecDevice {
   path: string;
+  /** On the host. */
+  source: string;
   type: 'c' | 'b' | 'p';
   major: number;
   minor: number;
@@ -32,6 +34,10 @@ export interface SpecDevice {
 export interface Refused {
   /** To mount proc and mqueue of namespaces that are the machine's: they are bound instead. */
   hostMounts: boolean;
+  /** Device nodes: the host's own are bound instead. */
+  devices: boolean;
+  /** The host has message queues to be bound. */
+  hostQueues: boolean;
   /** The group of terminals (5) is nobody here. */
   terminalGroup: boolean;
   /** The lowest oom_score_adj that may be given; undefined: any. */
@@ -124,7 +130,7 @@ export function runtimeSpec(input: SpecInput): object {
     root: { path: input.rootfs, readonly: host.ReadonlyRootfs ?? false },
     hostname: input.namespaces.uts === '' ? input.hostname : undefined,
     ...(config.Domainname && input.namespaces.uts === '' ? { domainname: config.Domainname } : {}),
-    mounts: [...baseMounts(input), ...input.mounts],
+    mounts: [...baseMounts(input), ...deviceMounts(input), ...input.mounts],
     annotations: input.annotations,
     linux: {
       sysctl: input.sysctls,
@@ -142,7 +148,9 @@ export function runtimeSpec(input: SpecInput): object {
       ...(input.idMapping === undefined
         ? {}
         : { uidMappings: specRanges(input.idMapping.uids), gidMappings: specRanges(input.idMapping.gids) }),
-      devices: input.devices.map(({ access: _access, ...device }) => device),
+      devices: input.refused.devices
+        ? []
+        : input.devices.map(({ access: _access, source: _source, ...device }) => device),
       ...(input.seccomp === undefined ? {} : { seccomp: input.seccomp }),
       rootfsPropagation: rootfsPropagation(input.mounts),
       maskedPaths: host.MaskedPaths ?? [],
@@ -209,6 +217,7 @@ function baseMounts(input: SpecInput): SpecMount[] {
     };
     if (input.namespaces.pid === undefined) bind(0, '/proc');
     if (input.namespaces.ipc === undefined) bind(5, '/dev/mqueue');
+    if (input.namespaces.ipc === undefined && !input.refused.hostQueues) taken.add('/dev/mqueue');
   }
   if (input.shmSize !== undefined) {
     mounts.push({
@@ -219,6 +228,17 @@ function baseMounts(input: SpecInput): SpecMount[] {
     });
   }
   return mounts.filter((mount) => !taken.has(mount.destination));
+}
+
+/** What the runtimes give every container by themselves. */
+const standardDevices = ['null', 'zero', 'full', 'random', 'urandom', 'tty'].map((name) => `/dev/${name}`);
+
+/** The runtimes bind devices by themselves, but only under the same name. */
+function deviceMounts(input: SpecInput): SpecMount[] {
+  if (!input.refused.devices) return [];
+  const options = ['bind', 'nosuid', 'noexec'];
+  const asked = input.devices.filter(({ path }) => !standardDevices.includes(path));
+  return asked.map(({ path, source }) => ({ destination: path, type: 'bind', source, options }));
 }
 
 function namespaces(wanted: SpecInput['namespaces']): object[] {

@@ -88,7 +88,11 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
   const events = new Events();
   const id = engineId(config.dataRoot);
   const content = await openContent({ root: join(config.dataRoot, 'content') });
-  const snapshots = await openSnapshots({ root: join(config.dataRoot, 'snapshots'), driver: config.storageDriver, log });
+  const snapshots = await openSnapshots({
+    root: join(config.dataRoot, 'snapshots'),
+    driver: config.storageDriver,
+    log,
+  });
   let pressure: DiskPressure | undefined;
   // Rooms below ask who uses what; containers, opened last, know.
   let room: ContainerRoom | undefined;
@@ -202,7 +206,9 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
       userNamespaces: idMapping !== undefined,
     },
     cgroups,
-    cgroupParent: config.cgroupParent ?? (config.systemdCgroup ? 'system.slice' : `${cgroups.delegated ?? ''}${cgroupParent(config)}`),
+    cgroupParent:
+      config.cgroupParent ??
+      (config.systemdCgroup ? 'system.slice' : `${cgroups.delegated ?? ''}${cgroupParent(config)}`),
     systemdCgroup: config.systemdCgroup,
     heldCapabilities: ownCapabilities(),
     kernel: release(),
@@ -395,7 +401,15 @@ function limitWarnings(cgroups: CgroupLayout, swapLimit: boolean): string[] {
     ...missing('cpu', 'cpu cfs quota', 'cpu cfs period', 'cpu shares'),
     ...missing('cpuset', 'cpuset'),
     ...missing('pids', 'pids limit'),
-    ...missing('io', 'io.weight', 'io.weight (per device)', 'io.max (rbps)', 'io.max (wbps)', 'io.max (riops)', 'io.max (wiops)'),
+    ...missing(
+      'io',
+      'io.weight',
+      'io.weight (per device)',
+      'io.max (rbps)',
+      'io.max (wbps)',
+      'io.max (riops)',
+      'io.max (wiops)',
+    ),
   ];
 }
 

@@ -23,7 +23,12 @@ export function furnishUserNamespace(): void {
   try {
     if (aside !== undefined) mount({ source: cgroups, target: aside, flags: mountFlags.bind | mountFlags.rec });
     try {
-      mount({ source: ours, target: '/sys', type: 'sysfs', flags: mountFlags.nosuid | mountFlags.nodev | mountFlags.noexec });
+      mount({
+        source: ours,
+        target: '/sys',
+        type: 'sysfs',
+        flags: mountFlags.nosuid | mountFlags.nodev | mountFlags.noexec,
+      });
     } catch (error) {
       // A sandbox that shows only a part of sysfs lets nobody mount it.
       if (errorCode(error) !== 'EPERM') throw error;
@@ -44,10 +49,12 @@ export function furnishUserNamespace(): void {
  * (v1) are mounted, and takes it that it may not write there, not that they are missing.
  */
 function hideCgroups(target: string): void {
-  const names = readFileSync('/proc/self/mounts', 'utf8').split('\n').flatMap((line) => {
-    const [, point = '', type] = line.split(' ');
-    return type === 'cgroup' && dirname(point) === target ? [basename(point)] : [];
-  });
+  const names = readFileSync('/proc/self/mounts', 'utf8')
+    .split('\n')
+    .flatMap((line) => {
+      const [, point = '', type] = line.split(' ');
+      return type === 'cgroup' && dirname(point) === target ? [basename(point)] : [];
+    });
   const flags = mountFlags.nosuid | mountFlags.nodev | mountFlags.noexec;
   mount({ source: ours, target, type: 'tmpfs', flags, data: 'mode=755' });
   for (const name of names) mkdirSync(join(target, name), { recursive: true });
@@ -55,5 +62,7 @@ function hideCgroups(target: string): void {
 }
 
 function isFurnished(): boolean {
-  return readFileSync('/proc/self/mounts', 'utf8').split('\n').some((line) => line.startsWith(`${ours} `));
+  return readFileSync('/proc/self/mounts', 'utf8')
+    .split('\n')
+    .some((line) => line.startsWith(`${ours} `));
 }

@@ -53,7 +53,13 @@ export function cgroupLayout(): CgroupLayout {
       if (existsSync(join(ROOT, word)) || word.startsWith('name=')) mounts.set(word, target);
     }
   }
-  return { version: 1, usable: true, hybrid, controllers: [...mounts.keys()].filter((name) => !name.startsWith('name=')), mounts };
+  return {
+    version: 1,
+    usable: true,
+    hybrid,
+    controllers: [...mounts.keys()].filter((name) => !name.startsWith('name=')),
+    mounts,
+  };
 }
 
 /** Of root of a user namespace: what systemd delegated to the user, or nothing. v1 delegates nothing. */
@@ -65,7 +71,10 @@ function layoutOfUser(): CgroupLayout {
   if (version === 1) return none;
   const delegated = delegatedGroup();
   if (delegated === undefined) return none;
-  const controllers = readIfThere(join(ROOT, delegated, 'cgroup.controllers')).trim().split(' ').filter(Boolean);
+  const controllers = readIfThere(join(ROOT, delegated, 'cgroup.controllers'))
+    .trim()
+    .split(' ')
+    .filter(Boolean);
   return { version, usable: true, hybrid: false, controllers, mounts: new Map(), delegated };
 }
 
@@ -103,8 +112,7 @@ export function enterLeaf(layout: CgroupLayout): void {
       }
     }
   }
-  for (const controller of layout.controllers)
-    writeFileSync(join(group, 'cgroup.subtree_control'), `+${controller}`);
+  for (const controller of layout.controllers) writeFileSync(join(group, 'cgroup.subtree_control'), `+${controller}`);
 }
 
 /** Every folder of the group at `path` ("/wherry/<id>"), one a hierarchy. */
@@ -225,7 +233,10 @@ export function isFrozen(layout: CgroupLayout, path: string): boolean {
 function freezerFile(layout: CgroupLayout, path: string): string {
   const folder = controllerFolder(layout, 'freezer', path);
   if (!layout.usable)
-    throw new Fault('not-implemented', 'this rootless daemon has no cgroups, which pause processes: see wherry system doctor');
+    throw new Fault(
+      'not-implemented',
+      'this rootless daemon has no cgroups, which pause processes: see wherry system doctor',
+    );
   if (folder === undefined) {
     throw new Fault('not-implemented', 'the freezer controller is not mounted: containers cannot be paused here');
   }

@@ -32,7 +32,17 @@ export {
   withMounter,
 } from './id-mapping.ts';
 export { isMapped, isWholeMap, mustOwn, type Privileges, privileges, readIdMap } from './privileges.ts';
-export { bootId, childrenOf, countsPidsAsWe, isAlive, processesAround, processStart, runsWith, signalProcess } from './process.ts';
+export {
+  bootId,
+  childrenOf,
+  countsPidsAsWe,
+  isAlive,
+  processesOfNamespace,
+  processesOn,
+  processStart,
+  runsWith,
+  signalProcess,
+} from './process.ts';
 export { exited, pipePairs, pipeStream, sealProgram, spawnProcess } from './spawn.ts';
 export { addressBytes, addressText } from './address-bytes.ts';
 export {

@@ -63,7 +63,9 @@ export function readIdMap(text: string): IdRange[] {
 
 /** The map of the machine's own namespace: all ids, each itself. Pure. */
 export function isWholeMap(ranges: readonly IdRange[]): boolean {
-  return ranges.length === 1 && ranges[0]!.container === 0 && ranges[0]!.host === 0 && ranges[0]!.size === 4_294_967_295;
+  return (
+    ranges.length === 1 && ranges[0]!.container === 0 && ranges[0]!.host === 0 && ranges[0]!.size === 4_294_967_295
+  );
 }
 
 /** Whether the id is somebody here. Pure. */

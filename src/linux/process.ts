@@ -1,5 +1,5 @@
 /** Facts about host processes from /proc. */
-import { closeSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { closeSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { errorCode } from '../std/index.ts';
 import { check, libc } from './libc.ts';
 
@@ -90,31 +90,38 @@ export function bootId(): string {
   return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
 }
 
-/**
- * The processes of a container without a control group: those of its first process's pid namespace and of namespaces in it, or, where it
- * shares ours, what descends from `ancestor` (its monitor), which gets what is orphaned.
- */
-export function processesAround(pid: number, ancestor: number): number[] {
+/** Without control groups: the processes of the pid namespace of `pid`, and of those in it; undefined when that is ours or gone. */
+export function processesOfNamespace(pid: number): number[] | undefined {
   const namespace = pidNamespace(pid);
-  if (namespace === undefined) return [];
-  const isShared = namespace === pidNamespace(process.pid);
+  if (namespace === undefined || namespace === pidNamespace(process.pid)) return undefined;
   const parents = new Map<number, number>();
-  for (const name of readdirSync('/proc')) {
-    const each = Number(name);
-    if (!Number.isInteger(each)) continue;
+  for (const each of allPids()) {
     const parent = parentOf(each);
     if (parent !== undefined) parents.set(each, parent);
   }
-  const found = new Set<number>(isShared ? [] : [...parents.keys()].filter((each) => pidNamespace(each) === namespace));
-  const above = isShared ? new Set([ancestor]) : found;
   const children = Map.groupBy(parents.keys(), (each) => parents.get(each)!);
-  for (const each of above) {
-    for (const child of children.get(each) ?? []) {
-      above.add(child);
-      found.add(child);
-    }
-  }
+  const found = new Set([...parents.keys()].filter((each) => pidNamespace(each) === namespace));
+  for (const each of found) for (const child of children.get(each) ?? []) found.add(child);
   return [...found];
+}
+
+/** The processes whose root is on the file system that is mounted at `folder`; none when nothing is mounted there. */
+export function processesOn(folder: string): number[] {
+  const mounted = deviceAt(folder);
+  if (mounted === undefined || mounted === deviceAt(`${folder}/..`)) return [];
+  return allPids().filter((pid) => deviceAt(`/proc/${pid}/root`) === mounted);
+}
+
+function deviceAt(path: string): number | undefined {
+  try {
+    return statSync(path).dev;
+  } catch {
+    return undefined;
+  }
+}
+
+function allPids(): number[] {
+  return readdirSync('/proc').map(Number).filter(Number.isInteger);
 }
 
 function pidNamespace(pid: number): string | undefined {

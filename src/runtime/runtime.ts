@@ -170,7 +170,8 @@ export class Runtime {
   async #endFirst(id: string): Promise<void> {
     const first = firstProcess(this.#options.stateRoot, id);
     if (first === undefined || !signalProcess(first.pid, first.start, SIGKILL)) return;
-    for (let attempt = 0; attempt < 200 && isAlive(first.pid, first.start); attempt++) await sleep(attempt < 10 ? 1 : 10);
+    for (let attempt = 0; attempt < 200 && isAlive(first.pid, first.start); attempt++)
+      await sleep(attempt < 10 ? 1 : 10);
   }
 
   /** Ids that the runtime still has state for. */

@@ -1,6 +1,15 @@
 /** Brings what a layer below has under a name into a layer being unpacked, with all its attributes, so that it can be hard linked. */
 import { type BigIntStats, readlinkSync } from 'node:fs';
-import { changeModeAt, changeOwnerAt, makeNodeAt, must, mustOwn, setTimesAt, setXattr, symlinkAt } from '../linux/index.ts';
+import {
+  changeModeAt,
+  changeOwnerAt,
+  makeNodeAt,
+  must,
+  mustOwn,
+  setTimesAt,
+  setXattr,
+  symlinkAt,
+} from '../linux/index.ts';
 import { deviceOf, tolerate, xattrsOf } from './attributes.ts';
 import type { ContentSink } from './content-sink.ts';
 
