@@ -19,6 +19,7 @@ import {
   mustOwn,
   openAt,
   openFlags,
+  privileges,
   openInRoot,
   setTimes,
   setTimesAt,
@@ -88,6 +89,8 @@ export class TreeWriter {
       case 'character':
       case 'block':
       case 'fifo':
+        // As Docker: what cannot be made in a user namespace is left out.
+        if (entry.type !== 'fifo' && !privileges().mayMakeDevices) return;
         this.#clear(parent, name, false);
         must('mknodat', makeNodeAt(parent, name, typeBits[entry.type] | (entry.mode & 0o777), entry), name);
         must('fchmodat', changeModeAt(parent, name, entry.mode), name);

@@ -10,6 +10,7 @@ import { compareStacks } from './compare.ts';
 import { treeSize } from './disk-usage.ts';
 import type { Snapshots } from './door.ts';
 import { filesystemChanges } from './filesystem-changes.ts';
+import { settleFuseMarks } from './fuse-marks.ts';
 import { layerTar } from './layer-tar.ts';
 import { Layers } from './layers.ts';
 import { chooseOverlay, mountLayers } from './mount-layers.ts';
@@ -185,6 +186,7 @@ export async function openSnapshots(options: {
       const files = writables.path(id, 'fs');
       if (layers.get(chainId) === undefined && !applying.has(chainId)) {
         writables.unmount(id);
+        settleFuseMarks(Buffer.from(files));
         const size = await treeSize(Buffer.from(files));
         // Another may have come meanwhile.
         if (layers.get(chainId) === undefined) layers.adopt(files, { chainId, parent, diffId, size, opaque: false });
