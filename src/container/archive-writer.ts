@@ -16,8 +16,10 @@ import {
   makeDirectoryAt,
   makeNodeAt,
   must,
+  mustOwn,
   openAt,
   openFlags,
+  privileges,
   openInRoot,
   seekTo,
   sendFile,
@@ -92,13 +94,15 @@ export class TreeWriter {
       case 'character':
       case 'block':
       case 'fifo':
+        // As Docker: what cannot be made in a user namespace is left out.
+        if (entry.type !== 'fifo' && !privileges().mayMakeDevices) return;
         this.#clear(parent, name, false);
         must('mknodat', makeNodeAt(parent, name, typeBits[entry.type] | (entry.mode & 0o777), entry), name);
         must('fchmodat', changeModeAt(parent, name, entry.mode), name);
         break;
     }
     const owner = this.#ownerOf(entry);
-    must('fchownat', changeOwnerAt(parent, name, owner.uid, owner.gid), name);
+    mustOwn('fchownat', changeOwnerAt(parent, name, owner.uid, owner.gid), name);
     must('utimensat', setTimesAt(parent, name, entry.mtime), name);
   }
 
@@ -155,7 +159,7 @@ export class TreeWriter {
         const { mapping } = this.#options;
         if (mapping !== undefined) {
           const [uid = 0, gid = 0] = [hostId(mapping.uids, 0), hostId(mapping.gids, 0)];
-          must('fchownat', changeOwnerAt(above, parts.at(-1)!, uid, gid), path);
+          mustOwn('fchownat', changeOwnerAt(above, parts.at(-1)!, uid, gid), path);
         }
       }
       fd = openInRoot(this.#root, path, openFlags.directory);
@@ -207,7 +211,7 @@ export class TreeWriter {
     const fd = must('openat', openAt(parent, name, openFlags.directory | constants.O_NOFOLLOW), name);
     try {
       const owner = this.#ownerOf(entry);
-      must('fchown', changeOwner(fd, owner.uid, owner.gid), name);
+      mustOwn('fchown', changeOwner(fd, owner.uid, owner.gid), name);
       must('fchmod', changeMode(fd, entry.mode), name);
       applyXattrs(fd, entry);
       const path = this.#path([...parts, name]);
@@ -244,7 +248,7 @@ export class TreeWriter {
         ftruncateSync(fd, entry.size);
       }
       const owner = this.#ownerOf(entry);
-      must('fchown', changeOwner(fd, owner.uid, owner.gid), name);
+      mustOwn('fchown', changeOwner(fd, owner.uid, owner.gid), name);
       must('fchmod', changeMode(fd, entry.mode), name);
       applyXattrs(fd, entry);
       must('futimens', setTimes(fd, entry.mtime), name);

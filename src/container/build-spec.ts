@@ -3,7 +3,7 @@ import { chownSync, mkdirSync, writeFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { mount } from '../linux/index.ts';
 import { Fault } from '../std/index.ts';
-import { confinement, defaultSysctls } from './confinement.ts';
+import { confinement, defaultSysctls, refusedHere } from './confinement.ts';
 import { bundleDirectory, type Context, containerDirectory } from './context.ts';
 import { blockDevice, containerDevices } from './devices.ts';
 import { find } from './find.ts';
@@ -78,15 +78,16 @@ export function buildSpec(context: Context, record: ContainerRecord, around: Sur
       pid: joined(context, host.PidMode, 'pid'),
       ipc: ipc.namespace,
       uts: host.UTSMode === 'host' || (host.NetworkMode === 'host' && !config.Hostname) ? undefined : '',
-      cgroup: host.CgroupnsMode === 'private' ? '' : undefined,
+      cgroup: host.CgroupnsMode === 'private' && settings.cgroups.usable ? '' : undefined,
       user: around.remapped?.path,
     },
     idMapping: around.remapped?.mapping,
     hostname: around.network.hostname,
-    cgroupsPath: around.cgroup,
+    cgroupsPath: settings.cgroups.usable ? around.cgroup : undefined,
+    refused: refusedHere(),
     cgroupVersion: settings.cgroups.version,
     init,
-    rlimitCeilings: rlimitCeilings(settings.heldCapabilities),
+    rlimitCeilings: rlimitCeilings(),
     shmSize: ipc.shmSize,
     annotations: { ...host.Annotations, ...confined.annotations },
     deviceNumbers: blockDevice,

@@ -14,7 +14,13 @@ export const emptyBlkio: ContainerStats['blkio_stats'] = {
   sectors_recursive: null,
 };
 
+const nothingUsed: Pick<CpuStats, 'cpu_usage' | 'throttling_data'> = {
+  cpu_usage: { total_usage: 0, usage_in_kernelmode: 0, usage_in_usermode: 0 },
+  throttling_data: { periods: 0, throttled_periods: 0, throttled_time: 0 },
+};
+
 export function readCpuUsage(cgroups: CgroupLayout, path: string): Pick<CpuStats, 'cpu_usage' | 'throttling_data'> {
+  if (!cgroups.usable) return nothingUsed;
   if (cgroups.version === 2) {
     const stat = readKeyed(join(controllerFolder(cgroups, 'cpu', path)!, 'cpu.stat'));
     return {

@@ -21,7 +21,9 @@ export async function commitContainer(context: Context, live: Live, options: Com
   const { record } = live;
   if (live.removing) throw new Fault('conflict', 'cannot commit container which is being removed');
   const config = applyChanges(mergeConfig(options.config ?? {}, imageConfig(record.config)), options.changes);
-  const pauses = options.pause && live.run !== undefined && !live.run.paused;
+  // Without cgroups nothing can be paused: then it is committed as it runs, as with Docker's rootless mode.
+  const mayPause = options.pause && context.settings.cgroups.usable;
+  const pauses = mayPause && live.run !== undefined && !live.run.paused;
   if (pauses) await pauseContainer(context, live, { unrecorded: true });
   try {
     const id = await context.images.commit({

@@ -149,7 +149,7 @@ export async function openContainers(options: ContainerRoomOptions): Promise<Con
       const created = await createContainer(context, request);
       return {
         Id: created.Id,
-        Warnings: [...created.Warnings, ...ulimitWarnings(context, request.body.HostConfig?.Ulimits ?? [])],
+        Warnings: [...created.Warnings, ...ulimitWarnings(request.body.HostConfig?.Ulimits ?? [])],
       };
     },
     inspect: async (ref, { size }) => {

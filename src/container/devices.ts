@@ -49,7 +49,8 @@ export function containerDevices(host: HostConfig): SpecDevice[] {
       );
     }
     if (stat.isDirectory()) walk(mapping.PathOnHost, target, access, devices);
-    else if (stat.isCharacterDevice() || stat.isBlockDevice()) devices.set(target, device(stat, target, access));
+    else if (stat.isCharacterDevice() || stat.isBlockDevice())
+      devices.set(target, device(stat, mapping.PathOnHost, target, access));
     else
       throw new Fault(
         'invalid',
@@ -70,7 +71,7 @@ function walk(folder: string, target: string, access: string, devices: Map<strin
     }
     if (!entry.isCharacterDevice() && !entry.isBlockDevice()) continue;
     try {
-      devices.set(inside, device(statSync(path), inside, access));
+      devices.set(inside, device(statSync(path), path, inside, access));
     } catch (error) {
       if (errorCode(error) !== 'ENOENT') throw error;
     }
@@ -96,9 +97,10 @@ export function deviceNumbers(rdev: number): { major: number; minor: number } {
   return { major: Number(major & 0xffffffffn), minor: Number(minor & 0xffffffffn) };
 }
 
-function device(stat: Stats, path: string, access: string): SpecDevice {
+function device(stat: Stats, source: string, path: string, access: string): SpecDevice {
   return {
     path,
+    source,
     type: stat.isBlockDevice() ? 'b' : 'c',
     ...deviceNumbers(stat.rdev),
     fileMode: stat.mode & 0o7777,

@@ -13,6 +13,7 @@ import { nextRestart } from './restart-policy.ts';
 import { saveIfThere, startContainer } from './start.ts';
 import { unmountMapped } from './user-namespace.ts';
 import { settleWaiters } from './wait.ts';
+import { endLeftProcesses } from './without-cgroups.ts';
 
 /** How long a monitor may take to tell how a process ended: it does so at once, but the machine may be very busy. */
 const monitorPatienceMs = 60_000;
@@ -195,7 +196,7 @@ async function giveBack(context: Context, live: Live, run: Loan): Promise<void> 
   const runtime = context.runtime(record.hostConfig.Runtime ?? '');
   const results = await Promise.allSettled([
     context.networking.closeSandbox(record.id),
-    runtime.delete(record.id, run.cgroup),
+    endLeftProcesses(context, record).then(() => runtime.delete(record.id, run.cgroup)),
   ]);
   await unmountAll(context, record.id, record);
   for (const result of results) if (result.status === 'rejected') throw result.reason;

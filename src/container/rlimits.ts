@@ -1,10 +1,10 @@
 /** Resource limits that this daemon itself may not exceed. */
 import { readFileSync } from 'node:fs';
-import type { Context } from './context.ts';
+import { privileges } from '../linux/index.ts';
 
 /** Without CAP_SYS_RESOURCE no limit can go above the daemon's own hard one. */
-export function rlimitCeilings(held: bigint): ReadonlyMap<string, number> {
-  if (((held >> 24n) & 1n) === 1n) return new Map();
+export function rlimitCeilings(): ReadonlyMap<string, number> {
+  if (privileges().mayRaiseLimits) return new Map();
   const rows: Record<string, string> = {
     core: 'Max core file size',
     cpu: 'Max cpu time',
@@ -32,8 +32,8 @@ export function rlimitCeilings(held: bigint): ReadonlyMap<string, number> {
 }
 
 /** Ulimits that will be clamped, as warnings for create. */
-export function ulimitWarnings(context: Context, ulimits: readonly { Name: string; Hard: number }[]): string[] {
-  const ceilings = rlimitCeilings(context.settings.heldCapabilities);
+export function ulimitWarnings(ulimits: readonly { Name: string; Hard: number }[]): string[] {
+  const ceilings = rlimitCeilings();
   return ulimits
     .filter(
       ({ Name, Hard }) =>

@@ -19,6 +19,8 @@ export interface SpecMount {
 
 export interface SpecDevice {
   path: string;
+  /** On the host. */
+  source: string;
   type: 'c' | 'b' | 'p';
   major: number;
   minor: number;
@@ -27,6 +29,19 @@ export interface SpecDevice {
   gid: number;
   /** "rwm" */
   access: string;
+}
+
+export interface Refused {
+  /** To mount proc and mqueue of namespaces that are the machine's: they are bound instead. */
+  hostMounts: boolean;
+  /** Device nodes: the host's own are bound instead. */
+  devices: boolean;
+  /** The host has message queues to be bound. */
+  hostQueues: boolean;
+  /** The group of terminals (5) is nobody here. */
+  terminalGroup: boolean;
+  /** The lowest oom_score_adj that may be given; undefined: any. */
+  lowestOomScore: number | undefined;
 }
 
 export interface SpecInput {
@@ -57,8 +72,11 @@ export interface SpecInput {
   /** Of the user namespace, where there is one. */
   idMapping: IdMapping | undefined;
   hostname: string;
-  cgroupsPath: string;
+  /** Undefined where there are no cgroups for us (rootless without delegation): nothing is limited then. */
+  cgroupsPath: string | undefined;
   cgroupVersion: 1 | 2;
+  /** What root of a user namespace (rootless) is refused. */
+  refused: Refused;
   /** Path of the init program inside the container, when --init. */
   init: string | undefined;
   /** Hard limits of this daemon that it may not raise: resource name to value. Empty when it may. */
@@ -104,7 +122,7 @@ export function runtimeSpec(input: SpecInput): object {
       cwd: config.WorkingDir || '/',
       capabilities: processCapabilities(input.capabilities, input.user.uid),
       noNewPrivileges: input.noNewPrivileges,
-      oomScoreAdj: host.OomScoreAdj ?? 0,
+      oomScoreAdj: Math.max(host.OomScoreAdj ?? 0, input.refused.lowestOomScore ?? -1000),
       rlimits: rlimits(host, input.rlimitCeilings),
       ...(input.apparmorProfile === undefined ? {} : { apparmorProfile: input.apparmorProfile }),
       ...(input.selinuxLabel === undefined ? {} : { selinuxLabel: input.selinuxLabel }),
@@ -112,21 +130,27 @@ export function runtimeSpec(input: SpecInput): object {
     root: { path: input.rootfs, readonly: host.ReadonlyRootfs ?? false },
     hostname: input.namespaces.uts === '' ? input.hostname : undefined,
     ...(config.Domainname && input.namespaces.uts === '' ? { domainname: config.Domainname } : {}),
-    mounts: [...baseMounts(input), ...input.mounts],
+    mounts: [...baseMounts(input), ...deviceMounts(input), ...input.mounts],
     annotations: input.annotations,
     linux: {
       sysctl: input.sysctls,
-      resources: {
-        ...resourceLimits(host, input.cgroupVersion, input.deviceNumbers),
-        devices: deviceRules(host, input.devices, privileged),
-      },
-      cgroupsPath: input.cgroupsPath,
+      ...(input.cgroupsPath === undefined
+        ? {}
+        : {
+            resources: {
+              ...resourceLimits(host, input.cgroupVersion, input.deviceNumbers),
+              devices: deviceRules(host, input.devices, privileged),
+            },
+            cgroupsPath: input.cgroupsPath,
+          }),
       namespaces: namespaces(input.namespaces),
       // runc wants to know it of a namespace that it joins, too.
       ...(input.idMapping === undefined
         ? {}
         : { uidMappings: specRanges(input.idMapping.uids), gidMappings: specRanges(input.idMapping.gids) }),
-      devices: input.devices.map(({ access: _access, ...device }) => device),
+      devices: input.refused.devices
+        ? []
+        : input.devices.map(({ access: _access, source: _source, ...device }) => device),
       ...(input.seccomp === undefined ? {} : { seccomp: input.seccomp }),
       rootfsPropagation: rootfsPropagation(input.mounts),
       maskedPaths: host.MaskedPaths ?? [],
@@ -157,7 +181,14 @@ function baseMounts(input: SpecInput): SpecMount[] {
       destination: '/dev/pts',
       type: 'devpts',
       source: 'devpts',
-      options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'],
+      options: [
+        'nosuid',
+        'noexec',
+        'newinstance',
+        'ptmxmode=0666',
+        'mode=0620',
+        ...(input.refused.terminalGroup ? [] : ['gid=5']),
+      ],
     },
     {
       destination: '/sys',
@@ -178,6 +209,16 @@ function baseMounts(input: SpecInput): SpecMount[] {
       options: ['rbind', 'nosuid', 'noexec', 'nodev', privileged ? 'rw' : 'ro'],
     };
   }
+  if (input.cgroupsPath === undefined) taken.add('/sys/fs/cgroup');
+  if (input.refused.hostMounts) {
+    const bind = (index: number, destination: string): void => {
+      const options = ['rbind', 'nosuid', 'noexec', 'nodev'];
+      mounts[index] = { destination, type: 'bind', source: destination, options };
+    };
+    if (input.namespaces.pid === undefined) bind(0, '/proc');
+    if (input.namespaces.ipc === undefined) bind(5, '/dev/mqueue');
+    if (input.namespaces.ipc === undefined && !input.refused.hostQueues) taken.add('/dev/mqueue');
+  }
   if (input.shmSize !== undefined) {
     mounts.push({
       destination: '/dev/shm',
@@ -187,6 +228,17 @@ function baseMounts(input: SpecInput): SpecMount[] {
     });
   }
   return mounts.filter((mount) => !taken.has(mount.destination));
+}
+
+/** What the runtimes give every container by themselves. */
+const standardDevices = ['null', 'zero', 'full', 'random', 'urandom', 'tty'].map((name) => `/dev/${name}`);
+
+/** The runtimes bind devices by themselves, but only under the same name. */
+function deviceMounts(input: SpecInput): SpecMount[] {
+  if (!input.refused.devices) return [];
+  const options = ['bind', 'nosuid', 'noexec'];
+  const asked = input.devices.filter(({ path }) => !standardDevices.includes(path));
+  return asked.map(({ path, source }) => ({ destination: path, type: 'bind', source, options }));
 }
 
 function namespaces(wanted: SpecInput['namespaces']): object[] {

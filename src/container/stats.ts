@@ -7,6 +7,7 @@ import { Fault, formatNanos, nowNanos, runProgram, zeroTime } from '../std/index
 import { emptyBlkio, readBlkio, readCpuUsage, readMemory, readPids } from './cgroup-usage.ts';
 import type { Context, Live } from './context.ts';
 import { requireRun } from './find.ts';
+import { processesWithoutGroup } from './without-cgroups.ts';
 
 const emptyCpu: CpuStats = {
   cpu_usage: { total_usage: 0, usage_in_kernelmode: 0, usage_in_usermode: 0 },
@@ -104,7 +105,10 @@ export async function containerTop(context: Context, live: Live, psArgs: string)
   if (live.restart !== undefined)
     throw new Fault('conflict', `Container ${live.record.id} is restarting, wait until the container is running`);
   if (/-m\b|[<>|&;$`]/.test(psArgs)) throw new Fault('invalid', `ps arguments are not allowed: ${psArgs}`);
-  const pids = new Set(cgroupPids(context.settings.cgroups, run.cgroup));
+  const { cgroups } = context.settings;
+  const pids = new Set(
+    cgroups.usable ? cgroupPids(cgroups, run.cgroup) : processesWithoutGroup(context, live.record, run),
+  );
   const result = await runProgram('ps', psArgs.trim() === '' ? ['-ef'] : psArgs.trim().split(/\s+/));
   if (result.code !== 0)
     throw new Fault('internal', `ps: ${result.stderr.trim().split('\n')[0] || `exit status ${result.code}`}`);

@@ -9,7 +9,7 @@ import { type StepContext, stepDirectory } from './step.ts';
 export async function clearSteps(context: Pick<StepContext, 'settings' | 'runtime'>): Promise<void> {
   for (const id of names(stepDirectory(context, ''))) {
     const bundle = stepDirectory(context, id);
-    const cgroup = cgroupOf(bundle);
+    const cgroup = cgroupOf(bundle, context.settings.cgroups.usable);
     if (cgroup !== undefined) await context.runtime('').delete(id, cgroup);
     for (const index of names(join(bundle, 'mounts'))) unmount(join(bundle, 'mounts', index));
     unmount(join(bundle, 'mounts'));
@@ -17,11 +17,11 @@ export async function clearSteps(context: Pick<StepContext, 'settings' | 'runtim
   }
 }
 
-/** undefined: it died before it had a configuration, and nothing ran. */
-function cgroupOf(bundle: string): string | undefined {
+/** undefined: it died before it had a configuration, and nothing ran. "": there are no cgroups. */
+function cgroupOf(bundle: string, usable: boolean): string | undefined {
   try {
-    const spec = JSON.parse(readFileSync(join(bundle, 'config.json'), 'utf8')) as { linux: { cgroupsPath: string } };
-    return spec.linux.cgroupsPath;
+    const spec = JSON.parse(readFileSync(join(bundle, 'config.json'), 'utf8')) as { linux: { cgroupsPath?: string } };
+    return usable ? spec.linux.cgroupsPath : '';
   } catch (error) {
     if (errorCode(error) === 'ENOENT' || error instanceof SyntaxError) return undefined;
     throw error;

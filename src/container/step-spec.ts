@@ -1,6 +1,6 @@
 /** A build step to a runtime configuration, through the same translation as containers (spec.ts). */
 import type { HostConfig } from '../api/index.ts';
-import { confinement, defaultSysctls } from './confinement.ts';
+import { confinement, defaultSysctls, refusedHere } from './confinement.ts';
 import type { Context } from './context.ts';
 import { blockDevice, containerDevices } from './devices.ts';
 import { rlimitCeilings } from './rlimits.ts';
@@ -70,15 +70,16 @@ export function stepSpec(
       pid: '',
       ipc: '',
       uts: '',
-      cgroup: settings.facts.cgroupnsMode === 'private' ? '' : undefined,
+      cgroup: settings.facts.cgroupnsMode === 'private' && settings.cgroups.usable ? '' : undefined,
       user: around.namespace?.path,
     },
     idMapping: around.namespace?.mapping,
     hostname: request.hostname,
-    cgroupsPath: around.cgroup,
+    cgroupsPath: settings.cgroups.usable ? around.cgroup : undefined,
+    refused: refusedHere(),
     cgroupVersion: settings.cgroups.version,
     init: undefined,
-    rlimitCeilings: rlimitCeilings(settings.heldCapabilities),
+    rlimitCeilings: rlimitCeilings(),
     shmSize: request.limits.shmSize || settings.facts.shmSize,
     annotations: confined.annotations,
     sysctls: around.network === undefined ? {} : defaultSysctls({}, around.namespace?.mapping.gids[0]?.size),

@@ -54,7 +54,7 @@ export async function updateContainer(
   if (live.run !== undefined) {
     const limits = resourceLimits(next, context.settings.cgroups.version, blockDevice);
     if (body.PidsLimit !== undefined && body.PidsLimit !== null && body.PidsLimit < 0) limits['pids'] = { limit: -1 };
-    if (Object.keys(limits).length > 0)
+    if (Object.keys(limits).length > 0 && context.settings.cgroups.usable)
       await context.runtime(record.hostConfig.Runtime ?? '').update(record.id, limits);
   }
   record.hostConfig = next;

@@ -56,6 +56,8 @@ export interface Config {
   cgroupParent: string | undefined;
   systemdCgroup: boolean;
   cgroupnsMode: string | undefined;
+  /** Only "fuse-overlayfs" says anything, and only rootless. */
+  storageDriver: string | undefined;
   ipcMode: string;
   shmSize: number;
   ulimits: { Name: string; Hard: number; Soft: number }[];
@@ -220,7 +222,11 @@ export const daemonOptions: Record<string, Option> = {
     help: 'Tries in a row that bring a transfer no further before it fails (default 5)',
   },
   'live-restore': { kind: 'boolean', help: 'Accepted: containers always outlive the daemon' },
-  'storage-driver': { kind: 'string', short: 's', help: 'Accepted: always overlay', ignored: true },
+  'storage-driver': {
+    kind: 'string',
+    short: 's',
+    help: 'Rootless: fuse-overlayfs, also where the kernel could; else always overlay',
+  },
   'storage-opt': { kind: 'list', key: 'storage-opts', help: 'Accepted', ignored: true },
   'selinux-enabled': { kind: 'boolean', help: 'Accepted', ignored: true },
   containerd: { kind: 'string', help: 'Accepted: Wherry has no containerd', ignored: true },
@@ -512,6 +518,7 @@ function settle(values: Json, environment: NodeJS.ProcessEnv): Config {
     cgroupParent: optional('cgroup-parent'),
     systemdCgroup: list('exec-opt').includes('native.cgroupdriver=systemd'),
     cgroupnsMode: optional('default-cgroupns-mode'),
+    storageDriver: optional('storage-driver'),
     ipcMode: text('default-ipc-mode', 'private'),
     shmSize: shm,
     ulimits: ulimits(values['default-ulimit']),

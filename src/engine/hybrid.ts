@@ -2,7 +2,8 @@
  * Hybrid cgroups: crun refuses to run while a v2 hierarchy is mounted beside the v1 ones. The daemon then runs itself in a mount
  * namespace of its own in which only that hierarchy is taken away; all other mounts propagate as before.
  */
-import { check, cgroupLayout, libc, mount, mountFlags, unmount } from '../linux/index.ts';
+import { check, cgroupLayout, libc, mount, mountFlags, privileges, unmount } from '../linux/index.ts';
+import { furnishUserNamespace } from './user-namespace.ts';
 
 const CLONE_NEWNS = 0x20000;
 const MARK = 'WHERRY_MOUNT_NAMESPACE';
@@ -10,6 +11,10 @@ const MARK = 'WHERRY_MOUNT_NAMESPACE';
 /** Replaces this process by itself in the new namespace when the host needs it; returns when nothing is to be done. */
 export function enterMountNamespace(): void {
   if (process.env[MARK] !== undefined || process.getuid?.() !== 0) return;
+  if (privileges().inUserNamespace) {
+    furnishUserNamespace();
+    return;
+  }
   const layout = cgroupLayout();
   if (layout.version !== 1 || !layout.hybrid) return;
   check('unshare', libc('int unshare(int flags)')(CLONE_NEWNS), 'mount namespace');

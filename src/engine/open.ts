@@ -26,7 +26,7 @@ import {
 import { Bootstrap, fallingBack, thisHost } from '../bootstrap/index.ts';
 import { openContent } from '../content/index.ts';
 import { type ImageStore, openImages } from '../image/index.ts';
-import { cgroupLayout, hostId, removeEmptyCgroup, unmount } from '../linux/index.ts';
+import { type CgroupLayout, cgroupLayout, hostId, removeEmptyCgroup, unmount } from '../linux/index.ts';
 import { openNetworking } from '../network/index.ts';
 import { openRegistry, type RegistryOptions } from '../registry/index.ts';
 import { detectRuntimes, findProgram, Runtime } from '../runtime/index.ts';
@@ -81,14 +81,18 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
     );
   const conmonVersion = /version\s+(\S+)/.exec((await runProgram(conmon, ['--version'])).stdout)?.[1] ?? 'unknown';
   const swapLimit = hasSwapLimit({ cgroups });
-  if (!swapLimit) warnings.push('WARNING: No swap limit support');
+  warnings.push(...limitWarnings(cgroups, swapLimit));
   const apparmor = await loadApparmor(log);
   clearLeftovers(config);
 
   const events = new Events();
   const id = engineId(config.dataRoot);
   const content = await openContent({ root: join(config.dataRoot, 'content') });
-  const snapshots = await openSnapshots({ root: join(config.dataRoot, 'snapshots') });
+  const snapshots = await openSnapshots({
+    root: join(config.dataRoot, 'snapshots'),
+    driver: config.storageDriver,
+    log,
+  });
   let pressure: DiskPressure | undefined;
   // Rooms below ask who uses what; containers, opened last, know.
   let room: ContainerRoom | undefined;
@@ -202,7 +206,9 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
       userNamespaces: idMapping !== undefined,
     },
     cgroups,
-    cgroupParent: config.cgroupParent ?? (config.systemdCgroup ? 'system.slice' : cgroupParent(config)),
+    cgroupParent:
+      config.cgroupParent ??
+      (config.systemdCgroup ? 'system.slice' : `${cgroups.delegated ?? ''}${cgroupParent(config)}`),
     systemdCgroup: config.systemdCgroup,
     heldCapabilities: ownCapabilities(),
     kernel: release(),
@@ -328,7 +334,7 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
       config,
       id,
       cgroups,
-      cgroupDriver: config.systemdCgroup ? 'systemd' : 'cgroupfs',
+      cgroupDriver: !cgroups.usable ? 'none' : config.systemdCgroup ? 'systemd' : 'cgroupfs',
       runtimes,
       standardRuntime: standard,
       conmonVersion,
@@ -377,6 +383,35 @@ const timedActions = {
   start: 'start',
   stop: 'stop',
 } as const;
+
+/** As Docker's `info` warns of limits that cannot be set. */
+function limitWarnings(cgroups: CgroupLayout, swapLimit: boolean): string[] {
+  if (!cgroups.usable) {
+    const how =
+      cgroups.version === 2
+        ? 'Systemd is required to enable cgroups in rootless-mode.'
+        : 'To enable cgroups in rootless-mode, you need to boot the system in cgroup v2 mode.';
+    return [`WARNING: Running in rootless-mode without cgroups. ${how}`];
+  }
+  if (cgroups.delegated === undefined) return swapLimit ? [] : ['WARNING: No swap limit support'];
+  const missing = (controller: string, ...what: string[]): string[] =>
+    cgroups.controllers.includes(controller) ? [] : what.map((each) => `WARNING: No ${each} support`);
+  return [
+    ...missing('memory', 'memory limit', 'swap limit'),
+    ...missing('cpu', 'cpu cfs quota', 'cpu cfs period', 'cpu shares'),
+    ...missing('cpuset', 'cpuset'),
+    ...missing('pids', 'pids limit'),
+    ...missing(
+      'io',
+      'io.weight',
+      'io.weight (per device)',
+      'io.max (rbps)',
+      'io.max (wbps)',
+      'io.max (riops)',
+      'io.max (wiops)',
+    ),
+  ];
+}
 
 /** One nft table a daemon: the default data root has the plain name. */
 function tableName(config: Config): string {

@@ -14,8 +14,9 @@ import type {
 } from '../api/index.ts';
 import type { ContainerRoom } from '../container/index.ts';
 import type { ImageStore } from '../image/index.ts';
-import { type CgroupLayout, warmCgroups } from '../linux/index.ts';
+import { type CgroupLayout, privileges, warmCgroups } from '../linux/index.ts';
 import type { RuntimeProgram } from '../runtime/index.ts';
+import { overlayDriver } from '../snapshot/index.ts';
 import { formatNanos, freeSpace, nowNanos } from '../std/index.ts';
 import type { Volumes } from '../volume/index.ts';
 import type { Config } from './config.ts';
@@ -30,7 +31,7 @@ export interface SystemParts {
   config: Config;
   id: string;
   cgroups: CgroupLayout;
-  cgroupDriver: 'cgroupfs' | 'systemd';
+  cgroupDriver: 'cgroupfs' | 'systemd' | 'none';
   runtimes: ReadonlyMap<string, RuntimeProgram>;
   standardRuntime: RuntimeProgram;
   conmonVersion: string;
@@ -166,6 +167,7 @@ function forwarding(): boolean {
 
 function systemInfo(parts: SystemParts): SystemInfo {
   const { config, cgroups } = parts;
+  const rootless = privileges().inUserNamespace;
   const counts = parts.room.counts();
   const os = operatingSystem();
   const warnings = [...parts.warnings, ...parts.notices()];
@@ -177,13 +179,13 @@ function systemInfo(parts: SystemParts): SystemInfo {
     ContainersPaused: counts.paused,
     ContainersStopped: counts.stopped,
     Images: parts.images.count(),
-    Driver: 'overlay2',
+    Driver: overlayDriver() === 'overlay' ? 'overlay2' : 'fuse-overlayfs',
     DriverStatus: [
       ['Backing Filesystem', 'extfs'],
       ['Supports d_type', 'true'],
       ['Using metacopy', 'false'],
-      ['Native Overlay Diff', 'true'],
-      ['userxattr', 'false'],
+      ['Native Overlay Diff', String(!rootless)],
+      ['userxattr', String(rootless)],
     ],
     DockerRootDir: config.dataRoot,
     Plugins: {
@@ -248,6 +250,7 @@ function systemInfo(parts: SystemParts): SystemInfo {
       ...(parts.apparmor ? ['name=apparmor'] : []),
       'name=seccomp,profile=builtin',
       ...(config.usernsRemap === undefined ? [] : ['name=userns']),
+      ...(rootless ? ['name=rootless'] : []),
       ...(cgroups.version === 2 ? ['name=cgroupns'] : []),
     ],
     ...(config.defaultAddressPools === undefined

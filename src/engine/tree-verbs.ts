@@ -1,7 +1,7 @@
 /** What BuildKit's wire asks of the kernel for the trees that clients lend. Paths are the daemon's own: nothing in them needs following. */
 import type { TreeStat, TreeVerbs } from '../buildkit/index.ts';
 import { PostedContext } from '../build/index.ts';
-import { errno, getXattr, listXattrs, makeNodeAt, must, removeXattr, setTimesAt, setXattr } from '../linux/index.ts';
+import { errno, getXattr, listXattrs, makeNodeAt, must, privileges, removeXattr, setTimesAt, setXattr } from '../linux/index.ts';
 import { statFileMode } from '../oci/index.ts';
 
 /** openat(2): names are absolute, so no folder is meant. */
@@ -14,6 +14,9 @@ export const treeVerbs: TreeVerbs = {
   setXattrs,
   makeNode(path, stat) {
     const { deviceMajor: major, deviceMinor: minor } = stat;
+    const isPipe = (nodeMode(stat) & 0o170000) === 0o010000;
+    // As Docker: what cannot be made in a user namespace is left out.
+    if (!isPipe && !privileges().mayMakeDevices) return;
     must('mknodat', makeNodeAt(nowhere, Buffer.from(path), nodeMode(stat), { major, minor }), path);
   },
   async unpackArchive(tar, folder, signal) {

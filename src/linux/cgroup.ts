@@ -1,15 +1,30 @@
 /** Control groups of all three layouts: v1, v2, and v1 with a v2 tree at /sys/fs/cgroup/unified (hybrid). */
-import { existsSync, readdirSync, readFileSync, rmdirSync, statfsSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  statfsSync,
+  writeFileSync,
+} from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorCode, Fault } from '../std/index.ts';
+import { privileges } from './privileges.ts';
 
 const ROOT = '/sys/fs/cgroup';
 const CGROUP2_MAGIC = 0x63677270;
 
 export interface CgroupLayout {
   version: 1 | 2;
+  /** Whether we may make groups at all: rootless, only below what was delegated to us (cgroup v2). */
+  usable: boolean;
+  /** v2: the group that was delegated to us ("/user.slice/…"); absent where all are ours. */
+  delegated?: string;
   hybrid: boolean;
   /** Controllers that limits can use ("memory", "cpu", …). */
   controllers: string[];
@@ -18,9 +33,11 @@ export interface CgroupLayout {
 }
 
 export function cgroupLayout(): CgroupLayout {
+  if (privileges().inUserNamespace) return layoutOfUser();
   if (statfsSync(ROOT).type === CGROUP2_MAGIC) {
     return {
       version: 2,
+      usable: true,
       hybrid: false,
       controllers: readFileSync(join(ROOT, 'cgroup.controllers'), 'utf8').trim().split(' '),
       mounts: new Map(),
@@ -36,17 +53,78 @@ export function cgroupLayout(): CgroupLayout {
       if (existsSync(join(ROOT, word)) || word.startsWith('name=')) mounts.set(word, target);
     }
   }
-  return { version: 1, hybrid, controllers: [...mounts.keys()].filter((name) => !name.startsWith('name=')), mounts };
+  return {
+    version: 1,
+    usable: true,
+    hybrid,
+    controllers: [...mounts.keys()].filter((name) => !name.startsWith('name=')),
+    mounts,
+  };
+}
+
+/** Of root of a user namespace: what systemd delegated to the user, or nothing. v1 delegates nothing. */
+function layoutOfUser(): CgroupLayout {
+  // Whatever of it is still to be seen here, the machine's version is told by its mounts.
+  const mounts = readFileSync('/proc/self/mounts', 'utf8').split('\n');
+  const version = mounts.some((line) => line.split(' ')[1] === ROOT && line.split(' ')[2] === 'cgroup2') ? 2 : 1;
+  const none: CgroupLayout = { version, usable: false, hybrid: false, controllers: [], mounts: new Map() };
+  if (version === 1) return none;
+  const delegated = delegatedGroup();
+  if (delegated === undefined) return none;
+  const controllers = readIfThere(join(ROOT, delegated, 'cgroup.controllers'))
+    .trim()
+    .split(' ')
+    .filter(Boolean);
+  return { version, usable: true, hybrid: false, controllers, mounts: new Map(), delegated };
+}
+
+/** The leaf of a delegated group that the daemon lives in: a group with children has no processes of its own. */
+const leaf = 'wherryd';
+
+/** Our own group, where we may make others and move processes about in it. */
+function delegatedGroup(): string | undefined {
+  const own = /^0::(.*)$/m.exec(readIfThere('/proc/self/cgroup'))?.[1];
+  if (own === undefined || own === '/' || own.startsWith('/..')) return undefined;
+  const group = own.endsWith(`/${leaf}`) ? own.slice(0, -leaf.length - 1) : own;
+  try {
+    for (const file of ['.', 'cgroup.procs', 'cgroup.subtree_control'])
+      accessSync(join(ROOT, group, file), constants.W_OK);
+    return group;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Moves what runs in the delegated group, ourselves among it, to a leaf of it, and hands the controllers on. @throws Node's errors */
+export function enterLeaf(layout: CgroupLayout): void {
+  if (layout.delegated === undefined) return;
+  const group = join(ROOT, layout.delegated);
+  mkdirSync(join(group, leaf), { recursive: true });
+  // Another process may be started there meanwhile: it is moved in the next round.
+  for (let round = 0; round < 10; round++) {
+    const pids = readFileSync(join(group, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean);
+    if (pids.length === 0) break;
+    for (const pid of pids) {
+      try {
+        writeFileSync(join(group, leaf, 'cgroup.procs'), pid);
+      } catch (error) {
+        if (errorCode(error) !== 'ESRCH') throw error;
+      }
+    }
+  }
+  for (const controller of layout.controllers) writeFileSync(join(group, 'cgroup.subtree_control'), `+${controller}`);
 }
 
 /** Every folder of the group at `path` ("/wherry/<id>"), one a hierarchy. */
 export function cgroupFolders(layout: CgroupLayout, path: string): string[] {
+  if (!layout.usable) return [];
   if (layout.version === 2) return [join(ROOT, path)];
   return [...new Set(layout.mounts.values())].map((mount) => join(mount, path));
 }
 
 /** The folder that holds a controller's files. */
 export function controllerFolder(layout: CgroupLayout, controller: string, path: string): string | undefined {
+  if (!layout.usable) return undefined;
   if (layout.version === 2) return join(ROOT, path);
   const mount = layout.mounts.get(controller);
   return mount === undefined ? undefined : join(mount, path);
@@ -134,6 +212,7 @@ export async function freeze(layout: CgroupLayout, path: string): Promise<void> 
 
 /** Lets the processes of the group go on. Nothing to do when the group is gone. */
 export function thaw(layout: CgroupLayout, path: string): void {
+  if (!layout.usable) return;
   try {
     writeFileSync(freezerFile(layout, path), layout.version === 2 ? '0' : 'THAWED');
   } catch (error) {
@@ -153,6 +232,11 @@ export function isFrozen(layout: CgroupLayout, path: string): boolean {
 /** @throws Fault not-implemented where the kernel has no freezer */
 function freezerFile(layout: CgroupLayout, path: string): string {
   const folder = controllerFolder(layout, 'freezer', path);
+  if (!layout.usable)
+    throw new Fault(
+      'not-implemented',
+      'this rootless daemon has no cgroups, which pause processes: see wherry system doctor',
+    );
   if (folder === undefined) {
     throw new Fault('not-implemented', 'the freezer controller is not mounted: containers cannot be paused here');
   }
@@ -194,7 +278,7 @@ let warming: Promise<void> | undefined;
  * does a move that changes nothing, on a thread of the pool, so that the runtime's own a few milliseconds later need not wait.
  */
 export function warmCgroups(layout: CgroupLayout): void {
-  if (warming !== undefined) return;
+  if (warming !== undefined || !layout.usable) return;
   const file = ownProcsFile(layout);
   if (file === undefined) return;
   warming = writeFile(file, String(process.pid), { flag: 'r+' })

@@ -3,8 +3,9 @@
  * source must hold still and belong to us alone: symlinks in it are copied, never followed.
  */
 import { type BigIntStats, constants } from 'node:fs';
-import { copyFile, link, lchown, lstat, mkdir, open, readdir, readlink, symlink, chmod } from 'node:fs/promises';
-import { makeNodeAt, must, setTimesAt, setXattr, getXattr, listXattrs } from './filesystem.ts';
+import { copyFile, link, lstat, mkdir, open, readdir, readlink, symlink, chmod } from 'node:fs/promises';
+import { changeOwnerAt, makeNodeAt, must, setTimesAt, setXattr, getXattr, listXattrs } from './filesystem.ts';
+import { mustOwn } from './privileges.ts';
 
 const AT_FDCWD = -100;
 const BLOCK = 4096;
@@ -59,7 +60,7 @@ async function copyOne(
 ): Promise<void> {
   if (stat.isSymbolicLink()) {
     await symlink(await readlink(from, { encoding: 'buffer' }), to);
-    await lchown(to, Number(stat.uid), Number(stat.gid));
+    mustOwn('fchownat', changeOwnerAt(AT_FDCWD, to, Number(stat.uid), Number(stat.gid)), to);
     applyXattrs(from, to);
     must('utimensat', setTimesAt(AT_FDCWD, to, stat.mtimeNs), to);
     return;
@@ -113,7 +114,7 @@ function applyXattrs(from: Buffer, to: Buffer): void {
 }
 
 async function applyStat(to: Buffer, stat: BigIntStats): Promise<void> {
-  await lchown(to, Number(stat.uid), Number(stat.gid));
+  mustOwn('fchownat', changeOwnerAt(AT_FDCWD, to, Number(stat.uid), Number(stat.gid)), to);
   await chmod(to, Number(stat.mode & 0o7777n));
   must('utimensat', setTimesAt(AT_FDCWD, to, stat.mtimeNs), to);
 }

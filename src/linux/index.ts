@@ -10,6 +10,7 @@ export {
   cgroupLayout,
   cgroupPids,
   controllerFolder,
+  enterLeaf,
   freeze,
   isFrozen,
   readIfThere,
@@ -30,7 +31,18 @@ export {
   type UserNamespace,
   withMounter,
 } from './id-mapping.ts';
-export { bootId, childrenOf, countsPidsAsWe, isAlive, processStart, runsWith, signalProcess } from './process.ts';
+export { isMapped, isWholeMap, mustOwn, type Privileges, privileges, readIdMap } from './privileges.ts';
+export {
+  bootId,
+  childrenOf,
+  countsPidsAsWe,
+  isAlive,
+  processesOfNamespace,
+  processesOn,
+  processStart,
+  runsWith,
+  signalProcess,
+} from './process.ts';
 export { exited, pipePairs, pipeStream, sealProgram, spawnProcess } from './spawn.ts';
 export { addressBytes, addressText } from './address-bytes.ts';
 export {

@@ -1,5 +1,5 @@
 /** Facts about host processes from /proc. */
-import { closeSync, readFileSync, readlinkSync } from 'node:fs';
+import { closeSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { errorCode } from '../std/index.ts';
 import { check, libc } from './libc.ts';
 
@@ -88,4 +88,55 @@ export function countsPidsAsWe(pid: number): boolean {
 /** The id of this boot: volatile records of another one are void. */
 export function bootId(): string {
   return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+}
+
+/** Without control groups: the processes of the pid namespace of `pid`, and of those in it; undefined when that is ours or gone. */
+export function processesOfNamespace(pid: number): number[] | undefined {
+  const namespace = pidNamespace(pid);
+  if (namespace === undefined || namespace === pidNamespace(process.pid)) return undefined;
+  const parents = new Map<number, number>();
+  for (const each of allPids()) {
+    const parent = parentOf(each);
+    if (parent !== undefined) parents.set(each, parent);
+  }
+  const children = Map.groupBy(parents.keys(), (each) => parents.get(each)!);
+  const found = new Set([...parents.keys()].filter((each) => pidNamespace(each) === namespace));
+  for (const each of found) for (const child of children.get(each) ?? []) found.add(child);
+  return [...found];
+}
+
+/** The processes whose root is on the file system that is mounted at `folder`; none when nothing is mounted there. */
+export function processesOn(folder: string): number[] {
+  const mounted = deviceAt(folder);
+  if (mounted === undefined || mounted === deviceAt(`${folder}/..`)) return [];
+  return allPids().filter((pid) => deviceAt(`/proc/${pid}/root`) === mounted);
+}
+
+function deviceAt(path: string): number | undefined {
+  try {
+    return statSync(path).dev;
+  } catch {
+    return undefined;
+  }
+}
+
+function allPids(): number[] {
+  return readdirSync('/proc').map(Number).filter(Number.isInteger);
+}
+
+function pidNamespace(pid: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/pid`);
+  } catch {
+    return undefined;
+  }
+}
+
+function parentOf(pid: number): number | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+  } catch {
+    return undefined;
+  }
 }

@@ -1,7 +1,7 @@
 /** Which OCI runtimes this host has, and which of them can run here. */
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { basename, delimiter, join } from 'node:path';
-import type { CgroupLayout } from '../linux/index.ts';
+import { type CgroupLayout, privileges } from '../linux/index.ts';
 import { Fault, runProgram } from '../std/index.ts';
 import type { RuntimeProgram } from './runtime.ts';
 
@@ -48,7 +48,8 @@ export async function describeRuntime(name: string, path: string, args: string[]
  * containers without CAP_SYS_RESOURCE); runc goes on without.
  */
 function canRaiseMemlock(cgroups: CgroupLayout): boolean {
-  if (cgroups.version === 1) return true;
+  // As root of a user namespace crun goes on without, too; and without groups there is nothing to load.
+  if (cgroups.version === 1 || !cgroups.usable || privileges().inUserNamespace) return true;
   const effective = /^CapEff:\s+([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0';
   const sysResource = 24n;
   if ((BigInt(`0x${effective}`) >> sysResource) & 1n) return true;

@@ -6,10 +6,11 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type CgroupLayout, cgroupPids, removeCgroup, sealProgram, signalProcess } from '../linux/index.ts';
+import { type CgroupLayout, cgroupPids, isAlive, removeCgroup, sealProgram, signalProcess } from '../linux/index.ts';
 import { type Monitor, runtimeWords, type StartingMonitor, startMonitor } from '../monitor/index.ts';
 import { Fault, runProgram } from '../std/index.ts';
 import { releaseExecFifo } from './exec-fifo.ts';
+import { firstProcess } from './first-process.ts';
 import { type ExecProcess, startExecProcess } from './exec-process.ts';
 import { type RunProcess, startRunProcess } from './run-process.ts';
 
@@ -43,6 +44,8 @@ export interface ProcessOptions {
   leaveStdinOpen: boolean;
 }
 
+const SIGKILL = 9;
+
 export class Runtime {
   readonly program: RuntimeProgram;
   readonly #options: RuntimeOptions;
@@ -56,6 +59,8 @@ export class Runtime {
   #globalArguments(): string[] {
     const args = [...this.program.arguments, '--root', this.#options.stateRoot];
     if (this.#options.systemdCgroup) args.push('--systemd-cgroup');
+    // runc finds out by itself that it may not make groups.
+    if (!this.#options.cgroups.usable && this.program.kind === 'crun') args.push('--cgroup-manager', 'disabled');
     return args;
   }
 
@@ -145,6 +150,7 @@ export class Runtime {
   /** Removes what is left of an ended container: stray processes, cgroups, the runtime's state. Idempotent. */
   async delete(id: string, cgroup: string): Promise<void> {
     const { cgroups, stateRoot } = this.#options;
+    if (!cgroups.usable) await this.#endFirst(id);
     if (!this.#options.systemdCgroup) {
       for (let attempt = 0; attempt < 40; attempt++) {
         if (removeCgroup(cgroups, cgroup)) {
@@ -158,6 +164,14 @@ export class Runtime {
     await runProgram(this.program.path, [...this.#globalArguments(), 'delete', '--force', id]);
     removeCgroup(cgroups, cgroup);
     await rm(join(stateRoot, id), { recursive: true, force: true });
+  }
+
+  /** Without a group: the end of its first process is the end of the container's pid namespace. */
+  async #endFirst(id: string): Promise<void> {
+    const first = firstProcess(this.#options.stateRoot, id);
+    if (first === undefined || !signalProcess(first.pid, first.start, SIGKILL)) return;
+    for (let attempt = 0; attempt < 200 && isAlive(first.pid, first.start); attempt++)
+      await sleep(attempt < 10 ? 1 : 10);
   }
 
   /** Ids that the runtime still has state for. */

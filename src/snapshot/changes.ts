@@ -1,5 +1,6 @@
 /** What an overlay's upper directory says about its parent, as data: `docker diff` prints it, `commit` archives it. */
 import { type BigIntStats, readdirSync } from 'node:fs';
+import { isFuseMark } from './fuse-marks.ts';
 import { joinPath, type LowerDirectory, lookLower, statIfExists } from './lower.ts';
 import { isOpaque, isWhiteout } from './whiteout.ts';
 
@@ -28,6 +29,7 @@ export function* walkChanges(upper: Buffer, lower: LowerDirectory): Generator<Ch
 function* walk(upper: Buffer, lower: LowerDirectory, path: Buffer | undefined): Generator<Change, void, void> {
   const names = readdirSync(upper, { encoding: 'buffer' }).sort((a, b) => a.compare(b));
   for (const name of names) {
+    if (isFuseMark(name)) continue;
     const source = joinPath(upper, name);
     const stat = statIfExists(source);
     if (stat === undefined) continue;

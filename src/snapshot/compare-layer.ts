@@ -264,9 +264,7 @@ function targetsDiffer(one: Buffer, other: Buffer, stat: BigIntStats): string | 
 /** What the kernel notes for itself: the first is the host's, the others overlayfs's (kernel, filesystems/overlayfs). */
 const unread = new Set([
   'security.selinux',
-  'trusted.overlay.uuid',
-  'trusted.overlay.origin',
-  'trusted.overlay.impure',
+  ...['trusted', 'user'].flatMap((space) => ['uuid', 'origin', 'impure'].map((name) => `${space}.overlay.${name}`)),
 ]);
 
 function xattrsDiffer(one: Buffer, other: Buffer): string | undefined {

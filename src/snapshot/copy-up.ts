@@ -1,6 +1,15 @@
 /** Brings what a layer below has under a name into a layer being unpacked, with all its attributes, so that it can be hard linked. */
 import { type BigIntStats, readlinkSync } from 'node:fs';
-import { changeModeAt, changeOwnerAt, makeNodeAt, must, setTimesAt, setXattr, symlinkAt } from '../linux/index.ts';
+import {
+  changeModeAt,
+  changeOwnerAt,
+  makeNodeAt,
+  must,
+  mustOwn,
+  setTimesAt,
+  setXattr,
+  symlinkAt,
+} from '../linux/index.ts';
 import { deviceOf, tolerate, xattrsOf } from './attributes.ts';
 import type { ContentSink } from './content-sink.ts';
 
@@ -31,7 +40,7 @@ export function copyUp(
     const mode = Number(stat.mode) & 0o170600;
     must('mknodat', makeNodeAt(directory, name, mode, deviceOf(stat.rdev)), name);
   }
-  must('fchownat', changeOwnerAt(directory, name, Number(stat.uid), Number(stat.gid)), name);
+  mustOwn('fchownat', changeOwnerAt(directory, name, Number(stat.uid), Number(stat.gid)), name);
   if (!stat.isSymbolicLink()) must('fchmodat', changeModeAt(directory, name, Number(stat.mode) & 0o7777), name);
   for (const [key, value] of xattrsOf(below.path)) tolerate(setXattr(path, key, value), key, name);
   must('utimensat', setTimesAt(directory, name, stat.mtimeNs), name);

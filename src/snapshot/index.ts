@@ -3,5 +3,6 @@ export type { ChangedField, FileState, FileType, TreeDifference } from './compar
 export type { Difference } from './compare-layer.ts';
 export type { Snapshots, Through } from './door.ts';
 export type { LayerHold } from './owners.ts';
+export { overlayDriver } from './mount-layers.ts';
 export { openSnapshots } from './open.ts';
 export type { StackFiles } from './stack-files.ts';

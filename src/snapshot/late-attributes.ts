@@ -3,8 +3,9 @@
  * and a default ACL is inherited. Of an archive with a great many directories only the latest are remembered; the others get
  * their time at once, and once more if something comes into them after all.
  */
-import { must, errno, setTimes, setXattrOf } from '../linux/index.ts';
+import { must, setTimes, setXattrOf } from '../linux/index.ts';
 import { Fault } from '../std/index.ts';
+import { tolerate } from './attributes.ts';
 
 interface Late {
   mtime: bigint;
@@ -82,7 +83,7 @@ export class LateAttributes {
     const descriptor = this.#tree.descriptorOf(key);
     if (late.defaultAcl !== undefined) {
       const set = setXattrOf(descriptor, 'system.posix_acl_default', late.defaultAcl);
-      if (set !== -errno.ENOTSUP) must('setxattr system.posix_acl_default', set, key);
+      tolerate(set, 'system.posix_acl_default', Buffer.from(key, 'latin1'));
     }
     must('futimens', setTimes(descriptor, late.mtime), key);
   }

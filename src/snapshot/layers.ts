@@ -42,6 +42,7 @@ export class Layers {
   readonly root: string;
   readonly #scratch: Scratch;
   readonly #guard: SpaceGuard;
+  readonly #leftOut: (diffId: string, names: readonly string[]) => void;
   readonly #byChain = new Map<string, Layer>();
   readonly #byName = new Map<string, Layer>();
   /** How many layers stand on a chain, those being unpacked included. */
@@ -50,7 +51,9 @@ export class Layers {
   readonly #unsettled = new Set<Layer>();
   #next = 1;
 
-  constructor(root: string, scratch: Scratch) {
+  /** `leftOut` hears of layers that are unpacked without their device nodes. */
+  constructor(root: string, scratch: Scratch, leftOut: (diffId: string, names: readonly string[]) => void = () => {}) {
+    this.#leftOut = leftOut;
     this.root = root;
     this.#scratch = scratch;
     mkdirSync(root, { recursive: true, mode: 0o711 });
@@ -208,7 +211,7 @@ export class Layers {
         digester.update(chunk);
       });
       const lower = this.lower(parent);
-      const { size, opaque } = await unpackLayer(openSync(files, 'r'), lower, tar, {
+      const { size, opaque, leftOut } = await unpackLayer(openSync(files, 'r'), lower, tar, {
         spend: (bytes, inodes) => this.#guard.spend(bytes, inodes),
         signal,
       });
@@ -216,6 +219,7 @@ export class Layers {
       if (found !== diffId) {
         throw new Fault('invalid', `wrong diff id calculated on extraction: expected ${diffId}, got ${found}`);
       }
+      if (leftOut.length > 0) this.#leftOut(diffId, leftOut);
       const record: LayerRecord = { chainId, parent, diffId, size, opaque };
       writeFileSync(join(path, 'layer.json'), JSON.stringify(record));
       await sync(path);

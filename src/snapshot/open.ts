@@ -2,24 +2,31 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { diskUsage, mountOverlay, unmount } from '../linux/index.ts';
+import { diskUsage, unmount } from '../linux/index.ts';
 import { Digester } from '../oci/index.ts';
-import { Background, Fault } from '../std/index.ts';
+import { Background, Fault, type Logger } from '../std/index.ts';
 import { checkSnapshots } from './check.ts';
 import { compareStacks } from './compare.ts';
 import { treeSize } from './disk-usage.ts';
 import type { Snapshots } from './door.ts';
 import { filesystemChanges } from './filesystem-changes.ts';
+import { settleFuseMarks } from './fuse-marks.ts';
 import { layerTar } from './layer-tar.ts';
 import { Layers } from './layers.ts';
+import { chooseOverlay, mountLayers } from './mount-layers.ts';
 import { LayerOwners } from './owners.ts';
 import { Scratch } from './scratch.ts';
 import { stackFiles } from './stack-files.ts';
 import { mountPoints, Writables } from './writables.ts';
 
 /** Opens the store and clears what a crash left: half-unpacked layers, half-deleted snapshots, mounted views. */
-export async function openSnapshots(options: { root: string }): Promise<Snapshots> {
-  const { root } = options;
+export async function openSnapshots(options: {
+  root: string;
+  /** "fuse-overlayfs" also where the kernel could; root of a user namespace only. */
+  driver?: string | undefined;
+  log?: Logger;
+}): Promise<Snapshots> {
+  const { root, log } = options;
   const directory = (name: string): string => {
     const path = join(root, name);
     mkdirSync(path, { recursive: true, mode: 0o711 });
@@ -33,7 +40,14 @@ export async function openSnapshots(options: { root: string }): Promise<Snapshot
     rmdirSync(join(viewRoot, name));
   }
   const scratch = new Scratch(directory('t'));
-  const layers = new Layers(directory('l'), scratch);
+  chooseOverlay(directory('t'), options.driver);
+  const layers = new Layers(directory('l'), scratch, (diffId, names) =>
+    log?.warn('device nodes of a layer are left out: root of a user namespace may make none', {
+      layer: diffId,
+      devices: names.slice(0, 20).join(' '),
+      count: names.length,
+    }),
+  );
   const writables = new Writables(directory('w'), empty, layers, scratch);
   await scratch.clear();
   const applying = new Map<string, Promise<void>>();
@@ -172,6 +186,7 @@ export async function openSnapshots(options: { root: string }): Promise<Snapshot
       const files = writables.path(id, 'fs');
       if (layers.get(chainId) === undefined && !applying.has(chainId)) {
         writables.unmount(id);
+        settleFuseMarks(Buffer.from(files));
         const size = await treeSize(Buffer.from(files));
         // Another may have come meanwhile.
         if (layers.get(chainId) === undefined) layers.adopt(files, { chainId, parent, diffId, size, opaque: false });
@@ -212,7 +227,7 @@ export async function openSnapshots(options: { root: string }): Promise<Snapshot
       views.add(name);
       try {
         mkdirSync(path, { mode: 0o700 });
-        mountOverlay({ lower: [...lower, empty], target: path });
+        mountLayers({ lower: [...lower, empty], target: path });
       } catch (error) {
         rmSync(path, { recursive: true, force: true });
         views.delete(name);

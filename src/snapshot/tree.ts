@@ -134,7 +134,7 @@ export class Tree {
     const descriptor = must('openat', openAt(parent.descriptor, name, directoryFlags), name);
     const made = this.#remember({ key, descriptor, lower: [] });
     must('fchmod', changeMode(descriptor, 0o755), name);
-    must('fsetxattr', setXattrOf(descriptor, opaqueXattr, opaqueValue), name);
+    must('fsetxattr', setXattrOf(descriptor, opaqueXattr(), opaqueValue), name);
     return made;
   }
 

@@ -15,7 +15,9 @@ import {
   makeDirectoryAt,
   makeNodeAt,
   must,
+  mustOwn,
   openAt,
+  privileges,
   removeXattrOf,
   setTimes,
   setTimesAt,
@@ -52,6 +54,8 @@ export interface Unpacked {
   size: number;
   /** The layer hides everything below it. */
   opaque: boolean;
+  /** Device nodes that could not be made here, by name. */
+  leftOut: readonly string[];
 }
 
 export interface UnpackOptions {
@@ -87,7 +91,7 @@ export async function unpackLayer(
       }
     }
     unpacker.finish();
-    return { size: unpacker.size, opaque: unpacker.opaque };
+    return { size: unpacker.size, opaque: unpacker.opaque, leftOut: [...unpacker.leftOut.values()] };
   } catch (error) {
     throw unpackFault(error, current?.name);
   } finally {
@@ -100,6 +104,8 @@ type Attributes = Pick<TarEntry, 'name' | 'mode' | 'uid' | 'gid' | 'mtime' | 'xa
 class Unpacker {
   size = 0;
   opaque = false;
+  /** Devices that root of a user namespace may not make, as keys of the tree: left out, as containerd does. */
+  readonly leftOut = new Map<string, string>();
   readonly #tree: Tree;
   readonly #sink: ContentSink;
   /** Names that are here only because a hard link wanted them, as keys of the tree. */
@@ -160,6 +166,10 @@ class Unpacker {
           this.#whiteout(parent, Buffer.concat([whiteoutPrefix, name]));
           return undefined;
         }
+        if (entry.type !== 'fifo' && !privileges().mayMakeDevices) {
+          this.leftOut.set(childKey(parent, name), `/${entry.name.toString()}`);
+          return undefined;
+        }
         const mode = typeBits[entry.type] | (entry.mode & 0o777);
         this.#make(parent, name, 'mknodat', () => makeNodeAt(parent.descriptor, name, mode, entry));
         this.#attributes(parent, name, entry);
@@ -176,7 +186,7 @@ class Unpacker {
       const filled = this.#sink.fill(descriptor, entry);
       if (filled !== undefined) await filled;
       this.size += entry.size;
-      must('fchown', changeOwner(descriptor, entry.uid, entry.gid), entry.name);
+      mustOwn('fchown', changeOwner(descriptor, entry.uid, entry.gid), entry.name);
       must('fchmod', changeMode(descriptor, entry.mode), entry.name);
       for (const [key, value] of entry.xattrs) {
         if (isOurs(key)) continue;
@@ -231,7 +241,7 @@ class Unpacker {
 
   /** A default ACL waits for the end, else what comes into the directory would inherit it; so does the time. */
   #dress(directory: Directory, entry: Attributes): void {
-    must('fchown', changeOwner(directory.descriptor, entry.uid, entry.gid), entry.name);
+    mustOwn('fchown', changeOwner(directory.descriptor, entry.uid, entry.gid), entry.name);
     must('fchmod', changeMode(directory.descriptor, entry.mode), entry.name);
     let defaultAcl: Buffer | undefined;
     for (const [key, value] of entry.xattrs) {
@@ -247,6 +257,10 @@ class Unpacker {
     if (targetName === undefined) throw new Fault('invalid', `Cannot unpack layer: hard link to the root`);
     const target = this.#tree.directory(path);
     if (childKey(target, targetName) === childKey(parent, name)) return;
+    if (this.leftOut.has(childKey(target, targetName))) {
+      this.leftOut.set(childKey(parent, name), `/${entry.name.toString()}`);
+      return;
+    }
     const there = statIfExists(this.#path(target, targetName));
     if (there === undefined) this.#copyUp(target, targetName);
     const link = (): number => linkAt(target.descriptor, targetName, parent.descriptor, name);
@@ -299,7 +313,7 @@ class Unpacker {
   #hide(directory: Directory): void {
     if (directory === this.#tree.root) this.opaque = true;
     if (directory.lower.length === 0) return;
-    must('fsetxattr', setXattrOf(directory.descriptor, opaqueXattr, opaqueValue), directory.key);
+    must('fsetxattr', setXattrOf(directory.descriptor, opaqueXattr(), opaqueValue), directory.key);
     directory.lower = [];
   }
 
@@ -330,7 +344,7 @@ class Unpacker {
 
   /** Owner, mode, xattrs and time of a symlink or special file just made. */
   #attributes(parent: Directory, name: Buffer, entry: TarEntry): void {
-    must('fchownat', changeOwnerAt(parent.descriptor, name, entry.uid, entry.gid), name);
+    mustOwn('fchownat', changeOwnerAt(parent.descriptor, name, entry.uid, entry.gid), name);
     if (entry.type !== 'symlink') must('fchmodat', changeModeAt(parent.descriptor, name, entry.mode), name);
     for (const [key, value] of entry.xattrs) {
       if (!isOurs(key)) tolerate(setXattr(this.#path(parent, name), key, value), key, name);

@@ -16,15 +16,13 @@ import {
   symlinkSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { mountMapped, mountOverlay, must, setTimesAt, setXattr, unmount } from '../linux/index.ts';
+import { mountMapped, must, setTimesAt, setXattr, unmount } from '../linux/index.ts';
 import { errorCode, Fault } from '../std/index.ts';
-import { xattrsOf } from './attributes.ts';
+import { tolerate, xattrsOf } from './attributes.ts';
 import type { Through } from './door.ts';
 import type { Layers } from './layers.ts';
+import { mountLayers } from './mount-layers.ts';
 import type { Scratch } from './scratch.ts';
-
-/** What the kernel must not do, for layers and diffs to stay plain directories. */
-export const overlayOptions = ['index=off', 'redirect_dir=off', 'metacopy=off'] as const;
 
 interface Writable {
   id: string;
@@ -144,7 +142,7 @@ export class Writables {
     if (!item.mounted) {
       const [upper, work] = [this.path(id, 'fs'), this.path(id, 'work')];
       if (through !== undefined) this.#mountMapped(id, target, through);
-      else mountOverlay({ lower: this.lower(id), upper, work, target, options: overlayOptions });
+      else mountLayers({ lower: this.lower(id), upper, work, target });
       item.mounted = true;
     }
     return target;
@@ -173,7 +171,7 @@ export class Writables {
     const lower = this.lower(id).map((layer, index) => through(layer, `l${index}`));
     const own = through(folder, 'own');
     const [upper, work] = [join(own, 'fs'), join(own, 'work')];
-    mountOverlay({ lower, upper, work, target, options: overlayOptions });
+    mountLayers({ lower, upper, work, target });
     chownSync(folder, 0, group);
   }
 
@@ -225,7 +223,7 @@ function dressRoot(files: string, like: string): void {
   chownSync(files, Number(stat.uid), Number(stat.gid));
   chmodSync(files, Number(stat.mode) & 0o7777);
   const path = Buffer.from(files);
-  for (const [key, value] of xattrsOf(Buffer.from(like))) must(`setxattr ${key}`, setXattr(path, key, value), files);
+  for (const [key, value] of xattrsOf(Buffer.from(like))) tolerate(setXattr(path, key, value), key, path);
   must('utimensat', setTimesAt(-100, path, stat.mtimeNs), files);
 }
 
