@@ -1,7 +1,8 @@
 /** Which daemon a command talks to: `-H`, then `--context`, DOCKER_HOST, WHERRY_HOST, DOCKER_CONTEXT, the current context, our own socket. */
-import { readFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { type Endpoint, parseEndpoint, type TlsSettings } from '../client/index.ts';
-import { errorCode, Fault } from '../std/index.ts';
+import { errorCode, Fault, userFolders } from '../std/index.ts';
 import type { ConfigFile } from './config-file.ts';
 import { ContextStore } from './store.ts';
 
@@ -17,7 +18,23 @@ export interface EndpointOptions {
   tlsKey: string;
 }
 
-export const defaultSocket = '/run/wherry/wherry.sock';
+const rootSocket = '/run/wherry/wherry.sock';
+
+/** Root's, or for an ordinary user the one of his own daemon, unless there is none and root's is open to him. */
+export function defaultSocket(env: Environment): string {
+  if (process.getuid?.() === 0) return rootSocket;
+  const own = join(userFolders(env).run, 'wherry.sock');
+  return !existsSync(own) && isOpen(rootSocket) ? rootSocket : own;
+}
+
+function isOpen(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK | constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 export interface EndpointChoice {
   endpoint: Endpoint;
@@ -35,11 +52,11 @@ export function chooseEndpoint(options: EndpointOptions, env: Environment, confi
     throw new Fault('invalid', 'conflicting options: cannot specify both --host and --context');
   }
   const name = contextName(options, env, config);
-  if (name !== 'default') return fromContext(name, options);
+  if (name !== 'default') return fromContext(name, options, env);
   const host = options.host ?? given(env['DOCKER_HOST']) ?? given(env['WHERRY_HOST']);
   const tls = tlsFromOptions(options);
   return {
-    endpoint: parseEndpoint(host ?? `unix://${defaultSocket}`, tls),
+    endpoint: parseEndpoint(host ?? `unix://${defaultSocket(env)}`, tls),
     context: 'default',
     isDefault: host === undefined,
   };
@@ -53,7 +70,7 @@ export function contextName(options: EndpointOptions, env: Environment, config: 
   return given(env['DOCKER_CONTEXT']) ?? given(config().data.currentContext) ?? 'default';
 }
 
-function fromContext(name: string, options: EndpointOptions): EndpointChoice {
+function fromContext(name: string, options: EndpointOptions, env: Environment): EndpointChoice {
   const store = new ContextStore(options.configFolder);
   try {
     const docker = store.read(name).Endpoints['docker'] ?? {};
@@ -69,7 +86,7 @@ function fromContext(name: string, options: EndpointOptions): EndpointChoice {
           };
     const isOwn = docker.Host === undefined || docker.Host === '';
     return {
-      endpoint: parseEndpoint(isOwn ? `unix://${defaultSocket}` : docker.Host!, tls),
+      endpoint: parseEndpoint(isOwn ? `unix://${defaultSocket(env)}` : docker.Host!, tls),
       context: name,
       isDefault: false,
     };

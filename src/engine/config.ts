@@ -1,8 +1,18 @@
 /** The daemon's settings: dockerd's own flags and daemon.json keys, resolved once into values with nothing left open. */
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { type MirrorSettings, resolveMirror } from '../mirror/index.ts';
 import { proxiesOf } from '../registry/index.ts';
-import { errorCode, Fault, type LogLevel, parseBytes, parseGoDuration } from '../std/index.ts';
+import {
+  errorCode,
+  Fault,
+  type LogLevel,
+  parseBytes,
+  parseGoDuration,
+  rootlessVariable,
+  type UserFolders,
+  userFolders,
+} from '../std/index.ts';
 import { type GcMarks, parseGcMarks } from './disk-pressure.ts';
 import { checkMirror } from './mirror.ts';
 
@@ -18,6 +28,8 @@ export interface Config {
   group: string;
   dataRoot: string;
   execRoot: string;
+  /** The folder through which a user's daemon talks with the host; undefined for root's. */
+  rootless: string | undefined;
   pidfile: string;
   bridge: string;
   bip: string | undefined;
@@ -373,7 +385,10 @@ function flatten({ proxies = {}, ...rest }: Json): Json {
 export function resolveConfig(args: readonly string[], environment: NodeJS.ProcessEnv): Config {
   const { values } = parseDaemonFlags(args);
   const configFile = values['config-file'] as string | undefined;
-  const file = flatten(readConfigFile(configFile ?? '/etc/wherry/daemon.json', configFile !== undefined));
+  const standardFile = ownFolders(environment)?.config;
+  const file = flatten(
+    readConfigFile(configFile ?? join(standardFile ?? '/etc/wherry', 'daemon.json'), configFile !== undefined),
+  );
   const known = new Map(Object.entries(daemonOptions).map(([name, option]) => [option.key ?? name, name]));
   const unknown = Object.keys(file).filter((key) => !known.has(key) && !(key in daemonOptions));
   if (unknown.length > 0) {
@@ -415,6 +430,12 @@ function checkKind(key: string, kind: Kind, value: unknown, file: string | undef
   if (kind === 'map' && (typeof value !== 'object' || value === null || Array.isArray(value))) throw wrong('an object');
 }
 
+/** Of an ordinary user, or of root in a user's namespaces; undefined for the machine's root. */
+function ownFolders(environment: NodeJS.ProcessEnv): UserFolders | undefined {
+  const isRoot = process.getuid?.() === 0 && !environment[rootlessVariable];
+  return isRoot ? undefined : userFolders(environment);
+}
+
 function settle(values: Json, environment: NodeJS.ProcessEnv): Config {
   const text = (name: string, standard: string): string =>
     values[name] === undefined ? standard : words(values[name]);
@@ -428,7 +449,8 @@ function settle(values: Json, environment: NodeJS.ProcessEnv): Config {
   };
   const whole = (name: string, standard: number): number =>
     values[name] === undefined ? standard : Number(values[name]);
-  const execRoot = text('exec-root', '/run/wherry');
+  const own = ownFolders(environment);
+  const execRoot = text('exec-root', own?.run ?? '/run/wherry');
   const level = flag('debug', false) ? 'debug' : text('log-level', 'info').replace('warning', 'warn');
   if (!['debug', 'info', 'warn', 'error', 'fatal'].includes(level))
     throw new Fault('invalid', `invalid logging level: ${level}`);
@@ -466,8 +488,9 @@ function settle(values: Json, environment: NodeJS.ProcessEnv): Config {
   const tls = flag('tls', false) || flag('tlsverify', false);
   return {
     hosts,
-    group: text('group', 'docker'),
-    dataRoot: text('data-root', '/var/lib/wherry'),
+    group: text('group', own === undefined ? 'docker' : ''),
+    dataRoot: text('data-root', own?.data ?? '/var/lib/wherry'),
+    rootless: environment[rootlessVariable] || undefined,
     execRoot,
     pidfile: text('pidfile', `${execRoot}/wherryd.pid`),
     bridge: text('bridge', 'wherry0'),

@@ -29,6 +29,7 @@ import { type ImageStore, openImages } from '../image/index.ts';
 import { type CgroupLayout, cgroupLayout, hostId, removeEmptyCgroup, unmount } from '../linux/index.ts';
 import { openNetworking } from '../network/index.ts';
 import { openRegistry, type RegistryOptions } from '../registry/index.ts';
+import { connectHostPorts } from '../rootless/index.ts';
 import { detectRuntimes, findProgram, Runtime } from '../runtime/index.ts';
 import { openSnapshots } from '../snapshot/index.ts';
 import { Fault, KeyedMutex, type Logger, nowNanos, randomId, runProgram } from '../std/index.ts';
@@ -141,6 +142,8 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
   });
   loans.defer(() => volumes.close());
   const metrics = new Metrics();
+  const hostPorts = config.rootless === undefined ? undefined : connectHostPorts(config.rootless);
+  if (hostPorts !== undefined) loans.use(hostPorts);
   const networking = await openNetworking({
     root: join(config.dataRoot),
     runRoot: config.execRoot,
@@ -159,6 +162,7 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
     fixedCidrV6: config.fixedCidrV6,
     icc: config.icc,
     userlandProxy: config.userlandProxy,
+    hostPorts,
     emit: ({ action, id: ID, attributes }) =>
       events.emit({ Type: 'network', Action: action, Actor: { ID, Attributes: attributes } }),
     logger: log,

@@ -83,6 +83,24 @@ export interface Networking {
   close(): Promise<void>;
 }
 
+/** Holds ports on the host for a daemon that has a network namespace of its own (rootless). */
+export interface HostPorts {
+  /** All or none, in place of what the container had. `port` is where it comes in here, at the tap's addresses, one tap for each. @throws an error with `code` (EADDRINUSE, …) and the `index` of the port */
+  hold(
+    container: string,
+    ports: readonly { protocol: 'tcp' | 'udp'; hostAddress: string; hostPort: number; port: number }[],
+  ): Promise<HostTap[]>;
+  release(container: string): Promise<void>;
+  /** The containers that have some, also from before this daemon. */
+  held(): Promise<ReadonlySet<string>>;
+}
+
+/** Our addresses where it comes in; '' where all comes over the loopback. */
+export interface HostTap {
+  address4: string;
+  address6: string;
+}
+
 export interface NetworkingOptions {
   /** Persistent records (networks). */
   root: string;
@@ -110,5 +128,7 @@ export interface NetworkingOptions {
   /** Talk between containers of the default bridge (--icc). */
   icc: boolean;
   userlandProxy: boolean;
+  /** undefined: we are on the host ourselves. */
+  hostPorts: HostPorts | undefined;
   emit: (event: NetworkEvent) => void;
 }

@@ -45,6 +45,7 @@ export async function openFixture(overrides: Partial<NetworkingOptions> = {}): P
     fixedCidrV6: undefined,
     icc: true,
     userlandProxy: true,
+    hostPorts: undefined,
     emit: (event) => events.push(event),
     ...overrides,
   };

@@ -117,7 +117,7 @@ export class LocalNetworking implements Networking {
   async publish(containerId: string, request: PublishRequest): Promise<PublishedPorts> {
     const { sandboxes, publisher } = this.#parts;
     const sandbox = sandboxes.require(containerId);
-    const ports = publisher.publish(sandbox.record, request);
+    const ports = await publisher.publish(sandbox.record, request);
     sandboxes.save(sandbox);
     return ports;
   }
@@ -142,8 +142,10 @@ export class LocalNetworking implements Networking {
     return Promise.resolve().then(() => this.#parts.sandboxes.statistics(containerId));
   }
 
-  restore(alive: ReadonlyMap<string, number | undefined>): Promise<void> {
-    return Promise.resolve().then(() => this.#restore(alive));
+  async restore(alive: ReadonlyMap<string, number | undefined>): Promise<void> {
+    this.#restore(alive);
+    const { sandboxes, publisher } = this.#parts;
+    await publisher.restoreOutside([...sandboxes.records()]);
   }
 
   #restore(alive: ReadonlyMap<string, number | undefined>): void {

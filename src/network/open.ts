@@ -50,6 +50,7 @@ export async function openNetworking(options: NetworkingOptions & { logger: Logg
     lookup: (id) => networks.get(id),
     defaultAddress: options.defaultPublishAddress,
     userlandProxy: options.userlandProxy,
+    hostPorts: options.hostPorts,
     route,
     logger,
   });

@@ -66,6 +66,8 @@ export interface PublishedPort {
   containerPort: number;
   hostAddress: string;
   hostPort: number;
+  /** Where it comes in, when the host is not here (rootless). */
+  inside?: { port: number; address4: string; address6: string };
 }
 
 /** One file in `sandboxes/`, volatile: what a new daemon needs to serve a running container again. */

@@ -13,6 +13,7 @@ import {
   type ListenSetting,
   wherryVersion,
 } from '../engine/index.ts';
+import { launch } from '../rootless/index.ts';
 import { createLogger, errorCode, Fault, faultKind, isJournal, messageOf, withPriority } from '../std/index.ts';
 import { activatedFds } from './activation.ts';
 import { createServer, type ListenTarget, type Server } from './server.ts';
@@ -52,10 +53,6 @@ async function main(args: string[]): Promise<number> {
     process.stdout.write('configuration OK\n');
     return 0;
   }
-  if (process.getuid?.() !== 0) {
-    throw new Fault('forbidden', 'wherryd needs to be started with root privileges. Try: sudo wherryd');
-  }
-  enterMountNamespace();
   process.umask(0o022);
   const log = createLogger({
     level: config.logLevel,
@@ -63,6 +60,11 @@ async function main(args: string[]): Promise<number> {
     write: (line) => void process.stderr.write(line),
     priorities: isJournal(process.env),
   });
+  if (process.getuid?.() !== 0) {
+    const command = [process.execPath, ...process.execArgv, process.argv[1]!, ...args];
+    return launch({ command, execRoot: config.execRoot, log });
+  }
+  enterMountNamespace();
   await claim(config);
   const started = performance.now();
   await using open = await openEngine(config, log);

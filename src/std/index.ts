@@ -37,3 +37,4 @@ export { freeSpace, type FreeSpace, SpaceGuard } from './space-guard.ts';
 export { formatNanos, formatNanosPadded, type Nanos, nowNanos, parseApiTime, parseRfc3339, zeroTime } from './time.ts';
 export { bytesSize, formatGoDuration, humanDuration, humanSize, parseBytes, parseGoDuration } from './units.ts';
 export { Slots } from './slots.ts';
+export { rootlessVariable, userFolders, type UserFolders } from './user-folders.ts';

@@ -57,6 +57,7 @@ export async function openSteps(root: string, runtimeName: string): Promise<Step
     fixedCidrV6: undefined,
     icc: true,
     userlandProxy: true,
+    hostPorts: undefined,
     emit: () => {},
     logger: silentLogger,
   });

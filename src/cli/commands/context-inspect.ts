@@ -17,7 +17,7 @@ export const command: Command = {
 wherry context inspect -f '{{.Endpoints.docker.Host}}' far`,
   async run(session, { flags, args }) {
     const names = args.length === 0 ? [currentContext(session)] : args;
-    const host = session.env['DOCKER_HOST'] || session.env['WHERRY_HOST'] || `unix://${defaultSocket}`;
+    const host = session.env['DOCKER_HOST'] || session.env['WHERRY_HOST'] || `unix://${defaultSocket(session.env)}`;
     await inspectAll(session, names, flags.string('format'), async (name) =>
       JSON.stringify(inspectContext(session, name, host))
         .replaceAll('<', '\\u003c')

@@ -21,7 +21,7 @@ wherry context ls`,
   async run(session, { flags }) {
     const current = currentContext(session);
     const { env } = session;
-    const host = env['DOCKER_HOST'] || env['WHERRY_HOST'] || `unix://${defaultSocket}`;
+    const host = env['DOCKER_HOST'] || env['WHERRY_HOST'] || `unix://${defaultSocket(env)}`;
     const rows = [
       { Name: 'default', Description: 'Current DOCKER_HOST based configuration', DockerEndpoint: host },
       ...storeOf(session)
