@@ -125,7 +125,7 @@ export class PortHolder {
       await must(pasta, [
         ...['-I', linkOf(index), '-a', tap.address4, '-n', '30', '-g', gateway.address4],
         ...['-a', tap.address6, '-g', gateway.address6, ...words, '-T', 'none', '-U', 'none', '-q', '-P', pidFile],
-        ...['--no-dhcp', '--no-ra', '--no-ndp', '--no-dhcpv6', '--no-map-gw'],
+        ...['--no-dhcp', '--no-ra', '--no-dhcpv6', '--no-map-gw'],
         ...['--userns', this.#holder.userNamespace, '--netns', this.#holder.networkNamespace],
       ]);
     } catch (error) {
@@ -254,7 +254,7 @@ function probe({ protocol, hostAddress, hostPort }: HeldPort, index: number): Pr
     const refuse = (error: NodeJS.ErrnoException): void =>
       reject(new PortRefused(wordsFor(errorCode(error), hostPort) ?? error.message, errorCode(error) ?? 'EIO', index));
     if (protocol === 'udp') {
-      const socket = createSocket({ type: isIPv6(hostAddress) ? 'udp6' : 'udp4', ipv6Only: true });
+      const socket = createSocket(isIPv6(hostAddress) ? { type: 'udp6', ipv6Only: true } : { type: 'udp4' });
       socket.once('error', refuse);
       socket.bind(hostPort, hostAddress, () => socket.close(() => resolve()));
       return;
