@@ -28,8 +28,8 @@ export class Outlet {
 
   /** Makes sure that there is one, where there can be. */
   async open(): Promise<OutletKind> {
-    const kept = readKept<{ pid: number; start: string; kind: OutletKind }>(this.#file);
-    if (kept !== undefined) return kept.kind;
+    const kept = readKept(this.#file);
+    if (kept !== undefined) return kept['kind'] as OutletKind;
     await this.#holder.run(['ip', 'link', 'set', 'lo', 'up']);
     const complaints: string[] = [];
     for (const [kind, start] of [
@@ -41,7 +41,7 @@ export class Outlet {
       else if (!isUsable('/dev/net/tun')) complaints.push(`/dev/net/tun cannot be opened: sudo chmod 666 /dev/net/tun`);
       else {
         try {
-          await writeKept(this.#file, { ...keptOf(await start(), kind), kind } as never);
+          await writeKept(this.#file, keptOf(await start(), kind), { kind });
           await this.#resolve(resolvers[kind]);
           return kind;
         } catch (error) {
@@ -60,12 +60,38 @@ export class Outlet {
   async #pasta(): Promise<number> {
     const pidFile = join(this.#state, 'outlet.pid');
     await must(findProgram('pasta')!, [
-      ...['--config-net', '-I', 'tap0', '-t', 'none', '-u', 'none', '-T', 'none', '-U', 'none', '--no-map-gw'],
+      '--config-net',
+      '-I',
+      'tap0',
+      '-t',
+      'none',
+      '-u',
+      'none',
+      '-T',
+      'none',
+      '-U',
+      'none',
+      '--no-map-gw',
       // Not the host's own address, as it does by itself: who comes from the host would seem to come from ourselves.
-      ...['-a', '169.254.2.2', '-n', '30', '-g', '169.254.2.1'],
-      ...['-a', 'fd57:6865:7272:ffff::2', '-g', 'fd57:6865:7272:ffff::1'],
-      ...['--dns-forward', resolvers.pasta, '-q', '-P', pidFile],
-      ...['--userns', this.#holder.userNamespace, '--netns', this.#holder.networkNamespace],
+      '-a',
+      '169.254.2.2',
+      '-n',
+      '30',
+      '-g',
+      '169.254.2.1',
+      '-a',
+      'fd57:6865:7272:ffff::2',
+      '-g',
+      'fd57:6865:7272:ffff::1',
+      '--dns-forward',
+      resolvers.pasta,
+      '-q',
+      '-P',
+      pidFile,
+      '--userns',
+      this.#holder.userNamespace,
+      '--netns',
+      this.#holder.networkNamespace,
     ]);
     return Number(readFileSync(pidFile, 'utf8').trim());
   }
@@ -74,10 +100,16 @@ export class Outlet {
     const child = spawn(
       findProgram('slirp4netns')!,
       [
-        ...['--configure', '--mtu=65520', '--disable-host-loopback', '--enable-sandbox', '--ready-fd=3'],
+        '--configure',
+        '--mtu=65520',
+        '--disable-host-loopback',
+        '--enable-sandbox',
+        '--ready-fd=3',
         `--api-socket=${join(this.#state, 'slirp.sock')}`,
         `--userns-path=${this.#holder.userNamespace}`,
-        ...['--netns-type=path', this.#holder.networkNamespace, 'tap0'],
+        '--netns-type=path',
+        this.#holder.networkNamespace,
+        'tap0',
       ],
       { detached: true, stdio: ['ignore', 'ignore', 'ignore', 'pipe'], cwd: '/' },
     );

@@ -13,9 +13,9 @@ import type { Holder } from './holder.ts';
 import { type HeldPort, PortRefused, type Tap } from './port-message.ts';
 import { findProgram, must } from './program.ts';
 import { PortRelay } from './port-relay.ts';
-import { endKept, type Kept, keptOf, readKept, writeKept } from './state.ts';
+import { endKept, keptOf, readKept, writeKept } from './state.ts';
 
-interface Forward extends Kept {
+interface Forward {
   container: string;
   /** Of the tap. */
   index: number;
@@ -123,10 +123,34 @@ export class PortHolder {
     if (!ports.some(({ protocol }) => protocol === 'udp')) words.push('-u', 'none');
     try {
       await must(pasta, [
-        ...['-I', linkOf(index), '-a', tap.address4, '-n', '30', '-g', gateway.address4],
-        ...['-a', tap.address6, '-g', gateway.address6, ...words, '-T', 'none', '-U', 'none', '-q', '-P', pidFile],
-        ...['--no-dhcp', '--no-ra', '--no-dhcpv6', '--no-map-gw'],
-        ...['--userns', this.#holder.userNamespace, '--netns', this.#holder.networkNamespace],
+        '-I',
+        linkOf(index),
+        '-a',
+        tap.address4,
+        '-n',
+        '30',
+        '-g',
+        gateway.address4,
+        '-a',
+        tap.address6,
+        '-g',
+        gateway.address6,
+        ...words,
+        '-T',
+        'none',
+        '-U',
+        'none',
+        '-q',
+        '-P',
+        pidFile,
+        '--no-dhcp',
+        '--no-ra',
+        '--no-dhcpv6',
+        '--no-map-gw',
+        '--userns',
+        this.#holder.userNamespace,
+        '--netns',
+        this.#holder.networkNamespace,
       ]);
     } catch (error) {
       // Somebody was quicker after all.
@@ -135,7 +159,7 @@ export class PortHolder {
       throw error;
     }
     const kept = keptOf(Number(readFileSync(pidFile, 'utf8').trim()), 'pasta');
-    await writeKept(file, { ...kept, container, index } as Forward);
+    await writeKept(file, kept, { container, index });
     await this.#connect(index);
     return tap;
   }
@@ -181,8 +205,9 @@ export class PortHolder {
     for (const name of readdirSync(this.#folder)) {
       const match = /^(.+)\.\d+\.json$/.exec(name);
       if (match?.[1] !== container) continue;
-      const forward = readKept<Forward>(join(this.#folder, name));
-      await endKept(join(this.#folder, name));
+      const file = join(this.#folder, name);
+      const forward = readForward(file);
+      await endKept(file);
       if (forward !== undefined) await this.#disconnect(forward.index);
     }
   }
@@ -190,8 +215,13 @@ export class PortHolder {
   #forwards(): Forward[] {
     return readdirSync(this.#folder)
       .filter((name) => name.endsWith('.json'))
-      .flatMap((name) => readKept<Forward>(join(this.#folder, name)) ?? []);
+      .flatMap((name) => readForward(join(this.#folder, name)) ?? []);
   }
+}
+
+function readForward(file: string): Forward | undefined {
+  const kept = readKept(file);
+  return kept === undefined ? undefined : { container: String(kept['container']), index: Number(kept['index']) };
 }
 
 /** One forwarder knows a port number of the host once; for another address of the same there is another. */

@@ -19,9 +19,9 @@ export function keptOf(pid: number, what: string): Kept {
 }
 
 /** What the file says, where its process lives. */
-export function readKept<T extends Kept>(file: string): T | undefined {
+export function readKept(file: string): (Kept & Readonly<Record<string, unknown>>) | undefined {
   try {
-    const kept = JSON.parse(readFileSync(file, 'utf8')) as T;
+    const kept = JSON.parse(readFileSync(file, 'utf8')) as Kept & Readonly<Record<string, unknown>>;
     return isAlive(kept.pid, kept.start) ? kept : undefined;
   } catch (error) {
     if (errorCode(error) === 'ENOENT' || error instanceof SyntaxError) return undefined;
@@ -29,8 +29,9 @@ export function readKept<T extends Kept>(file: string): T | undefined {
   }
 }
 
-export const writeKept = (file: string, kept: Kept): Promise<void> =>
-  writeFileAtomic(file, JSON.stringify(kept), { durable: false });
+/** @param more what else is to be known of it */
+export const writeKept = (file: string, kept: Kept, more: Readonly<Record<string, unknown>> = {}): Promise<void> =>
+  writeFileAtomic(file, JSON.stringify({ ...kept, ...more }), { durable: false });
 
 /** Ends it, and takes its file away. */
 export async function endKept(file: string): Promise<void> {

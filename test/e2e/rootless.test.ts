@@ -77,8 +77,20 @@ scenario('ports, the way out, kills', async (daemon) => {
   const echo =
     "const s=require('node:dgram').createSocket('udp4');s.on('message',(m,r)=>s.send(`${m} from ${r.address}`,r.port,r.address));s.bind(9)";
   await ok(
-    ...['run', '-d', '--name', 'echo', '-p', '8091:9/udp', '-v', '/:/host:ro'],
-    ...['busybox', 'chroot', '/host', node, '-e', echo],
+    'run',
+    '-d',
+    '--name',
+    'echo',
+    '-p',
+    '8091:9/udp',
+    '-v',
+    '/:/host:ro',
+    'busybox',
+    'chroot',
+    '/host',
+    node,
+    '-e',
+    echo,
   );
   const ask = `const s=require('node:dgram').createSocket('udp4');const f=()=>s.send('ping',8091,'${daemon.here}');s.on('message',(m)=>{console.log(String(m));process.exit()});f();setInterval(f,200);setTimeout(()=>process.exit(),8000)`;
   assert.equal(daemon.fromClient(process.execPath, '-e', ask), `ping from ${daemon.there}\n`);

@@ -1,13 +1,14 @@
 /** `wherry system install`. */
 import { noArgs, type Command } from '../command.ts';
-import { existsSync, lstatSync, readFileSync, readlinkSync, symlinkSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, lstatSync, mkdirSync, readFileSync, readlinkSync, symlinkSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import { dirname, join } from 'node:path';
 import { Fault, writeFileAtomic } from '../../std/index.ts';
-import { daemonProgram, manualPath, servicePath, socketPath, socketUnitPath } from '../daemon/paths.ts';
+import { daemonProgram, manualPath, own, servicePath, socketPath, socketUnitPath } from '../daemon/paths.ts';
 import { daemonSettings, dataRootOf } from '../daemon/settings.ts';
 import { daemonPid, stopDaemon } from '../daemon/stop.ts';
 import { hasSystemd, systemctl } from '../daemon/systemctl.ts';
-import { serviceUnit, socketUnit } from '../daemon/units.ts';
+import { serviceUnit, socketUnit, userServiceUnit } from '../daemon/units.ts';
 import type { Session } from '../session.ts';
 import { packageFolder } from '../version.ts';
 
@@ -15,7 +16,8 @@ export const command: Command = {
   use: '[OPTIONS]',
   long: `Writes the units wherry.service and wherry.socket, links wherry and wherryd into /usr/local/bin, and starts the daemon. Typed again,
 it changes only what differs. A daemon that runs already is taken over; its containers run on. Settings of the daemon belong into
-/etc/wherry/daemon.json, changes of the units into 'systemctl edit wherry.service'.`,
+/etc/wherry/daemon.json, changes of the units into 'systemctl edit wherry.service'.
+An ordinary user gets a service of his own, for a daemon without root: a unit for 'systemctl --user'.`,
   flags: `
       --group string   Group that may use the socket (default "docker" where there is one, else "root")
       --no-start       Install and enable only; the daemon starts with the machine
@@ -31,6 +33,15 @@ wherry system install --print
 # Is all well?
 wherry system doctor`,
   async run(session, { flags }) {
+    if (own !== undefined) {
+      if (flags.optional('group') !== undefined || flags.bool('on-demand'))
+        throw new Fault(
+          'invalid',
+          "--group and --on-demand are for the service of root: a user's daemon has no socket unit",
+        );
+      await installForUser(session, { print: flags.bool('print'), start: !flags.bool('no-start') });
+      return;
+    }
     const group = flags.optional('group') ?? (hasGroup('docker') ? 'docker' : 'root');
     const units: readonly Unit[] = [
       {
@@ -70,6 +81,37 @@ wherry system doctor`,
     });
   },
 };
+
+/** @throws Fault unavailable where systemd does not run */
+async function installForUser(session: Session, { print, start }: { print: boolean; start: boolean }): Promise<void> {
+  const version = hasSystemd() ? await systemctl('--version') : 'systemd 254';
+  const facts = { program: daemonProgram(), manual: manualPath(), systemd: Number(/\d+/.exec(version)?.[0] ?? 0) };
+  const unit: Unit = { path: servicePath, text: userServiceUnit(facts) };
+  if (print) {
+    session.out.write(`# ${unit.path}\n${unit.text}`);
+    return;
+  }
+  if (!hasSystemd()) {
+    throw new Fault(
+      'unavailable',
+      "Cannot install the service: systemd does not run here; 'wherry system start' starts the daemon without it",
+    );
+  }
+  mkdirSync(dirname(servicePath), { recursive: true });
+  const changed = (await writeUnits([unit])).length > 0;
+  if (changed) await systemctl('daemon-reload');
+  await systemctl('enable', 'wherry.service');
+  const done = changed ? `Installed ${servicePath}` : `${servicePath} is as it should be`;
+  if (start) {
+    const pid = daemonPid();
+    if (pid !== undefined && String(pid) !== (await mainPid())) await stopDaemon();
+    await systemctl(changed ? 'restart' : 'start', 'wherry.service');
+  }
+  const state = start ? `the daemon runs at unix://${socketPath}` : 'start it: systemctl --user start wherry';
+  session.out.write(`${done}; ${state}\n`);
+  if (!existsSync(`/var/lib/systemd/linger/${userInfo().username}`))
+    session.out.write('It ends with your last session. To have it run from boot on: loginctl enable-linger\n');
+}
 
 interface Unit {
   readonly path: string;

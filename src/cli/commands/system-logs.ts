@@ -2,7 +2,7 @@
 import { noArgs, type Command } from '../command.ts';
 import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs';
 import { Fault } from '../../std/index.ts';
-import { logPath, servicePath } from '../daemon/paths.ts';
+import { logPath, own, servicePath } from '../daemon/paths.ts';
 import { hasSystemd } from '../daemon/systemctl.ts';
 import type { Session } from '../session.ts';
 
@@ -35,6 +35,7 @@ wherry system logs -n 50 -f`,
 async function journal(count: number | undefined, follow: boolean): Promise<number> {
   const { spawn } = await import('node:child_process');
   const words = [
+    ...(own === undefined ? [] : ['--user']),
     '-u',
     'wherry.service',
     '-o',

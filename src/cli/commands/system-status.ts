@@ -2,7 +2,7 @@
 import { noArgs, type Command } from '../command.ts';
 import { existsSync } from 'node:fs';
 import { createClient } from '../../client/index.ts';
-import { logPath, servicePath, socketPath } from '../daemon/paths.ts';
+import { logPath, own, servicePath, socketPath } from '../daemon/paths.ts';
 import { answers } from '../daemon/start.ts';
 import { daemonPid } from '../daemon/stop.ts';
 import { hasSystemd, systemctl } from '../daemon/systemctl.ts';
@@ -23,7 +23,7 @@ wherry system status`,
       `Daemon:  ${runs ? `runs${pid === undefined ? '' : ` (process ${pid})`}` : 'does not run'}`,
       `Socket:  ${socketPath}${existsSync(socketPath) ? '' : ' (absent)'}`,
       `Service: ${service ? await serviceText() : 'not installed'}`,
-      `Log:     ${service && hasSystemd() ? 'journalctl -u wherry' : logPath(session.env)}`,
+      `Log:     ${service && hasSystemd() ? `journalctl ${own === undefined ? '-u' : '--user -u'} wherry` : logPath(session.env)}`,
     ];
     if (runs) {
       const { Version, ApiVersion } = await client.system.version();

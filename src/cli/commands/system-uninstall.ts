@@ -4,8 +4,8 @@ import { existsSync, lstatSync, readdirSync, readlinkSync, rmdirSync, rmSync } f
 import { join } from 'node:path';
 import { type Client, createClient } from '../../client/index.ts';
 import { errorCode, Fault, messageOf, runProgram } from '../../std/index.ts';
-import { servicePath, socketPath, socketUnitPath } from '../daemon/paths.ts';
-import { daemonSettings, dataRootOf, settingsPath } from '../daemon/settings.ts';
+import { dataFolder, own, servicePath, settingsPath, socketPath, socketUnitPath, unitNames } from '../daemon/paths.ts';
+import { daemonSettings, dataRootOf } from '../daemon/settings.ts';
 import { answers } from '../daemon/start.ts';
 import { stopDaemon } from '../daemon/stop.ts';
 import { hasSystemd, systemctl } from '../daemon/systemctl.ts';
@@ -28,6 +28,7 @@ sudo wherry system uninstall
 # Leave nothing behind
 sudo wherry system uninstall --data`,
   async run(session, { flags }) {
+    if (own !== undefined) return uninstallForUser(session, { data: flags.bool('data'), force: flags.bool('force') });
     if (process.getuid?.() !== 0)
       throw new Fault('forbidden', "Cannot uninstall: it needs root; type 'sudo wherry system uninstall'");
     const force = flags.bool('force');
@@ -63,6 +64,34 @@ sudo wherry system uninstall --data`,
     return 0;
   },
 };
+
+async function uninstallForUser(session: Session, { data, force }: { data: boolean; force: boolean }): Promise<number> {
+  const client = createClient({ endpoint: `unix://${socketPath}` });
+  const running = (await answers(client)) ? await client.containers.list({}) : [];
+  if (running.length > 0) session.err.write(`${runningText(running.length)}\n`);
+  if (!force && !(await confirm(session, 'This stops your daemon and removes its service. Continue?'))) return 1;
+  const question = `Remove all images, containers and volumes in ${dataFolder}? This cannot be undone.`;
+  const remove = data && existsSync(dataFolder) && (force || (await confirm(session, question)));
+  if (remove) await removeContainers(client);
+  if (hasSystemd() && existsSync(servicePath)) await systemctl('disable', '--now', ...unitNames);
+  rmSync(servicePath, { force: true });
+  if (hasSystemd()) await systemctl('daemon-reload');
+  await stopDaemon();
+  session.out.write('Your daemon and its service are gone\n');
+  // Files of containers belong to ids that are yours only in a namespace.
+  const asTheirOwner = ['unshare', '--user', '--map-auto', '--map-root-user', 'rm', '-rf', '--', dataFolder];
+  if (remove) {
+    const [program = '', ...args] = asTheirOwner;
+    const { code, stderr } = await runProgram(program, args, {});
+    if (code !== 0) throw new Fault('unavailable', `Cannot remove ${dataFolder}: ${stderr.trim()}`);
+    session.out.write(`Removed ${dataFolder}\n`);
+  } else if (existsSync(dataFolder)) {
+    session.out.write(
+      `Images, containers and volumes are still in ${dataFolder}; remove them: wherry system uninstall --data\n`,
+    );
+  }
+  return 0;
+}
 
 function runningText(count: number): string {
   const [what, go, them] = count === 1 ? ['1 container runs', 'goes', 'it'] : [`${count} containers run`, 'go', 'them'];

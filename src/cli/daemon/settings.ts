@@ -1,8 +1,6 @@
 /** What daemon.json says of where things are, for commands that must work without the daemon. */
 import { readFileSync } from 'node:fs';
-import { dataFolder } from './paths.ts';
-
-export const settingsPath = '/etc/wherry/daemon.json';
+import { dataFolder, settingsPath } from './paths.ts';
 
 /** A file that is not there, or not to be read, says nothing: the daemon itself complains about it. */
 export function daemonSettings(

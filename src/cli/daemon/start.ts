@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import type { Client } from '../../client/index.ts';
 import { Fault } from '../../std/index.ts';
 import type { Session } from '../session.ts';
-import { daemonProgram, logPath, servicePath } from './paths.ts';
+import { daemonProgram, logPath, own, servicePath, unitNames } from './paths.ts';
 import { hasSystemd, systemctl } from './systemctl.ts';
 
 const patienceMs = 15_000;
@@ -12,8 +12,10 @@ const patienceMs = 15_000;
 /** @throws Fault unavailable when it does not answer in time, saying where its log is. */
 export async function startDaemon(session: Session, client: Client): Promise<void> {
   if (hasSystemd() && existsSync(servicePath)) {
-    session.err.write('Starting the Wherry service (log: journalctl -u wherry)\n');
-    await systemctl('start', 'wherry.socket', 'wherry.service');
+    session.err.write(
+      `Starting the Wherry service (log: journalctl ${own === undefined ? '-u' : '--user -u'} wherry)\n`,
+    );
+    await systemctl('start', ...unitNames);
     return;
   }
   const program = daemonProgram();

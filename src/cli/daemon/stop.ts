@@ -8,7 +8,8 @@ const patienceMs = 20_000;
 /** The daemon's process, if it is there. */
 export function daemonPid(): number | undefined {
   if (!existsSync(pidPath)) return undefined;
-  const pid = Number(readFileSync(pidPath, 'utf8').trim());
+  // A user's launcher is known by pid and start time.
+  const pid = Number(/\d+/.exec(readFileSync(pidPath, 'utf8'))?.[0]);
   if (!Number.isInteger(pid) || pid <= 1) return undefined;
   try {
     process.kill(pid, 0);

@@ -56,6 +56,46 @@ WantedBy=multi-user.target
 `;
 }
 
+/**
+ * For systemd's user manager. Containers live in groups below the service's: since systemd 254 the daemon has a group of its own
+ * beside them (DelegateSubgroup=); before, it starts in a scope, for a service could not start again above groups that live on.
+ */
+export function userServiceUnit({
+  program,
+  manual,
+  systemd,
+}: Omit<ServiceFacts, 'dataRoot'> & { /** Its version. */ systemd: number }): string {
+  const hasSubgroups = systemd >= 254;
+  const start = hasSubgroups
+    ? quoted(program)
+    : `/usr/bin/systemd-run --user --scope --quiet --collect --property=Delegate=yes -- ${quoted(program)}`;
+  return `# Written by wherry system install. Changes belong into: systemctl --user edit wherry.service
+[Unit]
+Description=Wherry container engine, rootless
+Documentation=file:${specifiers(encodeURI(manual))}
+StartLimitIntervalSec=60
+StartLimitBurst=5
+
+[Service]
+${hasSubgroups ? 'Type=notify\nNotifyAccess=all\nDelegate=yes\nDelegateSubgroup=wherryd' : 'Type=exec'}
+ExecStart=${start}
+ExecReload=/bin/kill -s HUP $MAINPID
+Restart=always
+RestartSec=2
+TimeoutStartSec=infinity
+TimeoutStopSec=120
+# Containers, their namespaces and ports live on without the daemon.
+KillMode=process
+OOMPolicy=continue
+TasksMax=infinity
+UMask=0022
+SyslogIdentifier=wherryd
+
+[Install]
+WantedBy=default.target
+`;
+}
+
 /** @param group may use the engine, which is as good as root */
 export function socketUnit({ path, group }: { path: string; group: string }): string {
   return `# Written by wherry system install. Changes belong into: systemctl edit wherry.socket
