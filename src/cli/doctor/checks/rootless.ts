@@ -1,4 +1,4 @@
-/** What an engine without root would need. The daemon runs as root: to root these say how it stands, and complain about nothing. */
+/** What a daemon without root needs. To root these say how it stands, and complain about nothing. */
 import { type Check, type Finding, ok, type Patient, skip, together, warn } from '../check.ts';
 import { install, setSysctl } from '../mend.ts';
 import { atLeast, versionIn } from '../version.ts';
