@@ -1,7 +1,17 @@
 /** What BuildKit's wire asks of the kernel for the trees that clients lend. Paths are the daemon's own: nothing in them needs following. */
 import type { TreeStat, TreeVerbs } from '../buildkit/index.ts';
 import { PostedContext } from '../build/index.ts';
-import { errno, getXattr, listXattrs, makeNodeAt, must, privileges, removeXattr, setTimesAt, setXattr } from '../linux/index.ts';
+import {
+  errno,
+  getXattr,
+  listXattrs,
+  makeNodeAt,
+  must,
+  privileges,
+  removeXattr,
+  setTimesAt,
+  setXattr,
+} from '../linux/index.ts';
 import { statFileMode } from '../oci/index.ts';
 
 /** openat(2): names are absolute, so no folder is meant. */
