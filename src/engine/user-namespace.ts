@@ -16,7 +16,11 @@ const ours = 'wherry-sys';
  * machine with hybrid ones). Once for a namespace. Where the kernel refuses, all goes on with the machine's.
  */
 export function furnishUserNamespace(): void {
-  if (isFurnished()) return;
+  if (!isFurnished()) mountAnew();
+  enterLeaf();
+}
+
+function mountAnew(): void {
   const layout = cgroupLayout();
   const cgroups = '/sys/fs/cgroup';
   const aside = layout.usable ? mkdtempSync(join(tmpdir(), 'wherry-cgroup-')) : undefined;
@@ -41,7 +45,6 @@ export function furnishUserNamespace(): void {
       rmdirSync(aside);
     }
   }
-  enterLeaf(layout);
 }
 
 /**

@@ -245,6 +245,10 @@ scenario(
     const groupOf = (pid: number | string): string =>
       /^0::(.*)$/m.exec(readFileSync(`/proc/${pid}/cgroup`, 'utf8'))![1]!;
     assert.equal(groupOf(engine.pid), `${group}/wherryd`);
+    await docker.ok('run', '-d', '--name', 'below', '--cgroup-parent', '/mine', 'busybox', 'sleep', '600');
+    const below = await docker.ok('inspect', '-f', '{{.State.Pid}}', 'below');
+    assert.match(groupOf(below), new RegExp(`^${group}/mine/[0-9a-f]{64}$`), 'below what was delegated');
+    await docker.ok('rm', '-f', 'below');
     for (const runtime of ['crun', 'runc']) {
       if (!(await isInstalled(runtime))) continue;
       await docker.ok(
@@ -266,6 +270,7 @@ scenario(
       assert.match(await docker.ok('ps', '--format', '{{.Status}}'), /Paused/);
       await engine.kill('SIGKILL');
       await engine.start();
+      assert.equal(groupOf(engine.pid), `${group}/wherryd`);
       assert.match(await docker.ok('ps', '--format', '{{.Status}}'), /Paused/);
       await docker.ok('unpause', 'box');
       assert.match(await docker.ok('top', 'box'), /sleep 600[^]*sleep 601|sleep 601[^]*sleep 600/);
@@ -308,6 +313,11 @@ scenario('root of a container is nobody to the machine', {}, async ({ docker, ro
     );
   }
   await refusedKill(docker);
+  const unmakable = ['run', '--rm', '-v', '/wherry-not-there:/m', 'busybox', 'true'];
+  assert.match(
+    await docker.fails(...unmakable),
+    /error while creating mount source path '\/wherry-not-there': mkdir \/wherry-not-there: permission denied/,
+  );
   assert.equal(
     (await shell('touch /own/root; touch /own/other; chown 5 /own/other; touch /own/s; chmod 6755 /own/s')).code,
     0,
@@ -430,3 +440,11 @@ async function importOdd({ docker, root }: RootlessEngine): Promise<void> {
   chmodSync(file, 0o644);
   await docker.ok('import', file, 'odd');
 }
+
+test('settings that rootless mode has not are refused', { timeout: 60_000, skip }, async () => {
+  for (const [args, words] of [
+    [['--userns-remap', 'default'], /Cannot use userns-remap in rootless mode/],
+    [['--exec-opt', 'native.cgroupdriver=systemd'], /Cannot use the cgroup driver systemd in rootless mode/],
+  ] as const)
+    await assert.rejects(RootlessEngine.open({ args }), words);
+});

@@ -167,7 +167,8 @@ export class RootlessEngine implements AsyncDisposable {
   async start(): Promise<void> {
     const log = openSync(join(this.root, 'wherryd.log'), 'a');
     const tree = unifiedTree();
-    const enterGroup = `echo $$ >"$0/cgroup.procs" && exec "$@"`;
+    // While containers run in it the group takes no process itself: systemd's DelegateSubgroup=wherryd does this.
+    const enterGroup = `{ echo $$ >"$0/cgroup.procs" || echo $$ >"$0/wherryd/cgroup.procs"; } 2>/dev/null; exec "$@"`;
     const group = this.#options.delegated === true ? ['sh', '-c', enterGroup, `${tree}${this.group}`] : [];
     const [file, ...args] = [...group, ...this.#enter(), join(this.root, 'checkout/bin/wherryd')];
     args.push('--data-root', this.dataRoot, '--exec-root', join(this.run, 'exec'));
@@ -247,8 +248,8 @@ export class RootlessEngine implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     const wrong: string[] = [];
-    const ids = (await this.docker.ok('ps', '-aq')).split('\n').filter(Boolean);
-    if (ids.length > 0) await this.docker.ok('rm', '-f', '-v', ...ids);
+    const ids = (await this.docker.run(['ps', '-aq'])).stdout.split('\n').filter(Boolean);
+    if (ids.length > 0) await this.docker.run(['rm', '-f', '-v', ...ids]);
     const code = await this.kill('SIGTERM');
     if (code !== 0) wrong.push(`the daemon ended with code ${code} on SIGTERM`);
     wrong.push(...this.log.split('\n').filter((line) => /^\s+at |level=fatal/.test(line)));
