@@ -53,7 +53,14 @@ for (const runtime of ['crun', 'runc']) {
       await ok('exec', '-d', '-u', '33', 'box', 'sleep', '4321');
       await until(async () => (await ok('top', 'box')).includes('sleep 4321'), { what: 'the process in top' });
       assert.match(await ok('top', 'box', '-o', 'pid,args'), /trap "exit 3"/);
-      await using typed = docker.terminal('exec', '-it', 'box', 'sh', '-c', 'tty; stty size');
+      await using typed = docker.terminal(
+        'exec',
+        '-it',
+        'box',
+        'sh',
+        '-c',
+        'tty; until stty size 2>/dev/null | grep -v "^0"; do sleep 0.1; done',
+      );
       assert.equal(await typed.ended(), 0);
       assert.match(typed.stdout, /\/dev\/pts\/0\s+30 90/);
 
@@ -237,7 +244,7 @@ scenario('what needs cgroups is told in the words of Docker', {}, async ({ docke
 
 scenario(
   'a delegated cgroup: pause, top, kill, a killed daemon',
-  { delegated: true },
+  { group: 'delegated' },
   async (engine) => {
     const { docker, group } = engine;
     assert.equal(await docker.ok('info', '-f', '{{.CgroupVersion}} {{.CgroupDriver}}'), '2 cgroupfs');
@@ -279,6 +286,23 @@ scenario(
       await docker.ok('rm', 'box');
     }
     assert.deepEqual(await engine.verify(), []);
+  },
+  skip || (unifiedTree() === undefined && 'this host has no cgroup v2 tree'),
+);
+
+scenario(
+  'cgroup v2, and no group is ours',
+  { group: 'foreign' },
+  async ({ docker }) => {
+    assert.equal(await docker.ok('info', '-f', '{{.CgroupVersion}} {{.CgroupDriver}}'), '2 none');
+    assert.match((await docker.run(['info'])).stderr, /without cgroups\. Systemd is required/);
+    for (const runtime of ['crun', 'runc']) {
+      if (!(await isInstalled(runtime))) continue;
+      await docker.ok('run', '-d', '--name', 'box', '--runtime', runtime, 'busybox', 'sleep', '600');
+      assert.equal(await docker.ok('exec', 'box', 'ls', '/sys/fs/cgroup'), '');
+      assert.match(await docker.ok('top', 'box'), /sleep 600/);
+      await docker.ok('rm', '-f', 'box');
+    }
   },
   skip || (unifiedTree() === undefined && 'this host has no cgroup v2 tree'),
 );

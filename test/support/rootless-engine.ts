@@ -56,8 +56,8 @@ export interface RootlessOptions {
   /** How many ids the namespace has: one, or 65537. */
   ids?: 'one' | 'all';
   args?: readonly string[];
-  /** In a group of the v2 tree that is the user's, as systemd gives one: see `unifiedTree`. */
-  delegated?: boolean;
+  /** As on a machine with cgroup v2 alone, in a group that is the user's (as systemd gives one) or nobody's: see `unifiedTree`. */
+  group?: 'delegated' | 'foreign';
 }
 
 /** Where the v2 tree is; undefined where there is none. */
@@ -94,7 +94,7 @@ export class RootlessEngine implements AsyncDisposable {
     this.docker = new Docker(cli, `unix://${this.socket}`, join(this.root, 'docker-config'));
     // A checkout that the user can read, and a /dev/fuse that the user may open.
     const script = `set -e
-      ${options.delegated === true ? this.#delegate() : ''}
+      ${options.group === undefined ? '' : this.#makeGroup(options.group)}
       mount --bind "$1" "$2/checkout"
       if [ -e /dev/fuse ] && mount -t tmpfs -o mode=755 nodes "$2/nodes" && mknod -m 666 "$2/nodes/fuse" c 10 229; then
         mount --bind "$2/nodes/fuse" /dev/fuse
@@ -108,12 +108,12 @@ export class RootlessEngine implements AsyncDisposable {
   }
 
   /** Makes the group. @returns what makes of the mount namespace one of a machine with cgroup v2 alone */
-  #delegate(): string {
+  #makeGroup(kind: 'delegated' | 'foreign'): string {
     const tree = unifiedTree()!;
     const folder = join(tree, this.group);
     mkdirSync(folder);
-    for (const file of ['', 'cgroup.procs', 'cgroup.subtree_control', 'cgroup.threads'])
-      chownSync(join(folder, file), this.user.uid, this.user.uid);
+    const owned = kind === 'foreign' ? [] : ['', 'cgroup.procs', 'cgroup.subtree_control', 'cgroup.threads'];
+    for (const file of owned) chownSync(join(folder, file), this.user.uid, this.user.uid);
     if (tree === '/sys/fs/cgroup') return '';
     return `mount --bind ${tree} /mnt && umount -l /sys/fs/cgroup && mount --move /mnt /sys/fs/cgroup`;
   }
@@ -169,7 +169,7 @@ export class RootlessEngine implements AsyncDisposable {
     const tree = unifiedTree();
     // While containers run in it the group takes no process itself: systemd's DelegateSubgroup=wherryd does this.
     const enterGroup = `{ echo $$ >"$0/cgroup.procs" || echo $$ >"$0/wherryd/cgroup.procs"; } 2>/dev/null; exec "$@"`;
-    const group = this.#options.delegated === true ? ['sh', '-c', enterGroup, `${tree}${this.group}`] : [];
+    const group = this.#options.group !== undefined ? ['sh', '-c', enterGroup, `${tree}${this.group}`] : [];
     const [file, ...args] = [...group, ...this.#enter(), join(this.root, 'checkout/bin/wherryd')];
     args.push('--data-root', this.dataRoot, '--exec-root', join(this.run, 'exec'));
     args.push('--pidfile', join(this.run, 'wherryd.pid'), '-H', `unix://${this.socket}`, ...(this.#options.args ?? []));
@@ -237,7 +237,7 @@ export class RootlessEngine implements AsyncDisposable {
       wrong.push(...left()),
     );
     for (const { pid } of this.processes()) process.kill(pid, 'SIGKILL');
-    if (this.#options.delegated === true) {
+    if (this.#options.group !== undefined) {
       const folder = `${unifiedTree()}${this.group}`;
       spawnSync('find', [folder, '-depth', '-type', 'd', '-exec', 'rmdir', '{}', ';']);
       if (existsSync(folder)) wrong.push(`control group ${folder}`);
