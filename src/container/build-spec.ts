@@ -7,6 +7,7 @@ import { confinement, defaultSysctls, refusedHere } from './confinement.ts';
 import { bundleDirectory, type Context, containerDirectory } from './context.ts';
 import { blockDevice, containerDevices } from './devices.ts';
 import { find } from './find.ts';
+import { knownUser } from './known-user.ts';
 import { linkEnvironment, type NetworkSetup } from './network-setup.ts';
 import type { ContainerMount, ContainerRecord } from './record.ts';
 import { rlimitCeilings } from './rlimits.ts';
@@ -30,12 +31,11 @@ export function prepareRoot({ config, hostConfig, mounts }: ContainerRecord, roo
   return withRoot(rootfs, (root) => {
     for (const { destination } of mounts) mendLinks(root, destination);
     if (config.WorkingDir && config.WorkingDir !== '/') makeDirectoryInRoot(root, config.WorkingDir);
-    return resolveUser(
-      config.User ?? '',
-      hostConfig.GroupAdd ?? [],
-      readInRoot(root, '/etc/passwd') ?? '',
-      readInRoot(root, '/etc/group') ?? '',
-    );
+    const [passwd, group] = ['passwd', 'group'].map((name) => readInRoot(root, `/etc/${name}`) ?? '') as [
+      string,
+      string,
+    ];
+    return knownUser(resolveUser(config.User ?? '', hostConfig.GroupAdd ?? [], passwd, group));
   });
 }
 

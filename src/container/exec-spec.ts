@@ -4,6 +4,7 @@ import { errorCode, Fault } from '../std/index.ts';
 import { containerCapabilities } from './capabilities.ts';
 import type { Context, Live } from './context.ts';
 import { requireRun } from './find.ts';
+import { knownUser } from './known-user.ts';
 import { environmentKey } from './merge.ts';
 import { readInRoot, withRoot } from './rootfs.ts';
 import { processCapabilities, processEnvironment } from './spec.ts';
@@ -24,7 +25,7 @@ export interface OciProcess {
 export function execProcess(context: Context, live: Live, body: ExecCreateBody): OciProcess {
   const { config, hostConfig } = live.record;
   const run = requireRun(live);
-  const user = execUser(live, run.pid, body);
+  const user = knownUser(execUser(live, run.pid, body));
   const extra = body.Env ?? [];
   const replaced = new Set(extra.map(environmentKey));
   const environment = [

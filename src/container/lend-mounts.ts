@@ -1,7 +1,7 @@
 /** The host folders behind a container's mounts, borrowed for one run. */
 import { closeSync, existsSync, mkdirSync, readlinkSync } from 'node:fs';
 import { descriptorPath, openFlags, openInRoot } from '../linux/index.ts';
-import { Fault, messageOf } from '../std/index.ts';
+import { errorCode, Fault, messageOf } from '../std/index.ts';
 import type { Context } from './context.ts';
 import { imageMountName } from './create.ts';
 import type { ContainerMount, ContainerRecord } from './record.ts';
@@ -24,7 +24,7 @@ export async function lendVolumes(
       loans.defer(() => context.snapshots.unmount(name));
       paths.set(entry, entry.subpath === '' ? path : inImage(path, entry.subpath));
     } else if (entry.type === 'bind') {
-      if (entry.createSource && !existsSync(entry.source)) mkdirSync(entry.source, { recursive: true, mode: 0o755 });
+      if (entry.createSource && !existsSync(entry.source)) makeSource(entry.source);
       if (!existsSync(entry.source))
         throw new Fault(
           'invalid',
@@ -50,4 +50,15 @@ function inImage(root: string, subpath: string): string {
       throw new Fault('invalid', `cannot access path ${subpath} in the image: ${messageOf(error)}`, { cause: error });
     }
   });
+}
+
+/** @throws Fault in Docker's words */
+function makeSource(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o755 });
+  } catch (error) {
+    const reason = errorCode(error) === 'EACCES' ? `mkdir ${path}: permission denied` : messageOf(error);
+    const kind = errorCode(error) === 'EACCES' ? 'forbidden' : 'internal';
+    throw new Fault(kind, `error while creating mount source path '${path}': ${reason}`, { cause: error });
+  }
 }

@@ -4,6 +4,7 @@ import { confinement, defaultSysctls, refusedHere } from './confinement.ts';
 import type { Context } from './context.ts';
 import { blockDevice, containerDevices } from './devices.ts';
 import { rlimitCeilings } from './rlimits.ts';
+import { knownUser } from './known-user.ts';
 import { makeDirectoryInRoot, readInRoot, withRoot } from './rootfs.ts';
 import { runtimeSpec, type SpecMount } from './spec.ts';
 import type { StepContext, StepRequest } from './step.ts';
@@ -51,7 +52,7 @@ export function stepSpec(
   const user = withRoot(request.rootfs, (root) => {
     makeDirectoryInRoot(root, request.workingDir);
     const text = (file: string): string => readInRoot(root, file) ?? '';
-    return resolveUser(request.user, [], text('/etc/passwd'), text('/etc/group'));
+    return knownUser(resolveUser(request.user, [], text('/etc/passwd'), text('/etc/group')));
   });
   return runtimeSpec({
     id: request.id,

@@ -26,7 +26,7 @@ import {
 import { Bootstrap, fallingBack, thisHost } from '../bootstrap/index.ts';
 import { openContent } from '../content/index.ts';
 import { type ImageStore, openImages } from '../image/index.ts';
-import { type CgroupLayout, cgroupLayout, hostId, removeEmptyCgroup, unmount } from '../linux/index.ts';
+import { type CgroupLayout, cgroupLayout, hostId, privileges, removeEmptyCgroup, unmount } from '../linux/index.ts';
 import { openNetworking } from '../network/index.ts';
 import { openRegistry, type RegistryOptions } from '../registry/index.ts';
 import { connectHostPorts } from '../rootless/index.ts';
@@ -64,6 +64,7 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
   for (const root of [config.dataRoot, config.execRoot]) mkdirSync(root, { recursive: true, mode: 0o711 });
   // Layers hold setuid programs: nobody but root may walk in, as with Docker's root.
   chmodSync(config.dataRoot, 0o710);
+  refuseRootless(config);
   const idMapping = config.usernsRemap === undefined ? undefined : await resolveUsernsRemap(config.usernsRemap);
   // Whom containers run as may go through, not look.
   chownSync(config.dataRoot, 0, hostId(idMapping?.gids ?? [], 0) ?? 0);
@@ -211,7 +212,7 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
     },
     cgroups,
     cgroupParent:
-      config.cgroupParent ??
+      ownParent(config, cgroups) ??
       (config.systemdCgroup ? 'system.slice' : `${cgroups.delegated ?? ''}${cgroupParent(config)}`),
     systemdCgroup: config.systemdCgroup,
     heldCapabilities: ownCapabilities(),
@@ -387,6 +388,28 @@ const timedActions = {
   start: 'start',
   stop: 'stop',
 } as const;
+
+/** What rootless cannot be. @throws Fault invalid */
+function refuseRootless({ usernsRemap, systemdCgroup }: Config): void {
+  if (!privileges().inUserNamespace) return;
+  if (usernsRemap !== undefined)
+    throw new Fault(
+      'invalid',
+      'Cannot use userns-remap in rootless mode: containers run as ids of an ordinary user already. Take the setting away',
+    );
+  if (systemdCgroup)
+    throw new Fault(
+      'invalid',
+      'Cannot use the cgroup driver systemd in rootless mode. Take native.cgroupdriver=systemd away: the control group that systemd delegates is used as it is',
+    );
+}
+
+/** The parent that was configured: rootless, below what was delegated. */
+function ownParent({ cgroupParent }: Config, { delegated }: CgroupLayout): string | undefined {
+  return cgroupParent === undefined || delegated === undefined
+    ? cgroupParent
+    : join(delegated, join('/', cgroupParent));
+}
 
 /** As Docker's `info` warns of limits that cannot be set. */
 function limitWarnings(cgroups: CgroupLayout, swapLimit: boolean): string[] {

@@ -12,14 +12,19 @@ import { errorCode } from '../std/index.ts';
 const ours = 'wherry-sys';
 
 /**
- * Mounts /sys anew: it then tells of our own network namespace, and of no cgroups but those that are delegated to us (crun refuses a
- * machine with hybrid ones). Once for a namespace. Where the kernel refuses, all goes on with the machine's.
+ * Mounts /sys anew: it then tells of our own network namespace, and of no cgroups v1, of which none can be ours (crun refuses a machine
+ * with hybrid ones). Once for a namespace. Where the kernel refuses, all goes on with the machine's.
  */
 export function furnishUserNamespace(): void {
-  if (isFurnished()) return;
-  const layout = cgroupLayout();
+  if (!isFurnished()) mountAnew();
+  enterLeaf();
+}
+
+function mountAnew(): void {
+  // Of v2 nothing need be hidden: what is not ours refuses us. It is moved onto the new /sys.
+  const { version } = cgroupLayout();
   const cgroups = '/sys/fs/cgroup';
-  const aside = layout.usable ? mkdtempSync(join(tmpdir(), 'wherry-cgroup-')) : undefined;
+  const aside = version === 2 ? mkdtempSync(join(tmpdir(), 'wherry-cgroup-')) : undefined;
   try {
     if (aside !== undefined) mount({ source: cgroups, target: aside, flags: mountFlags.bind | mountFlags.rec });
     try {
@@ -32,6 +37,7 @@ export function furnishUserNamespace(): void {
     } catch (error) {
       // A sandbox that shows only a part of sysfs lets nobody mount it.
       if (errorCode(error) !== 'EPERM') throw error;
+      if (aside !== undefined) return;
     }
     if (aside === undefined) hideCgroups(cgroups);
     else mount({ source: aside, target: cgroups, flags: mountFlags.bind | mountFlags.rec });
@@ -41,7 +47,6 @@ export function furnishUserNamespace(): void {
       rmdirSync(aside);
     }
   }
-  enterLeaf(layout);
 }
 
 /**

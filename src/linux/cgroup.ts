@@ -95,24 +95,35 @@ function delegatedGroup(): string | undefined {
   }
 }
 
-/** Moves what runs in the delegated group, ourselves among it, to a leaf of it, and hands the controllers on. @throws Node's errors */
-export function enterLeaf(layout: CgroupLayout): void {
-  if (layout.delegated === undefined) return;
-  const group = join(ROOT, layout.delegated);
+/**
+ * Moves what runs in the delegated group, ourselves among it, to a leaf of it, and hands its controllers on, as far as the kernel lets us.
+ * `cgroupLayout` tells afterwards which limits there are.
+ */
+export function enterLeaf(): void {
+  const { delegated } = cgroupLayout();
+  if (delegated === undefined) return;
+  const group = join(ROOT, delegated);
   mkdirSync(join(group, leaf), { recursive: true });
   // Another process may be started there meanwhile: it is moved in the next round.
-  for (let round = 0; round < 10; round++) {
+  for (let round = 0; round < 3; round++) {
     const pids = readFileSync(join(group, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean);
-    if (pids.length === 0) break;
-    for (const pid of pids) {
-      try {
-        writeFileSync(join(group, leaf, 'cgroup.procs'), pid);
-      } catch (error) {
-        if (errorCode(error) !== 'ESRCH') throw error;
-      }
-    }
+    for (const pid of pids) writeIfAllowed(join(group, leaf, 'cgroup.procs'), pid);
   }
-  for (const controller of layout.controllers) writeFileSync(join(group, 'cgroup.subtree_control'), `+${controller}`);
+  for (const controller of words(join(group, 'cgroup.controllers')))
+    writeIfAllowed(join(group, 'cgroup.subtree_control'), `+${controller}`);
+}
+
+/** A process may be gone, or another's to move; a controller may not be handed on while somebody else stays in the group. */
+function writeIfAllowed(file: string, text: string): void {
+  try {
+    writeFileSync(file, text);
+  } catch (error) {
+    if (!['ESRCH', 'EACCES', 'EPERM', 'EBUSY', 'ENOENT', 'EOPNOTSUPP'].includes(errorCode(error) ?? '')) throw error;
+  }
+}
+
+function words(file: string): string[] {
+  return readIfThere(file).trim().split(' ').filter(Boolean);
 }
 
 /** Every folder of the group at `path` ("/wherry/<id>"), one a hierarchy. */
