@@ -4,7 +4,7 @@ import { accessSync, constants, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Logger, messageOf } from '../std/index.ts';
 import type { Holder } from './holder.ts';
-import { findProgram, must } from './program.ts';
+import { findPasta, findProgram, type Found, must } from './program.ts';
 import { endKept, keptOf, readKept, writeKept } from './state.ts';
 
 export type OutletKind = 'pasta' | 'slirp4netns' | 'none';
@@ -32,16 +32,17 @@ export class Outlet {
     if (kept !== undefined) return kept['kind'] as OutletKind;
     await this.#holder.run(['ip', 'link', 'set', 'lo', 'up']);
     const complaints: string[] = [];
-    for (const [kind, start] of [
-      ['pasta', () => this.#pasta()],
-      ['slirp4netns', () => this.#slirp()],
-    ] as const) {
-      const program = findProgram(kind);
-      if (program === undefined) complaints.push(`${kind} is not installed`);
-      else if (!isUsable('/dev/net/tun')) complaints.push(`/dev/net/tun cannot be opened: sudo chmod 666 /dev/net/tun`);
+    const ways = {
+      pasta: { found: await findPasta(), start: (path: string) => this.#pasta(path) },
+      slirp4netns: { found: findSlirp(), start: (path: string) => this.#slirp(path) },
+    };
+    for (const kind of ['pasta', 'slirp4netns'] as const) {
+      const { found, start } = ways[kind];
+      if ('why' in found) complaints.push(found.why);
+      else if (!isUsable('/dev/net/tun')) complaints.push('/dev/net/tun cannot be opened: sudo chmod 666 /dev/net/tun');
       else {
         try {
-          await writeKept(this.#file, keptOf(await start(), kind), { kind });
+          await writeKept(this.#file, keptOf(await start(found.path), kind), { kind });
           await this.#resolve(resolvers[kind]);
           return kind;
         } catch (error) {
@@ -51,15 +52,15 @@ export class Outlet {
     }
     this.#log.warn('no way out of the containers: only what is inside can be reached', {
       why: [...new Set(complaints)].join('; '),
-      try: 'sudo apt-get install passt',
+      try: 'sudo apt-get install passt slirp4netns',
     });
     return 'none';
   }
 
   /** It becomes a daemon of its own when it is ready. */
-  async #pasta(): Promise<number> {
+  async #pasta(path: string): Promise<number> {
     const pidFile = join(this.#state, 'outlet.pid');
-    await must(findProgram('pasta')!, [
+    await must(path, [
       '--config-net',
       '-I',
       'tap0',
@@ -96,14 +97,13 @@ export class Outlet {
     return Number(readFileSync(pidFile, 'utf8').trim());
   }
 
-  async #slirp(): Promise<number> {
+  async #slirp(path: string): Promise<number> {
     const child = spawn(
-      findProgram('slirp4netns')!,
+      path,
       [
         '--configure',
         '--mtu=65520',
         '--disable-host-loopback',
-        '--enable-sandbox',
         '--ready-fd=3',
         `--api-socket=${join(this.#state, 'slirp.sock')}`,
         `--userns-path=${this.#holder.userNamespace}`,
@@ -140,6 +140,11 @@ export class Outlet {
   close(): Promise<void> {
     return endKept(this.#file);
   }
+}
+
+function findSlirp(): Found {
+  const path = findProgram('slirp4netns');
+  return path === undefined ? { why: 'slirp4netns is not installed' } : { path };
 }
 
 function isUsable(path: string): boolean {

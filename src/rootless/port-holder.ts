@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { errorCode, type Logger, messageOf } from '../std/index.ts';
 import type { Holder } from './holder.ts';
 import { type HeldPort, PortRefused, type Tap } from './port-message.ts';
-import { findProgram, must } from './program.ts';
+import { findPasta, must } from './program.ts';
 import { PortRelay } from './port-relay.ts';
 import { endKept, keptOf, readKept, writeKept } from './state.ts';
 
@@ -74,12 +74,12 @@ export class PortHolder {
     if (!/^[0-9a-zA-Z_.-]+$/.test(container)) throw new PortRefused('no name of a container', 'EINVAL', undefined);
     await this.#release(container);
     for (const [index, port] of ports.entries()) await probe(port, index);
-    const pasta = findProgram('pasta');
-    if (pasta !== undefined) {
+    const found = await findPasta();
+    if ('path' in found) {
       try {
         const taps: Tap[] = [];
         for (const [number, group] of groupsOf(ports).entries()) {
-          const tap = await this.#forward(pasta, { container, number }, group);
+          const tap = await this.#forward(found.path, { container, number }, group);
           for (const port of group) taps[ports.indexOf(port)] = tap;
         }
         return taps;
@@ -88,7 +88,7 @@ export class PortHolder {
         if (error instanceof PortRefused) throw error;
         this.#warn(messageOf(error));
       }
-    } else this.#warn('pasta is not installed: sudo apt-get install passt');
+    } else this.#warn(found.why);
     await this.#relay.hold(container, ports);
     return ports.map(() => ({ address4: '', address6: '' }));
   }
@@ -147,6 +147,7 @@ export class PortHolder {
         '--no-ra',
         '--no-dhcpv6',
         '--no-map-gw',
+        '--host-lo-to-ns-lo',
         '--userns',
         this.#holder.userNamespace,
         '--netns',

@@ -42,3 +42,25 @@ export async function must(program: string, args: readonly string[], input?: str
     .join('; ');
   throw new Fault('unavailable', `${program} failed with exit code ${code}: ${said}`);
 }
+
+/** Since then it has --host-lo-to-ns-lo. One of 2023 (Debian 12 has it) sends what a server says first more than once when nobody answers for a while. */
+const firstPasta = 2024_10_30;
+
+/** The day of a version of pasta(1), as a number: 20250503. Undefined where it does not say. Pure. */
+export function pastaDate(version: string): number | undefined {
+  const found = /(20\d\d)_?(\d\d)_?(\d\d)/.exec(version);
+  return found === null ? undefined : Number(`${found[1]}${found[2]}${found[3]}`);
+}
+
+/** Where a program is, or why there is none to use. */
+export type Found = { path: string } | { why: string };
+
+/** One that can be trusted with data. */
+export async function findPasta(): Promise<Found> {
+  const path = findProgram('pasta');
+  if (path === undefined) return { why: 'pasta is not installed: sudo apt-get install passt' };
+  const { stdout } = await runProgram(path, ['--version']);
+  const date = pastaDate(stdout.split('\n')[0] ?? '');
+  if (date !== undefined && date >= firstPasta) return { path };
+  return { why: `pasta (${path}) is older than October 2024 and may deliver data twice: install a newer passt` };
+}

@@ -9,19 +9,23 @@ import {
   chownSync,
   closeSync,
   existsSync,
+  globSync,
   mkdirSync,
   mkdtempSync,
   openSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { cannotRun, repository } from './daemon.ts';
-import { Docker, until } from './docker.ts';
+import { Docker, execute, until } from './docker.ts';
+import { cacheFolder } from './images.ts';
+import { newerDebian } from './newer-debian.ts';
 import { dockerCli } from './peers.ts';
 
 const uid = 61_574;
@@ -34,7 +38,7 @@ export function cannotLaunch(): string | undefined {
   if (reason !== undefined) return reason;
   for (const [program, of] of [
     ['newuidmap', 'uidmap'],
-    ['pasta', 'passt'],
+    ['slirp4netns', 'slirp4netns'],
     ['nsenter', 'util-linux'],
     ['ip', 'iproute2'],
   ] as const)
@@ -53,6 +57,8 @@ export function cannotLaunch(): string | undefined {
 }
 
 export interface RootlessDaemonOptions {
+  /** Programs that come before the machine's. */
+  programs?: string;
   /** Without /etc/subuid, and without a tap: a sandbox that was prepared for nothing. */
   bare?: boolean;
 }
@@ -71,7 +77,10 @@ export class RootlessDaemon implements AsyncDisposable {
   #child: ChildProcess | undefined;
   #exit: Promise<number | null> = Promise.resolve(null);
 
-  private constructor(cli: string, { bare = false }: RootlessDaemonOptions) {
+  readonly #programs: string | undefined;
+
+  private constructor(cli: string, { bare = false, programs }: RootlessDaemonOptions) {
+    this.#programs = programs;
     chmodSync(this.root, 0o711);
     for (const folder of [this.home, this.runtime]) {
       mkdirSync(folder, { mode: 0o700 });
@@ -93,6 +102,7 @@ export class RootlessDaemon implements AsyncDisposable {
       mount --bind "$1/etc/group" /etc/group
       for file in subuid subgid; do mount --bind "$1/etc/subid" /etc/$file; done
       mount --bind "$2" "$1/checkout"
+      ${programs === undefined ? '' : `mkdir "$1/programs" && mount --bind "${programs}" "$1/programs"`}
       ip link set lo up
       exec sleep infinity`;
     // The client first: the cable's end in the world shows that both are there.
@@ -154,7 +164,16 @@ export class RootlessDaemon implements AsyncDisposable {
 
   /** A command line of the user's, in the world. */
   asUser(...command: string[]): string[] {
-    const variables = [`HOME=${this.home}`, `XDG_RUNTIME_DIR=${this.runtime}`, 'USER=wherry-test', 'WHERRY_SOURCE=1'];
+    const path = [this.#programs === undefined ? [] : join(this.root, 'programs'), process.env['PATH'] ?? '']
+      .flat()
+      .join(':');
+    const variables = [
+      `PATH=${path}`,
+      `HOME=${this.home}`,
+      `XDG_RUNTIME_DIR=${this.runtime}`,
+      'USER=wherry-test',
+      'WHERRY_SOURCE=1',
+    ];
     const user = ['setpriv', '--reuid', String(uid), '--regid', String(uid), '--init-groups', 'env', ...variables];
     return ['nsenter', '-t', String(this.#world.pid), '-m', '-n', ...user, ...command];
   }
@@ -268,4 +287,38 @@ function commandOf(pid: number): string {
   } catch {
     return '(gone)';
   }
+}
+
+/**
+ * A folder with a pasta of today: Debian 12's is too old to be used. It comes with its C library, unpacked into the cache.
+ * @throws Error with the reason
+ */
+export async function newerPasta(): Promise<string> {
+  const folder = join(cacheFolder(), 'passt-1');
+  const program = join(folder, 'pasta');
+  if (existsSync(program)) return folder;
+  const { env } = await newerDebian();
+  const fresh = mkdtempSync(join(cacheFolder(), 'passt-new-'));
+  try {
+    const got = await execute('apt-get', ['-q', 'download', 'passt', 'libc6'], { env, cwd: fresh, timeoutMs: 120_000 });
+    if (got.code !== 0) throw new Error(`apt-get download of passt failed: ${got.stderr.trim().split('\n').at(-1)}`);
+    for (const name of readdirSync(fresh).filter((each) => each.endsWith('.deb'))) {
+      execFileSync('dpkg', ['-x', join(fresh, name), join(fresh, 'root')]);
+      rmSync(join(fresh, name));
+    }
+    const find = (name: string): string => {
+      const [found] = globSync(`root/**/${name}`, { cwd: fresh });
+      if (found === undefined) throw new Error(`${name} is not in the packages`);
+      return found;
+    };
+    const loader = find(process.arch === 'arm64' ? 'ld-linux-aarch64.so.1' : 'ld-linux-x86-64.so.2');
+    const script = `#!/bin/sh\nhere=$(dirname "$0")\nexec "$here/${loader}" --library-path "$here/${dirname(find('libc.so.6'))}" "$here/${find('pasta')}" "$@"\n`;
+    writeFileSync(join(fresh, 'pasta'), script, { mode: 0o755 });
+    execFileSync('chmod', ['-R', 'a+rX', fresh]);
+    renameSync(fresh, folder);
+  } catch (error) {
+    rmSync(fresh, { recursive: true, force: true });
+    throw error;
+  }
+  return folder;
 }

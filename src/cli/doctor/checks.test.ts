@@ -559,6 +559,12 @@ const cases: Record<string, readonly Case[]> = {
     [user, 'ok', /all there/],
     [{ ...user, programs: { pasta: undefined } }, 'warn', /pasta or slirp4netns/, /install passt/],
     [{ ...user, programs: { pasta: undefined, slirp4netns: {} } }, 'ok', /all there/],
+    [
+      { ...user, programs: { pasta: { '--version': { stdout: 'pasta unknown version\n' } } } },
+      'warn',
+      /deliver data twice/,
+      /newer passt/,
+    ],
     [{ ...user, programs: { newgidmap: undefined } }, 'warn', /newuidmap/, /install uidmap/],
     [{ ...user, files: { '/proc/sys/kernel/osrelease': '5.4.0' } }, 'warn', /fuse-overlayfs/, /install fuse-overlayfs/],
   ],

@@ -83,7 +83,7 @@ const programs: NonNullable<Difference['programs']> = {
   systemctl: { '': { stdout: 'ActiveState=active\nUnitFileState=enabled\n' } },
   newuidmap: {},
   newgidmap: {},
-  pasta: {},
+  pasta: { '--version': { stdout: 'pasta 0.0~git20250503.587980c-2\n' } },
 };
 
 export function patientWith(difference: Difference = {}): Patient {

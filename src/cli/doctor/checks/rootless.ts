@@ -30,7 +30,7 @@ function held(text: string | undefined, { user, uid }: Patient['host']): number 
     .reduce((sum, [, , count]) => sum + Number(count ?? 0), 0);
 }
 
-function programs({ host }: Patient): Finding {
+async function programs({ host }: Patient): Promise<Finding> {
   const missing: [what: string, packageName: string][] = [];
   if (host.find('newuidmap') === undefined || host.find('newgidmap') === undefined)
     missing.push(['newuidmap and newgidmap', 'uidmap']);
@@ -39,8 +39,20 @@ function programs({ host }: Patient): Finding {
   const kernel = versionIn(host.read('/proc/sys/kernel/osrelease') ?? '') ?? '0';
   if (!atLeast(kernel, '5.11') && host.find('fuse-overlayfs') === undefined)
     missing.push(['fuse-overlayfs, for this kernel', 'fuse-overlayfs']);
-  if (missing.length === 0) return ok('all there');
+  if (missing.length === 0) return (await oldPasta(host)) ?? ok('all there');
   return warn(`no ${missing.map(([what]) => what).join(', no ')}`, install(...missing.map(([, name]) => name)));
+}
+
+/** As the daemon sees it (room `rootless`, decision 19). */
+async function oldPasta(host: Patient['host']): Promise<Finding | undefined> {
+  if (host.find('pasta') === undefined) return undefined;
+  const said = (await host.run('pasta', ['--version']))?.stdout.split('\n')[0] ?? '';
+  const [, year = '', month = '', day = ''] = /(20\d\d)_?(\d\d)_?(\d\d)/.exec(said) ?? [];
+  if (Number(`${year}${month}${day}`) >= 2024_10_30) return undefined;
+  return warn(
+    'pasta is older than October 2024 and may deliver data twice: it is not used, and published ports lose the client’s address',
+    'Install a newer passt, such as that of Debian 13.',
+  );
 }
 
 async function namespaces({ host }: Patient): Promise<Finding> {
