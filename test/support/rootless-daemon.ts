@@ -47,8 +47,6 @@ export function cannotLaunch(): string | undefined {
   const tried = ['--reuid', String(uid), '--regid', String(uid), '--clear-groups', 'unshare', '-U', '-m', '-n', 'true'];
   const made = spawnSync('setpriv', tried, { encoding: 'utf8' });
   if (made.status !== 0) return `no user namespaces for ordinary users here: ${made.stderr.trim()}`;
-  // They are bound over, in a mount namespace of its own.
-  for (const file of ['/etc/subuid', '/etc/subgid']) if (!existsSync(file)) return `${file} is not there`;
   const node = spawnSync('sh', [
     '-c',
     'd=$(mktemp -d) && mknod "$d/tun" c 10 200 && : <>"$d/tun"; s=$?; rm -r "$d"; exit $s',
@@ -98,9 +96,11 @@ export class RootlessDaemon implements AsyncDisposable {
     const script = `set -e
       mkdir "$1/dev" && mount -t tmpfs -o mode=755 nodes "$1/dev"
       ${tap}
-      mount --bind "$1/etc/passwd" /etc/passwd
-      mount --bind "$1/etc/group" /etc/group
-      for file in subuid subgid; do mount --bind "$1/etc/subid" /etc/$file; done
+      mkdir "$1/dev/upper" "$1/dev/work"
+      mount -t overlay -o lowerdir=/etc,upperdir="$1/dev/upper",workdir="$1/dev/work" etc /etc
+      cp "$1/etc/passwd" "$1/etc/group" /etc
+      cp "$1/etc/subid" /etc/subuid
+      cp "$1/etc/subid" /etc/subgid
       mount --bind "$2" "$1/checkout"
       ${programs === undefined ? '' : `mkdir "$1/programs" && mount --bind "${programs}" "$1/programs"`}
       ip link set lo up
