@@ -57,7 +57,7 @@ export {
   setBridgePort,
   setLink,
 } from './link.ts';
-export { bindInNamespace, type NamespaceSocket } from './namespace-socket.ts';
+export { bindInNamespace, connectTransparent, type NamespaceSocket } from './namespace-socket.ts';
 export { type Netlink, openNetlink } from './netlink.ts';
 export {
   adoptNetworkNamespace,

@@ -48,6 +48,41 @@ export function bindInNamespace(protocol: 'udp' | 'tcp', address: string, port: 
   }
 }
 
+const ON = Buffer.from([1, 0, 0, 0]);
+const SOL_IP = 0;
+const IP_TRANSPARENT = 19;
+const EINPROGRESS = 115;
+
+/**
+ * A TCP connection to `to` that comes from `from`, an address of another machine (IPv4; IP_TRANSPARENT, ip(7)): begun, not yet there.
+ * Whoever calls sees to it that the answers are delivered here. @returns a descriptor. @throws SystemError EPERM, EADDRINUSE, …
+ */
+export function connectTransparent(
+  from: { address: string; port: number },
+  to: { address: string; port: number },
+): number {
+  const what = `tcp ${from.address}:${from.port} to ${to.address}:${to.port}`;
+  const open = libc('int socket(int domain, int type, int protocol)');
+  const fd = check('socket', open(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), what);
+  try {
+    const setOption = libc('int setsockopt(int fd, int level, int name, const void *value, unsigned int length)');
+    check('setsockopt', setOption(fd, 1, SO_REUSEADDR, ON, 4), what);
+    check('setsockopt', setOption(fd, SOL_IP, IP_TRANSPARENT, ON, 4), what);
+    const own = socketAddress(from.address, from.port);
+    if (libc('int bind(int fd, const void *address, unsigned int length)')(fd, own, own.length) < 0)
+      throw new SystemError('bind', koffi.errno(), what);
+    const other = socketAddress(to.address, to.port);
+    if (libc('int connect(int fd, const void *address, unsigned int length)')(fd, other, other.length) < 0) {
+      const code = koffi.errno();
+      if (code !== EINPROGRESS) throw new SystemError('connect', code, what);
+    }
+    return fd;
+  } catch (error) {
+    libc('int close(int fd)')(fd);
+    throw error;
+  }
+}
+
 /** struct sockaddr_in or sockaddr_in6. */
 function socketAddress(address: string, port: number): Buffer {
   const v6 = isIPv6(address);

@@ -12,7 +12,7 @@ import { errorCode, type Logger, messageOf } from '../std/index.ts';
 import type { Holder } from './holder.ts';
 import { type HeldPort, PortRefused, type Tap } from './port-message.ts';
 import { findPasta, must } from './program.ts';
-import { PortRelay } from './port-relay.ts';
+import { PortRelay, relayAddress, relayMark, relayTable } from './port-relay.ts';
 import { endKept, keptOf, readKept, writeKept } from './state.ts';
 
 interface Forward {
@@ -90,18 +90,44 @@ export class PortHolder {
       }
     } else this.#warn(found.why);
     await this.#relay.hold(container, ports);
-    return ports.map(() => ({ address4: '', address6: '' }));
+    const address4 = (await this.#admitRelay()) ? relayAddress : '';
+    return ports.map(() => ({ address4, address6: '' }));
   }
 
   #warn(why: string): void {
     if (this.#hasWarned) return;
     this.#hasWarned = true;
     this.#log.warn(
-      'published ports are relayed: TCP only, while the daemon runs, and without the address of the client',
+      'published ports are relayed: TCP only, while the daemon runs, and without the address of IPv6 clients',
       {
         why,
       },
     );
+  }
+
+  /** Lets the daemon inside speak in the name of clients, and hear what is answered to them. @returns whether that can be */
+  async #admitRelay(): Promise<boolean> {
+    const commands = [
+      ...marks,
+      `add chain inet ${table} outgoing { type filter hook output priority -150; }`,
+      `flush chain inet ${table} outgoing`,
+      // Only what speaks for somebody else comes from us with an address that is not ours.
+      `add rule inet ${table} outgoing ct state new fib saddr type != local ct mark set ${relayMark}`,
+    ];
+    const script = [
+      'ip addr replace "$1/32" dev lo',
+      'ip route replace local default dev lo table "$3"',
+      'ip rule del fwmark "$2" lookup "$3" 2>/dev/null || true',
+      'ip rule add fwmark "$2" lookup "$3"',
+    ].join('\n');
+    try {
+      await this.#holder.run(['nft', '-f', '-'], `${commands.join('\n')}\n`);
+      await this.#holder.run(['sh', '-euc', script, 'sh', relayAddress, String(relayMark), String(relayTable)]);
+      return true;
+    } catch (error) {
+      this.#log.warn('published ports lose the address of clients', { why: messageOf(error) });
+      return false;
+    }
   }
 
   async #forward(

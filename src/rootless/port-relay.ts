@@ -1,6 +1,6 @@
 /**
  * Ports without pasta: the launcher accepts connections of the host and hands them, by a unix socket that both sides see, to the daemon
- * inside, which leads them to its own loopback. For sandboxes in which no tap can be made.
+ * inside, which leads them on in the client's name (IPv4), or from its own loopback. For sandboxes in which no tap can be made.
  */
 import { connect, createServer, isIPv6, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
@@ -9,6 +9,10 @@ import { PortRefused } from './port-message.ts';
 import type { HeldPort } from './port-message.ts';
 
 export const relaySocket = 'relay.sock';
+/** Ours inside, for what comes in the name of a client: the engine's rules lead from there to the container. */
+export const relayAddress = '169.254.63.1';
+export const relayMark = 0x5700_0000;
+export const relayTable = 57_000;
 
 export class PortRelay {
   readonly #state: string;
@@ -44,7 +48,8 @@ export class PortRelay {
     return new Promise((resolve, reject) => {
       const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (client) => {
         const inside = connect({ path: join(this.#state, relaySocket), allowHalfOpen: true });
-        inside.write(`${isIPv6(hostAddress) ? '::1' : '127.0.0.1'} ${port}\n`);
+        const { remoteAddress = '', remotePort = 0 } = client;
+        inside.write(`${isIPv6(hostAddress) ? '::1' : '127.0.0.1'} ${port} ${remoteAddress} ${remotePort}\n`);
         joinSockets(client, inside);
       });
       server.once('error', (error: NodeJS.ErrnoException) =>

@@ -239,7 +239,20 @@ scenario(
     assert.match(daemon.log, /no way out of the containers/);
     await docker.ok('run', '-d', '--name', 'web', '-p', '8088:80', 'busybox', 'sh', '-c', page);
     assert.match(daemon.log, /published ports are relayed/);
+    await until(
+      () => daemon.runAsUser('curl', '-s', '--max-time', '5', 'http://127.0.0.1:8088/').stdout === 'hello\n',
+      {
+        what: 'the page',
+      },
+    );
     assert.equal(daemon.fromClient('curl', '-s', '--max-time', '5', `http://${daemon.here}:8088/`), 'hello\n');
+    await until(async () => (await docker.run(['logs', 'web'])).stderr.includes(`${daemon.there}]`), {
+      what: 'the client’s own address',
+    });
+    await docker.ok('exec', 'web', 'dd', 'if=/dev/urandom', 'of=/www/big', 'bs=1M', 'count=30');
+    const [digest = ''] = (await docker.ok('exec', 'web', 'sha256sum', '/www/big')).split(' ');
+    const fetched = daemon.fromClient('sh', '-c', `curl -s --max-time 9 http://${daemon.here}:8088/big | sha256sum`);
+    assert.equal(fetched.split(' ')[0], digest);
     const udp = await docker.run(['run', '--rm', '-p', '8088:80/udp', 'busybox', 'true']);
     assert.match(udp.stderr, /only TCP ports can be published without pasta/);
     await docker.ok('network', 'create', 'inner');

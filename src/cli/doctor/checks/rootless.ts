@@ -50,7 +50,7 @@ async function oldPasta(host: Patient['host']): Promise<Finding | undefined> {
   const [, year = '', month = '', day = ''] = /(20\d\d)_?(\d\d)_?(\d\d)/.exec(said) ?? [];
   if (Number(`${year}${month}${day}`) >= 2024_10_30) return undefined;
   return warn(
-    'pasta is older than October 2024 and may deliver data twice: it is not used, and published ports lose the client’s address',
+    'pasta is older than October 2024 and may deliver data twice: it is not used; published ports are relayed, TCP only',
     'Install a newer passt, such as that of Debian 13.',
   );
 }
