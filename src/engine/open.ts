@@ -4,10 +4,12 @@ import {
   chmodSync,
   chownSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   rmdirSync,
+  rmSync,
   writeFileSync,
 } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
@@ -180,6 +182,7 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
         conmon,
         stateRoot: join(config.execRoot, 'runtime', program.name),
         exitDirectory: join(config.execRoot, 'exits'),
+        temporary: temporaryFolder(config),
         cgroups,
         systemdCgroup: config.systemdCgroup,
       });
@@ -465,7 +468,16 @@ function engineId(dataRoot: string): string {
 }
 
 /** Temporary roots of a `cp` that a crash cut short. */
+const temporaryFolder = (config: Config): string => join(config.execRoot, 'tmp');
+
 function clearLeftovers(config: Config): void {
+  const temporary = temporaryFolder(config);
+  mkdirSync(temporary, { recursive: true, mode: 0o700 });
+  for (const name of readdirSync(temporary)) {
+    const path = join(temporary, name);
+    // A monitor of the last daemon may be about to start its container.
+    if (Date.now() - lstatSync(path).mtimeMs > 60_000) rmSync(path, { recursive: true, force: true });
+  }
   const roots = join(config.execRoot, 'roots');
   if (!existsSync(roots)) return;
   for (const name of readdirSync(roots)) {

@@ -31,6 +31,8 @@ export interface MonitorOptions {
   /** Where the bundle (config.json) is; conmon puts `attach`, `ctl` and its own files beside it. */
   bundle: string;
   exitDirectory: string;
+  /** For what monitor and runtime keep on disk for a moment: a killed one leaves it. */
+  temporary: string;
   /** CRI log file, or undefined to keep no log. */
   logPath: string | undefined;
   /** Bytes after which conmon itself starts the log file anew, should the daemon not have rotated it. */
@@ -100,6 +102,7 @@ export function startMonitor(options: MonitorOptions): StartingMonitor {
       descriptors: ['null', 'null', ...theirs],
       env: {
         PATH: process.env['PATH'],
+        TMPDIR: options.temporary,
         _OCI_SYNCPIPE: '3',
         _OCI_STARTPIPE: '4',
         ...(waits ? { _OCI_ATTACHPIPE: '5' } : {}),

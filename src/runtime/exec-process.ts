@@ -24,6 +24,8 @@ export interface ExecProcess {
 }
 
 export interface ExecProcessOptions {
+  /** TMPDIR of the runtime. */
+  temporary: string;
   runtime: string;
   /** The runtime's global arguments. */
   runtimeArguments: readonly string[];
@@ -61,7 +63,7 @@ export function startExecProcess(options: ExecProcessOptions): ExecProcess {
   try {
     child = spawnProcess(options.runtime, args, {
       cwd: options.folder,
-      env: { PATH: process.env['PATH'] },
+      env: { PATH: process.env['PATH'], TMPDIR: options.temporary },
       descriptors: [...descriptors, ...[output, errors].flatMap((pipe) => (pipe === undefined ? [] : [pipe[0]]))],
     });
   } catch (error) {

@@ -18,6 +18,8 @@ export interface RunProcess {
 }
 
 export interface RunProcessOptions {
+  /** TMPDIR of the runtime. */
+  temporary: string;
   runtime: string;
   /** The runtime's global arguments. */
   runtimeArguments: readonly string[];
@@ -40,7 +42,7 @@ export function startRunProcess(options: RunProcessOptions): RunProcess {
   try {
     child = spawnProcess(options.runtime, args, {
       cwd: bundle,
-      env: { PATH: process.env['PATH'] },
+      env: { PATH: process.env['PATH'], TMPDIR: options.temporary },
       descriptors: ['null', output[1], errors[1], theirAlive],
     });
   } catch (error) {

@@ -29,6 +29,8 @@ export interface RuntimeOptions {
   /** Where the runtime keeps its state, one folder a container. */
   stateRoot: string;
   exitDirectory: string;
+  /** For what monitors and runtimes keep on disk for a moment. */
+  temporary: string;
   cgroups: CgroupLayout;
   systemdCgroup: boolean;
 }
@@ -82,12 +84,19 @@ export class Runtime {
 
   /** `run` of the bundle in the foreground; call `delete` when it has ended, however it did. */
   run(options: { id: string; bundle: string }): RunProcess {
-    return startRunProcess({ ...options, runtime: this.#executable(), runtimeArguments: this.#globalArguments() });
+    const { temporary } = this.#options;
+    return startRunProcess({
+      ...options,
+      temporary,
+      runtime: this.#executable(),
+      runtimeArguments: this.#globalArguments(),
+    });
   }
 
   /** `exec` with plain input and output in a running container: the runtime is started, the process when it is told to `run`. */
   exec(options: { id: string; folder: string; stdin: boolean; attach: boolean }): ExecProcess {
     return startExecProcess({
+      temporary: this.#options.temporary,
       ...options,
       runtime: this.#executable(),
       runtimeArguments: this.#globalArguments(),
@@ -117,6 +126,7 @@ export class Runtime {
       runtimeArguments: this.#globalArguments(),
       bundle: options.bundle,
       exitDirectory,
+      temporary: this.#options.temporary,
       logPath: options.logPath,
       logSizeMax: options.logSizeMax,
       terminal: options.terminal,

@@ -68,6 +68,7 @@ export async function openSteps(root: string, runtimeName: string): Promise<Step
     conmon: '',
     stateRoot: join(root, 'runtime'),
     exitDirectory: join(root, 'exits'),
+    temporary: root,
     cgroups,
     systemdCgroup: false,
   });
