@@ -16,6 +16,9 @@ import { facilityNumber, journalMessage, type LogSource, syslogMessage } from '.
 
 const { O_RDWR, O_CREAT } = constants;
 
+/** How long a removal waits for lines that are being sent. */
+const patienceMs = 3000;
+
 const JOURNAL = '/run/systemd/journal/socket';
 
 interface Sink {
@@ -59,6 +62,16 @@ export function forwardLogs(context: Context, live: Live): void {
   const now = before.catch(() => {}).then(() => forward(context, live, run, driver));
   forwarding.set(live, now);
   context.background(now);
+}
+
+/** Before the container's files go: what it printed last is sent, unless whom it is for keeps us waiting. */
+export async function logsForwarded(live: Live): Promise<void> {
+  const sending = forwarding.get(live);
+  if (sending === undefined) return;
+  const controller = new AbortController();
+  const patience = sleep(patienceMs, undefined, { signal: controller.signal }).catch(() => {});
+  await Promise.race([sending.catch(() => {}), patience]);
+  controller.abort();
 }
 
 async function forward(context: Context, live: Live, run: Live['run'], driver: 'syslog' | 'journald'): Promise<void> {

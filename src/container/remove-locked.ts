@@ -5,6 +5,7 @@ import { bundleDirectory, type Context, containerDirectory, type Live } from './
 import { imageMountNames } from './create.ts';
 import { containerEvent } from './event.ts';
 import { removingSuffix } from './interrupted.ts';
+import { logsForwarded } from './log-forward.ts';
 import { cancelRestart } from './restart-timer.ts';
 import { settleWaiters } from './wait.ts';
 
@@ -15,6 +16,7 @@ export async function removeLocked(context: Context, live: Live, options: { volu
   live.removing = true;
   cancelRestart(live);
   await live.exited?.promise;
+  await logsForwarded(live);
   for (const session of live.pending) session.detach();
   const directory = containerDirectory(context, record.id);
   await moveAway(directory);

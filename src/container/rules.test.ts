@@ -120,7 +120,6 @@ describe('validation', () => {
     [{ NanoCpus: 1e9, CpuQuota: 1000 }, /Conflicting options/],
     [{ CpusetCpus: '0-9' }, /Requested CPUs are not available/],
     [{ Ulimits: [{ Name: 'bogus', Soft: 1, Hard: 1 }] }, /invalid ulimit type: bogus/],
-    [{ CgroupParent: '../a' }, /Invalid cgroup parent "..\/a"/],
     [{ CgroupParent: 'x'.repeat(300) }, /Invalid cgroup parent "x{100}…"/],
   ];
   for (const [resources, message] of bad) {

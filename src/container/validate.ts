@@ -62,7 +62,7 @@ export function checkRestartPolicy(policy: RestartPolicy | null | undefined, aut
 /** What no folder can be called; the runtimes do not take it well. @throws Fault invalid */
 function checkCgroupParent(parent: string): void {
   const shown = parent.length > 100 ? `${parent.slice(0, 100)}…` : parent;
-  if (parent.length > 4000 || parent.split('/').some((name) => name === '..' || Buffer.byteLength(name) > 255))
+  if (parent.length > 4000 || parent.split('/').some((name) => Buffer.byteLength(name) > 255))
     throw new Fault('invalid', `Invalid cgroup parent ${JSON.stringify(shown)}: want a path of groups`);
 }
 

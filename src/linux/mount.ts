@@ -33,7 +33,7 @@ export function unmount(target: string, options: { lazy?: boolean } = {}): void 
   const call = libc('int umount2(const char *target, int flags)');
   if (call(target, ((options.lazy ?? true) ? 2 : 0) | 8) >= 0) return;
   const error = new SystemError('umount', koffi.errno(), target);
-  if (error.code !== 'EINVAL' && error.code !== 'ENOENT') throw error;
+  if (!['EINVAL', 'ENOENT', 'ENOTDIR'].includes(error.code)) throw error;
 }
 
 export interface OverlayMount {

@@ -153,6 +153,13 @@ test('what was adopted and not settled does not outlive the boot', { skip }, asy
   assert.deepEqual((await fixture.reopen()).layers(), [sha256('lasts')]);
 });
 
+test('a record that a crash left in the scratch is cleared', { skip }, async () => {
+  await using fixture = await openFixture();
+  writeFileSync(join(fixture.root, 't/0123456789ab'), '{}');
+  await fixture.reopen();
+  assert.deepEqual(readdirSync(join(fixture.root, 't')), []);
+});
+
 test('a snapshot may stand on nothing', { skip }, async () => {
   await using fixture = await openFixture();
   const { snapshots } = fixture;
