@@ -679,7 +679,8 @@ hostile(
         if (status === 201) await startAnyhow((JSON.parse(text) as { Id: string }).Id, what);
       }
     }
-    for (const value of texts) removeGroups(value);
+    // What is no character is a question mark to a runtime.
+    for (const value of [...texts, '?']) removeGroups(value);
     for (const name of [...texts, 'a/b', 'a'.repeat(300)]) {
       const encoded = encodeURIComponent(name.isWellFormed() ? name : 'x');
       if (name === long) continue;
