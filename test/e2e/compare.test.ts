@@ -236,7 +236,7 @@ const groups: readonly Group[] = [
       'logs -n 1 box',
       'logs --tail 2 box',
       'logs --tail x box',
-      'logs --since 1h --until 1ms box',
+      'logs --since 1h --until 30m box',
       'logs --since what box',
       'logs -t -n 1 box',
       'logs --details box',

@@ -186,7 +186,8 @@ export function sdkCases({ place, scenario }: SdkSetting): void {
       .run({
         image: 'busybox',
         name: 'dead',
-        command: 'echo trying; echo no disk >&2; exit 4',
+        // Two pipes: what comes at once may come in either order.
+        command: 'echo trying; sleep 0.2; echo no disk >&2; exit 4',
         until: { log: /ready/ },
       })
       .catch((error: unknown) => error);
