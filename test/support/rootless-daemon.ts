@@ -17,7 +17,6 @@ import {
   readFileSync,
   renameSync,
   rmSync,
-  statSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -27,6 +26,7 @@ import { Docker, execute, until } from './docker.ts';
 import { cacheFolder } from './images.ts';
 import { newerDebian } from './newer-debian.ts';
 import { dockerCli } from './peers.ts';
+import { commandOf, processesOfUser } from './user-processes.ts';
 
 const uid = 61_574;
 const subordinate = 1_610_678_272;
@@ -230,14 +230,7 @@ export class RootlessDaemon implements AsyncDisposable {
 
   /** What runs as the user, or as one of the subordinate ids. */
   processes(): string[] {
-    return readdirSync('/proc')
-      .map(Number)
-      .filter(Number.isInteger)
-      .filter((pid) => {
-        const owner = ownerOf(pid);
-        return owner === uid || (owner !== undefined && owner >= subordinate && owner < subordinate + subordinates);
-      })
-      .map((pid) => `${pid} ${commandOf(pid)}`);
+    return processesOfUser({ uid, subordinate, count: subordinates }).map(({ pid, command }) => `${pid} ${command}`);
   }
 
   async #end(): Promise<void> {
@@ -268,24 +261,6 @@ export class RootlessDaemon implements AsyncDisposable {
     if (existsSync(join(this.runtime, 'wherry/rootless'))) wrong.push('the state folder');
     await this.#end();
     assert.deepEqual(wrong, [], 'the daemon leaves nothing behind');
-  }
-}
-
-/** Undefined for what is gone, or over and not yet reaped. */
-function ownerOf(pid: number): number | undefined {
-  try {
-    if (/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))) return undefined;
-    return statSync(`/proc/${pid}`).uid;
-  } catch {
-    return undefined;
-  }
-}
-
-function commandOf(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
-  } catch {
-    return '(gone)';
   }
 }
 

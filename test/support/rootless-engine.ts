@@ -12,10 +12,8 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
-  readdirSync,
   readFileSync,
   rmSync,
-  statSync,
   writeFileSync,
 } from 'node:fs';
 import { request } from 'node:http';
@@ -25,6 +23,7 @@ import type { VerifyFinding, VerifyMessage } from '../../src/api/index.ts';
 import { cannotRun, repository } from './daemon.ts';
 import { Docker, until } from './docker.ts';
 import { dockerCli } from './peers.ts';
+import { processesOfUser } from './user-processes.ts';
 
 /** Ids that no user of this host has. */
 export interface OrdinaryUser {
@@ -217,15 +216,7 @@ export class RootlessEngine implements AsyncDisposable {
 
   /** What runs as the user, or as one of the user's subordinate ids. */
   processes(): { pid: number; command: string }[] {
-    const { uid, subordinate } = this.user;
-    return readdirSync('/proc')
-      .map(Number)
-      .filter(Number.isInteger)
-      .filter((pid) => {
-        const owner = ownerOf(pid);
-        return owner === uid || (owner !== undefined && owner >= subordinate && owner < subordinate + subordinates);
-      })
-      .map((pid) => ({ pid, command: commandOf(pid) }));
+    return processesOfUser({ ...this.user, count: subordinates });
   }
 
   async #end(): Promise<string[]> {
@@ -255,23 +246,5 @@ export class RootlessEngine implements AsyncDisposable {
     wrong.push(...this.log.split('\n').filter((line) => /^\s+at |level=fatal/.test(line)));
     wrong.push(...(await this.#end()));
     assert.deepEqual(wrong, [], 'the daemon leaves nothing behind');
-  }
-}
-
-/** Undefined for what is gone, or over and not yet reaped. */
-function ownerOf(pid: number): number | undefined {
-  try {
-    if (/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))) return undefined;
-    return statSync(`/proc/${pid}`).uid;
-  } catch {
-    return undefined;
-  }
-}
-
-function commandOf(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
-  } catch {
-    return '(gone)';
   }
 }
