@@ -184,7 +184,7 @@ RUN --mount=type=cache,target=/cache --mount=type=tmpfs,target=/t --mount=type=b
 COPY --chown=44:55 file folder /copied/
 ADD folder /added/
 USER 33
-WORKDIR /work/here
+WORKDIR /some/here
 RUN --network=none touch here && test "$(id -u)" = 33
 FROM busybox
 COPY --from=one /copied /copied

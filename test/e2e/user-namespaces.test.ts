@@ -220,7 +220,7 @@ for (const runtime of ['crun', 'runc']) {
           [
             '/made 33:33',
             '/bin/busybox 0:0',
-            '/work/dir 0:0',
+            '/some/dir 0:0',
             '/etc/hosts 0:0',
             '/stage/from 33:0',
             '/stage/copy 33:0',
@@ -246,14 +246,14 @@ const stepsDockerfile = `FROM busybox AS base
 RUN touch /from && chown 33:0 /from
 
 FROM busybox
-WORKDIR /work/dir
+WORKDIR /some/dir
 RUN cat /proc/self/uid_map
 RUN touch /made && chown 33:33 /made && rm -r /home
 RUN --mount=type=cache,target=/cache touch /cache/kept
 RUN --mount=type=bind,from=base,target=/stage --mount=type=bind,source=files,target=/context \\
     --mount=type=cache,target=/cache --mount=type=secret,id=s,uid=44,gid=55 \\
     ! touch /stage/x /context/x /etc/hosts 2>/dev/null; \\
-    stat -c '%n %u:%g' /made /bin/busybox /work/dir /etc/hosts /stage/from >/report
+    stat -c '%n %u:%g' /made /bin/busybox /some/dir /etc/hosts /stage/from >/report
 RUN --mount=type=bind,from=base,target=/stage,rw --mount=type=bind,source=files,target=/context,rw \\
     --mount=type=cache,target=/cache --mount=type=secret,id=s,uid=44,gid=55 --mount=type=tmpfs,target=/t \\
     touch /context/x /t/x && cp -p /stage/from /stage/copy && \\
