@@ -51,6 +51,23 @@ export function pickSubnet(pools: readonly AddressPool[], taken: readonly Cidr[]
   return undefined;
 }
 
+/** Another subnet of the size of `like`; `skip` leaves so many free ones to others. @returns undefined when all are taken */
+export function pickFreeSubnet(
+  pools: readonly AddressPool[],
+  taken: readonly Cidr[],
+  like: Cidr,
+  skip: number,
+): Cidr | undefined {
+  const fitting = pools.filter(({ base }) => base.family === like.family);
+  const skipped: Cidr[] = [];
+  for (;;) {
+    const picked = pickSubnet(fitting, [...taken, ...skipped], like.prefix);
+    if (picked === undefined) return skipped.at(-1);
+    if (skipped.length === skip) return picked;
+    skipped.push(picked);
+  }
+}
+
 /** The IPv6 subnet of a network that names none: a /64 of the local range derived from this daemon and the network. */
 export function uniqueLocalSubnet(seed: string): Cidr {
   const digest = createHash('sha256').update(seed).digest();

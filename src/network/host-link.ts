@@ -17,9 +17,14 @@ import { Fault } from '../std/index.ts';
 import { parseCidr } from './cidr.ts';
 import type { NetworkRecord } from './record.ts';
 
-/** Makes the network's link where it is missing and brings it up with its addresses. Returns its index. */
-export function ensureHostLink(route: Netlink, network: NetworkRecord, mtu: number): number {
-  if (network.driver !== 'bridge') return ensureParent(route, network);
+/** Makes the network's link where it is missing and brings it up with its addresses. Returns its index, and the addresses it lacked. */
+export function ensureHostLink(
+  route: Netlink,
+  network: NetworkRecord,
+  mtu: number,
+): { index: number; added: Set<string> } {
+  const added = new Set<string>();
+  if (network.driver !== 'bridge') return { index: ensureParent(route, network), added };
   const found = findLink(route, network.link);
   if (found !== undefined && found.kind !== 'bridge') {
     throw new Fault(
@@ -44,11 +49,12 @@ export function ensureHostLink(route: Netlink, network: NetworkRecord, mtu: numb
   for (const pool of network.pools) {
     if (pool.gateway === '' || present.has(pool.gateway)) continue;
     addAddress(route, { link: index, address: pool.gateway, prefix: parseCidr(pool.subnet)!.prefix });
+    added.add(pool.gateway);
   }
   setLink(route, index, { up: true });
   // Clients on 127.0.0.1 reach published ports through the kernel; the raw chain drops what containers send to 127/8.
   writeSysctl(`net/ipv4/conf/${network.link}/route_localnet`, '1');
-  return index;
+  return { index, added };
 }
 
 /** Takes away what ensureHostLink made, with the pairs whose sandbox is closed but whose last TCP connections linger. */

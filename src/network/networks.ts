@@ -10,12 +10,21 @@ import {
   type Problem,
   recordProblem,
 } from '../api/index.ts';
-import { listAddresses, listRoutes, type Netlink } from '../linux/index.ts';
-import { Fault, formatNanos, nowNanos, parseApiTime, parseGoDuration, randomId, type Records } from '../std/index.ts';
+import { addAddress, deleteAddress, listAddresses, listRoutes, type Netlink } from '../linux/index.ts';
+import {
+  Fault,
+  formatNanos,
+  type Logger,
+  nowNanos,
+  parseApiTime,
+  parseGoDuration,
+  randomId,
+  type Records,
+} from '../std/index.ts';
 import { AddressLedger } from './address-ledger.ts';
-import type { AddressPool } from './address-pool.ts';
-import { type Cidr, parseCidr } from './cidr.ts';
-import { planNetwork } from './create-plan.ts';
+import { type AddressPool, pickFreeSubnet } from './address-pool.ts';
+import { type Cidr, formatCidr, overlaps, parseCidr } from './cidr.ts';
+import { automaticPool, planNetwork } from './create-plan.ts';
 import type { NetworkEvent } from './door.ts';
 import type { Firewall } from './firewall.ts';
 import { enableForwarding, ensureHostLink, removeHostLink } from './host-link.ts';
@@ -34,7 +43,11 @@ export interface NetworksOptions {
   /** Every sandbox there is. */
   sandboxes: () => Iterable<SandboxRecord>;
   emit: (event: NetworkEvent) => void;
+  logger: Logger;
 }
+
+/** Each time the choice is among twice as many. */
+const GIVE_WAY_TURNS = 8;
 
 interface Live {
   /** Index of the bridge or parent link; 0 until it is there. */
@@ -138,8 +151,9 @@ export class Networks {
   async add(record: NetworkRecord): Promise<void> {
     const { records } = this.#options;
     const stored = records.put(record.id, record);
+    let moved: boolean;
     try {
-      this.start(record);
+      moved = this.start(record);
     } catch (error) {
       await stored;
       await records.delete(record.id);
@@ -148,28 +162,79 @@ export class Networks {
     }
     try {
       await stored;
+      if (moved) await records.put(record.id, record);
     } catch (error) {
       this.#stop(record);
       throw error;
     }
   }
 
-  /** Makes what the network needs on the host, or finds it there from an earlier daemon. */
-  start(record: NetworkRecord): void {
+  /**
+   * Makes what the network needs on the host, or finds it there from an earlier daemon. A subnet that we chose and that somebody
+   * else has by now is exchanged for a free one, unless containers live in it (`occupied`). Returns whether the record was changed.
+   */
+  start(record: NetworkRecord, options: { occupied?: boolean } = {}): boolean {
     const { route, firewall, mtu } = this.#options;
-    const ledgers = record.pools.map((pool) => {
+    const live: Live = { link: 0, ledgers: [] };
+    this.#live.set(record.id, live);
+    let moved = false;
+    if (!record.configOnly && record.driver !== 'host' && record.driver !== 'null') {
+      if (record.driver === 'bridge') enableForwarding(route, { v6: record.enableIPv6 });
+      const { index, added } = ensureHostLink(route, record, mtuOf(record, mtu));
+      live.link = index;
+      if (record.driver === 'bridge') {
+        if (options.occupied !== true) moved = this.#giveWay(record, index, added);
+        firewall.addBridge(bridgeRules(record));
+      }
+    }
+    live.ledgers = record.pools.map((pool) => {
       const ledger = new AddressLedger(parseCidr(pool.subnet)!, pool.range === '' ? undefined : parseCidr(pool.range));
       // ipvlan and macvlan have no address of ours at the gateway, but nobody else may have it either.
       if (pool.gateway !== '') ledger.reserve(pool.gateway);
       for (const address of Object.values(pool.auxiliary)) ledger.reserve(address);
       return ledger;
     });
-    const live: Live = { link: 0, ledgers };
-    this.#live.set(record.id, live);
-    if (record.configOnly || record.driver === 'host' || record.driver === 'null') return;
-    if (record.driver === 'bridge') enableForwarding(route, { v6: record.enableIPv6 });
-    live.link = ensureHostLink(route, record, mtuOf(record, mtu));
-    if (record.driver === 'bridge') firewall.addBridge(bridgeRules(record));
+    return moved;
+  }
+
+  /**
+   * The bridge's address is what claims a subnet on this machine. Another engine may have looked for a free one at the same
+   * moment, and while no daemon of ours ran, it or a VPN may have taken ours: so we look again once our claim can be seen. Of two
+   * that look, at least one sees the other; whoever does goes elsewhere, by chance, so that two do not keep meeting.
+   */
+  #giveWay(record: NetworkRecord, link: number, added: ReadonlySet<string>): boolean {
+    const { route, pools, logger } = this.#options;
+    let moved = false;
+    for (const pool of record.pools) {
+      if (pool.configured || !added.has(pool.gateway)) continue;
+      for (let turn = 1; turn <= GIVE_WAY_TURNS; turn++) {
+        const subnet = parseCidr(pool.subnet)!;
+        const others = this.hostSubnets();
+        const rival = others.find((other) => overlaps(other, subnet));
+        if (rival === undefined) break;
+        const own = this.all().flatMap((network) => network.pools.map((each) => parseCidr(each.subnet)!));
+        const picked = pickFreeSubnet(pools, [...others, ...own], subnet, Math.floor(Math.random() * 2 ** turn));
+        if (picked === undefined) {
+          logger.warn('a network shares its subnet with something else on this machine, and no other is free', {
+            network: record.name,
+            subnet: pool.subnet,
+            other: formatCidr(rival),
+          });
+          break;
+        }
+        deleteAddress(route, { link, address: pool.gateway, prefix: subnet.prefix });
+        Object.assign(pool, automaticPool(picked));
+        addAddress(route, { link, address: pool.gateway, prefix: picked.prefix });
+        moved = true;
+        logger.info('a network moved to another subnet: something else on this machine has the one it had', {
+          network: record.name,
+          subnet: formatCidr(subnet),
+          other: formatCidr(rival),
+          now: pool.subnet,
+        });
+      }
+    }
+    return moved;
   }
 
   /** @throws Fault forbidden for predefined networks and ones in use */
@@ -221,7 +286,7 @@ export class Networks {
     const live = this.#live.get(record.id);
     if (live === undefined || record.driver !== 'bridge' || deviceIndex(record.link) === live.link) return false;
     const { route, mtu } = this.#options;
-    live.link = ensureHostLink(route, record, mtuOf(record, mtu));
+    live.link = ensureHostLink(route, record, mtuOf(record, mtu)).index;
     return true;
   }
 

@@ -44,6 +44,7 @@ export async function openNetworking(options: NetworkingOptions & { logger: Logg
     mtu: options.mtu,
     sandboxes: () => sandboxes.records(),
     emit: options.emit,
+    logger,
   });
   const publisher = new PortPublisher({
     firewall,
@@ -67,7 +68,11 @@ export async function openNetworking(options: NetworkingOptions & { logger: Logg
   });
   try {
     await predefine(options, { records, networks, route, pools });
-    for (const record of records.values()) networks.start(record);
+    const left = store.readAll((path) => logger.error('a sandbox record cannot be read', { path }));
+    const occupied = new Set(left.flatMap(({ endpoints }) => endpoints.map(({ networkId }) => networkId)));
+    for (const record of records.values()) {
+      if (networks.start(record, { occupied: occupied.has(record.id) })) await records.put(record.id, record);
+    }
   } catch (error) {
     firewall.close({ remove: false });
     route.close();
