@@ -295,7 +295,7 @@ scenario(
     assert.equal(await docker.ok('ps', '-aq'), '');
     await docker.ok('volume', 'prune', '-af');
     await until(() => ![...inventory().keys()].some((key) => key.startsWith(`mount ${daemon.root}/`)), {
-      timeoutMs: 3000,
+      timeoutMs: 15_000,
       what: 'mounts to go',
     });
   },

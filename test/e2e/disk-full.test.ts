@@ -84,7 +84,7 @@ async function refused(args: readonly string[], message: RegExp, context: string
   assert.ok(await host.daemon.answers(), `${context}: the daemon answers`);
   assert.equal(await images(), before, context);
   await until(() => host.daemon.disk!.free > room - megabyte, {
-    timeoutMs: 5000,
+    timeoutMs: 20_000,
     what: () => `${context}: the space to be given back, ${room - host.daemon.disk!.free} bytes are missing`,
   });
 }
@@ -141,7 +141,7 @@ async function buildRefused(
   }
   await host.docker.run(['builder', 'prune', '-af']);
   await until(() => host.daemon.disk!.free > room - megabyte, {
-    timeoutMs: 5000,
+    timeoutMs: 20_000,
     what: () => `${context}: the space to be given back, ${room - host.daemon.disk!.free} bytes are missing`,
   });
   assert.deepEqual(await host.daemon.verify(), [], context);

@@ -38,7 +38,7 @@ const greeter = (words: string, port = 80): string[] => [
   words,
 ];
 const greets = (port: number, words: string, address?: string): Promise<void> =>
-  until(async () => (await answer(port, address)) === words, { timeoutMs: 5000, what: `"${words}" on port ${port}` });
+  until(async () => (await answer(port, address)) === words, { timeoutMs: 15_000, what: `"${words}" on port ${port}` });
 const portOf = (name: string, inner = '80/tcp'): Promise<number> =>
   host.docker.ok('port', name, inner).then((text) => Number(/:(\d+)$/m.exec(text)![1]));
 

@@ -325,7 +325,7 @@ host.scenario(
     });
     assert.ok(busy.some(({ received }) => /^HTTP\/1\.1 503 [^]*too many connections/.test(received)));
     for (const peer of busy.slice(0, 100)) peer.close();
-    await until(() => daemon.answers(), { timeoutMs: 2000, what: 'an answer' });
+    await until(() => daemon.answers(), { timeoutMs: 10_000, what: 'an answer' });
     assert.equal(await daemon.docker.ok('run', '--rm', 'busybox', 'echo', 'hi'), 'hi');
     for (const peer of busy) peer.close();
   },

@@ -119,7 +119,7 @@ scenario('a killed monitor: the container runs on, its end is noticed at once, p
   assert.equal(await ok('exec', 'orphan', 'echo', 'in'), 'in');
   const started = performance.now();
   await ok('stop', '-t', '0', 'orphan');
-  assert.ok(performance.now() - started < 3000, 'stop does not wait for a monitor that is gone');
+  assert.ok(performance.now() - started < 8000, 'stop does not wait for a monitor that is gone');
   assert.equal(await inspect('orphan', '{{.State.Status}}'), 'exited');
   const pid = await inspect('always', '{{.State.Pid}}');
   process.kill(Number(pid), 'SIGKILL');
@@ -283,12 +283,12 @@ scenario(
       jump(offset);
       await sleep(200);
       const before = await beats();
-      await until(async () => (await beats()) > before, { timeoutMs: 5000, what: `a health check after ${offset}` });
+      await until(async () => (await beats()) > before, { timeoutMs: 15_000, what: `a health check after ${offset}` });
       const started = performance.now();
       await docker.ok('run', '-d', '--name', 'slow', 'busybox', 'sh', '-c', 'trap : TERM; while :; do sleep 0.1; done');
       await docker.ok('stop', '-t', '1', 'slow');
       const took = performance.now() - started;
-      assert.ok(took > 900 && took < 6000, `stop -t 1 after ${offset} took ${took} ms`);
+      assert.ok(took > 900 && took < 9000, `stop -t 1 after ${offset} took ${took} ms`);
       const [begin, end] = (
         await docker.ok('inspect', '-f', '{{.State.StartedAt}} {{.State.FinishedAt}}', 'slow')
       ).split(' ');

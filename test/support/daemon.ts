@@ -287,7 +287,7 @@ export class Daemon implements AsyncDisposable {
     }
     wrong.push(...this.unexpectedErrors().map((line) => `log: ${line}`));
     const gone = (): string[] => leaked(this.before, inventory(), this.marks);
-    await until(() => gone().length === 0, { timeoutMs: 3000, what: 'no leaks' }).catch(() => wrong.push(...gone()));
+    await until(() => gone().length === 0, { timeoutMs: 15_000, what: 'no leaks' }).catch(() => wrong.push(...gone()));
     this.#sweep();
     return wrong;
   }

@@ -243,7 +243,7 @@ export class RootlessDaemon implements AsyncDisposable {
     }
     this.#world.kill('SIGKILL');
     this.#client.kill('SIGKILL');
-    await until(() => this.processes().length === 0, { timeoutMs: 5000, what: 'no processes' });
+    await until(() => this.processes().length === 0, { timeoutMs: 15_000, what: 'no processes' });
     rmSync(this.root, { recursive: true, force: true, maxRetries: 5 });
   }
 
@@ -255,7 +255,7 @@ export class RootlessDaemon implements AsyncDisposable {
     const code = await this.kill('SIGTERM');
     if (code !== 0) wrong.push(`the daemon ended with code ${code} on SIGTERM`);
     wrong.push(...this.log.split('\n').filter((line) => /^\s+at |level=fatal/.test(line)));
-    await until(() => this.processes().length === 0, { timeoutMs: 5000, what: 'no processes' }).catch(() =>
+    await until(() => this.processes().length === 0, { timeoutMs: 15_000, what: 'no processes' }).catch(() =>
       wrong.push(...this.processes()),
     );
     if (existsSync(join(this.runtime, 'wherry/rootless'))) wrong.push('the state folder');

@@ -224,7 +224,7 @@ export class RootlessEngine implements AsyncDisposable {
     process.kill(this.#holderPid || this.#holder.pid!, 'SIGKILL');
     const left = (): string[] => this.processes().map(({ pid, command }) => `process ${pid}: ${command}`);
     const wrong: string[] = [];
-    await until(() => left().length === 0, { timeoutMs: 3000, what: 'no processes' }).catch(() =>
+    await until(() => left().length === 0, { timeoutMs: 15_000, what: 'no processes' }).catch(() =>
       wrong.push(...left()),
     );
     for (const { pid } of this.processes()) process.kill(pid, 'SIGKILL');
