@@ -94,22 +94,28 @@ async function baseImages(): Promise<void> {
 }
 
 /** Where answers in prose come from: a container of ours, an Ollama of this machine, or nowhere. */
-async function ai(isAsked: boolean): Promise<{ profiles: string[]; env: NodeJS.ProcessEnv; told: string }> {
+async function ai(isAsked: boolean): Promise<{ choices: string[]; env: NodeJS.ProcessEnv; told: string }> {
   const ownUrl = process.env['OLLAMA_URL'] ?? settings()['OLLAMA_URL'];
-  if (ownUrl !== undefined && ownUrl !== '') return { profiles: [], env: {}, told: `Ollama at ${ownUrl}` };
+  if (ownUrl !== undefined && ownUrl !== '') return { choices: [], env: {}, told: `Ollama at ${ownUrl}` };
   if (
     isAsked &&
     (await get(`/images/${ollamaImage}/json`)).status !== 200 &&
     (await wherry(['pull', ollamaImage])) !== 0
   )
     fail(`${ollamaImage} could not be had; what is above says why. Without --ai, PKC runs without it`);
-  if ((await get(`/images/${ollamaImage}/json`)).status === 200)
-    return { profiles: ['--profile', 'ai'], env: {}, told: 'Ollama, in a container' };
+  if ((await get(`/images/${ollamaImage}/json`)).status === 200) {
+    const gpu = await hasGpu();
+    return {
+      choices: [...(gpu ? ['-f', join(stack, 'compose.gpu.yaml')] : []), '--profile', 'ai'],
+      env: {},
+      told: `Ollama, in a container${gpu ? ', on the GPU' : ''}`,
+    };
+  }
   // Reached from containers it must listen on more than loopback.
   const gateway = await bridgeAddress();
   if (gateway !== undefined && (await answers(`http://${gateway}:11434/api/version`)))
     return {
-      profiles: [],
+      choices: [],
       env: { OLLAMA_URL: 'http://host.docker.internal:11434' },
       told: 'the Ollama of this machine',
     };
@@ -117,7 +123,13 @@ async function ai(isAsked: boolean): Promise<{ profiles: string[]; env: NodeJS.P
   const why = isHere
     ? 'none: the Ollama of this machine listens on 127.0.0.1 only (start it with OLLAMA_HOST=0.0.0.0)'
     : 'none (npm start -- --ai gets one; everything else works without)';
-  return { profiles: [], env: {}, told: why };
+  return { choices: [], env: {}, told: why };
+}
+
+/** Ollama's usual image is built for NVIDIA's. */
+async function hasGpu(): Promise<boolean> {
+  const info = await getJson<{ DiscoveredDevices?: { ID: string }[] }>('/info');
+  return info?.DiscoveredDevices?.some(({ ID }) => ID.startsWith('nvidia.com/gpu=')) === true;
 }
 
 async function bridgeAddress(): Promise<string | undefined> {
@@ -168,7 +180,7 @@ const env = { ...npmSettings(), ...prose.env, PKC_PORT: String(port), PKC_BACKEN
 const wasUp = ['frontend', 'backend', 'database'].every((service) => before.get(service)?.State === 'running');
 step(wasUp ? 'PKC is up already; looking whether anything changed' : 'building PKC and bringing it up');
 const started = performance.now();
-const compose = ['compose', '-f', join(stack, 'compose.yaml'), ...prose.profiles];
+const compose = ['compose', '-f', join(stack, 'compose.yaml'), ...prose.choices];
 const code = await wherry([...compose, 'up', '--build', '--detach', '--wait', '--remove-orphans'], env);
 if (code !== 0) {
   say(`\nWhat it says of itself:  ${shown} compose -p ${project} logs`);

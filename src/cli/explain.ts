@@ -25,5 +25,7 @@ function adviceFor(error: unknown): string | undefined {
     }
     return undefined;
   }
+  if (/^could not select device driver .*gpu/.test(message))
+    return "This daemon knows of no GPU: 'wherry system doctor' says what to install, 'wherry info' which devices there are.";
   return error.advice;
 }

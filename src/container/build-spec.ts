@@ -1,10 +1,12 @@
 /** The surroundings of a start, found out by reading and making files, to a runtime configuration (spec.ts does the pure part). */
 import { chownSync, mkdirSync, writeFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import type { ContainerEdits, EditMount } from '../cdi/index.ts';
 import { mount } from '../linux/index.ts';
 import { Fault } from '../std/index.ts';
 import { confinement, defaultSysctls, refusedHere } from './confinement.ts';
 import { bundleDirectory, type Context, containerDirectory } from './context.ts';
+import { describedDevice } from './device-requests.ts';
 import { blockDevice, containerDevices } from './devices.ts';
 import { find } from './find.ts';
 import { knownUser } from './known-user.ts';
@@ -24,6 +26,8 @@ export interface Surroundings {
   cgroup: string;
   volumes: Map<ContainerMount, string>;
   remapped: Remapped | undefined;
+  /** For the devices that were asked for by name. */
+  edits: ContainerEdits;
 }
 
 /** Makes in the root, which is mounted plainly, what the start needs there, and finds out whom the process runs as. @throws Fault invalid */
@@ -46,11 +50,15 @@ export function buildSpec(context: Context, record: ContainerRecord, around: Sur
   const owner = rootOf(around.remapped?.mapping);
   const ipc = ipcMounts(context, record, around.bundle, owner);
   const ownNetwork = around.network.sandbox !== undefined;
+  const { edits } = around;
   const mounts = [
     ...volumeMounts(record, around.volumes),
     ...fileMounts(context, record, around.network, owner),
     ...ipc.mounts,
   ];
+  // What the user mounts goes before what a vendor wants there.
+  const taken = new Set(mounts.map(({ destination }) => destination));
+  mounts.push(...edits.mounts.map(describedMount).filter(({ destination }) => !taken.has(destination)));
   const useInit = host.Init ?? settings.facts.init;
   let init: string | undefined;
   if (useInit && host.PidMode !== 'host') {
@@ -60,19 +68,21 @@ export function buildSpec(context: Context, record: ContainerRecord, around: Sur
     mounts.push({ destination: init, type: 'bind', source: settings.initPath, options: ['bind', 'ro'] });
   }
   mounts.sort((a, b) => a.destination.split('/').length - b.destination.split('/').length);
-  const environment = linkEnvironment(context, record);
+  const links = linkEnvironment(context, record);
+  const environment = [...links, ...(config.Env ?? []), ...edits.env];
+  const nodes = edits.deviceNodes.map((node) => describedDevice(node));
   return runtimeSpec({
     id: record.id,
     path: record.path,
     args: record.args,
-    config: environment.length === 0 ? config : { ...config, Env: [...environment, ...(config.Env ?? [])] },
+    config: { ...config, Env: environment },
     host,
     rootfs: around.rootfs,
-    user: around.user,
+    user: { ...around.user, additionalGids: [...new Set([...around.user.additionalGids, ...edits.additionalGids])] },
     ...confined.profile,
     selinuxLabel: undefined,
     mounts,
-    devices: containerDevices(host),
+    devices: [...containerDevices(host).filter(({ path }) => !nodes.some((node) => node.path === path)), ...nodes],
     namespaces: {
       network: around.network.namespace,
       pid: joined(context, host.PidMode, 'pid'),
@@ -91,11 +101,24 @@ export function buildSpec(context: Context, record: ContainerRecord, around: Sur
     shmSize: ipc.shmSize,
     annotations: { ...host.Annotations, ...confined.annotations },
     deviceNumbers: blockDevice,
+    edits,
     sysctls: {
       ...(ownNetwork ? defaultSysctls(host.Sysctls ?? {}, around.remapped?.mapping.gids[0]?.size) : {}),
       ...host.Sysctls,
     },
   });
+}
+
+/** A vendor's mount; one without a type is a bind, whatever its options leave out. */
+function describedMount({ hostPath, containerPath, type, options }: EditMount): SpecMount {
+  const isBind = ['', 'bind', 'none'].includes(type);
+  const bound = isBind && !options.some((option) => option === 'bind' || option === 'rbind');
+  return {
+    destination: containerPath,
+    type: isBind ? 'bind' : type,
+    source: hostPath,
+    options: bound ? ['rbind', ...options] : options,
+  };
 }
 
 /** Who the container's root is on the host. */

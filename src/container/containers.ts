@@ -10,6 +10,7 @@ import {
   type Problem,
   type PruneReport,
 } from '../api/index.ts';
+import type { CdiDevices } from '../cdi/index.ts';
 import type { ImageStore, ImageUse } from '../image/index.ts';
 import { bootId } from '../linux/index.ts';
 import { resizeTerminal } from '../monitor/index.ts';
@@ -63,6 +64,7 @@ export interface ContainerRoomOptions {
   images: ImageStore;
   networking: Networking;
   volumes: Volumes;
+  devices: CdiDevices;
   volumePath: (name: string) => string;
   runtime: (name: string) => Runtime;
   emit: Context['emit'];

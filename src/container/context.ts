@@ -1,5 +1,6 @@
 /** What every verb on containers works with: the records, the live state, and the rooms below. Made once by `openContainers`. */
 import type { EventMessage, HealthState } from '../api/index.ts';
+import type { CdiDevices } from '../cdi/index.ts';
 import type { ImageStore } from '../image/index.ts';
 import type { CgroupLayout, IdMapping } from '../linux/index.ts';
 import type { OneByOne } from '../monitor/index.ts';
@@ -90,6 +91,7 @@ export interface Context {
   images: ImageStore;
   networking: Networking;
   volumes: Volumes;
+  devices: CdiDevices;
   /** Where a volume's data is, for inspect. */
   volumePath: (name: string) => string;
   runtime: (name: string) => Runtime;

@@ -18,17 +18,8 @@ const own = new Set([
   '/dev/ptmx',
 ]);
 
-/** @throws Fault invalid when a device is missing or a request cannot be met */
+/** @throws Fault invalid when a device is missing */
 export function containerDevices(host: HostConfig): SpecDevice[] {
-  for (const request of host.DeviceRequests ?? []) {
-    const capabilities = JSON.stringify(request.Capabilities ?? [])
-      .replaceAll('"', '')
-      .replaceAll(',', ' ');
-    throw new Fault(
-      'internal',
-      `could not select device driver "${request.Driver ?? ''}" with capabilities: ${capabilities}`,
-    );
-  }
   const devices = new Map<string, SpecDevice>();
   if (host.Privileged) {
     walk('/dev', '/dev', 'rwm', devices);

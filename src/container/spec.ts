@@ -3,6 +3,7 @@
  * runtime configuration (runtime-spec 1.0). Pure.
  */
 import type { ContainerConfig, HostConfig, Resources } from '../api/index.ts';
+import { type ContainerEdits, type Hook, hookNames } from '../cdi/index.ts';
 import type { IdMapping, IdRange } from '../linux/index.ts';
 import { Fault } from '../std/index.ts';
 import { environmentKey } from './merge.ts';
@@ -86,6 +87,8 @@ export interface SpecInput {
   annotations: Record<string, string>;
   sysctls: Record<string, string>;
   deviceNumbers: DeviceLookup;
+  /** What vendors' devices ask for beyond files and environment. */
+  edits: Pick<ContainerEdits, 'hooks' | 'intelRdt'>;
 }
 
 export const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -132,7 +135,9 @@ export function runtimeSpec(input: SpecInput): object {
     ...(config.Domainname && input.namespaces.uts === '' ? { domainname: config.Domainname } : {}),
     mounts: [...baseMounts(input), ...deviceMounts(input), ...input.mounts],
     annotations: input.annotations,
+    ...(input.edits.hooks.length === 0 ? {} : { hooks: runtimeHooks(input.edits.hooks) }),
     linux: {
+      ...(input.edits.intelRdt === undefined ? {} : { intelRdt: input.edits.intelRdt }),
       sysctl: input.sysctls,
       ...(input.cgroupsPath === undefined
         ? {}
@@ -157,6 +162,14 @@ export function runtimeSpec(input: SpecInput): object {
       readonlyPaths: host.ReadonlyPaths ?? [],
     },
   };
+}
+
+function runtimeHooks(hooks: readonly Hook[]): object {
+  const named = hookNames.map((name) => {
+    const own = hooks.filter((hook) => hook.name === name);
+    return [name, own.map(({ path, args, env, timeout }) => ({ path, args, env, timeout }))] as const;
+  });
+  return Object.fromEntries(named.filter(([, list]) => list.length > 0));
 }
 
 /** Docker gives root everything granted, others only the bounding set (they gain by execve of a capable file). */
@@ -351,7 +364,8 @@ const defaultDeviceRules: object[] = [
 function deviceRules(host: HostConfig, devices: readonly SpecDevice[], privileged: boolean): object[] {
   if (privileged) return [{ allow: true, access: 'rwm' }];
   const rules = [{ allow: false, access: 'rwm' }, ...defaultDeviceRules];
-  for (const { type, major, minor, access } of devices) rules.push({ allow: true, type, major, minor, access });
+  for (const { type, major, minor, access } of devices)
+    if (type !== 'p') rules.push({ allow: true, type, major, minor, access });
   for (const rule of host.DeviceCgroupRules ?? []) rules.push(parseDeviceRule(rule));
   return rules;
 }

@@ -7,6 +7,7 @@ import { Fault, faultKind, formatNanos, messageOf, nowNanos, zeroTime } from '..
 import { buildSpec, prepareRoot, stringifySpec } from './build-spec.ts';
 import { cgroupPath } from './cgroup-path.ts';
 import { bundleDirectory, type Context, exitDirectory, type Live, logPath } from './context.ts';
+import { requestedEdits } from './device-requests.ts';
 import { containerEvent } from './event.ts';
 import { startHealth } from './health.ts';
 import { lendVolumes } from './lend-mounts.ts';
@@ -59,9 +60,10 @@ async function launch(context: Context, live: Live, options: { automatic: boolea
   const volumes = await lendVolumes(context, record, loans);
   const network = await setUpNetwork(context, live, loans, remapped?.networkOf);
   const cgroup = cgroupPath(context.settings, record.id, record.hostConfig.CgroupParent);
+  const edits = await requestedEdits(context.devices, record.hostConfig);
   const user = prepareRoot(record, rootfs);
   await mountThroughMapping(context, record, remapped, volumes, loans);
-  const spec = buildSpec(context, record, { rootfs, user, bundle, network, cgroup, volumes, remapped });
+  const spec = buildSpec(context, record, { rootfs, user, bundle, network, cgroup, volumes, remapped, edits });
   writeFileSync(join(bundle, 'config.json'), stringifySpec(spec), { mode: 0o600 });
 
   const runtime = context.runtime(record.hostConfig.Runtime ?? '');

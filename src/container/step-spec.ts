@@ -85,6 +85,7 @@ export function stepSpec(
     annotations: confined.annotations,
     sysctls: around.network === undefined ? {} : defaultSysctls({}, around.namespace?.mapping.gids[0]?.size),
     deviceNumbers: blockDevice,
+    edits: { hooks: [], intelRdt: undefined },
   });
 }
 

@@ -68,6 +68,8 @@ export interface Config {
   cgroupParent: string | undefined;
   systemdCgroup: boolean;
   cgroupnsMode: string | undefined;
+  /** Folders of CDI specifications; later ones win. Empty: switched off. */
+  cdiSpecDirs: string[];
   /** Only "fuse-overlayfs" says anything, and only rootless. */
   storageDriver: string | undefined;
   ipcMode: string;
@@ -234,6 +236,11 @@ export const daemonOptions: Record<string, Option> = {
     help: 'Tries in a row that bring a transfer no further before it fails (default 5)',
   },
   'live-restore': { kind: 'boolean', help: 'Accepted: containers always outlive the daemon' },
+  'cdi-spec-dir': {
+    kind: 'list',
+    key: 'cdi-spec-dirs',
+    help: 'Folder of CDI specifications, which describe GPUs and other devices (default "/etc/cdi" and "/var/run/cdi")',
+  },
   'storage-driver': {
     kind: 'string',
     short: 's',
@@ -248,7 +255,7 @@ export const daemonOptions: Record<string, Option> = {
     help: 'Serve metrics for Prometheus at http://IP:PORT/metrics (e.g. 127.0.0.1:9323; default: off)',
   },
   experimental: { kind: 'boolean', help: 'Accepted', ignored: true },
-  features: { kind: 'map', help: 'Accepted', ignored: true },
+  features: { kind: 'map', help: 'cdi=false switches devices by name off; all else is accepted' },
   builder: {
     kind: 'map',
     help: 'Garbage collection of the build cache (daemon.json: {"gc": {"defaultKeepStorage": "20GB"}})',
@@ -541,6 +548,7 @@ function settle(values: Json, environment: NodeJS.ProcessEnv): Config {
     cgroupParent: optional('cgroup-parent'),
     systemdCgroup: list('exec-opt').includes('native.cgroupdriver=systemd'),
     cgroupnsMode: optional('default-cgroupns-mode'),
+    cdiSpecDirs: cdiSpecDirs(list('cdi-spec-dir'), values['features'], own),
     storageDriver: optional('storage-driver'),
     ipcMode: text('default-ipc-mode', 'private'),
     shmSize: shm,
@@ -569,6 +577,14 @@ function settle(values: Json, environment: NodeJS.ProcessEnv): Config {
     conmon: optional('conmon'),
     metricsAddress: metricsAddress(optional('metrics-addr')),
   };
+}
+
+/** A single empty one switches it off, as for dockerd. */
+function cdiSpecDirs(asked: readonly string[], features: unknown, own: UserFolders | undefined): string[] {
+  const { cdi } = (features ?? {}) as { cdi?: unknown };
+  if (cdi === false || cdi === 'false') return [];
+  if (asked.length > 0) return asked.filter((folder) => folder !== '');
+  return ['/etc/cdi', '/var/run/cdi', ...(own === undefined ? [] : [join(own.config, 'cdi'), join(own.run, 'cdi')])];
 }
 
 /** As Docker reads it; without an address, all of the machine's. @throws Fault invalid */

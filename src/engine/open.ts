@@ -25,6 +25,7 @@ import {
   ownCapabilities,
   type Settings,
 } from '../container/index.ts';
+import { CdiDevices } from '../cdi/index.ts';
 import { Bootstrap, fallingBack, thisHost } from '../bootstrap/index.ts';
 import { openContent } from '../content/index.ts';
 import { type ImageStore, openImages } from '../image/index.ts';
@@ -261,6 +262,7 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
       log,
     }),
   );
+  const devices = new CdiDevices(config.cdiSpecDirs);
   room = await openContainers({
     settings,
     log,
@@ -268,6 +270,7 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
     images,
     networking: timed(networking, { connect: 'allocate', closeSandbox: 'release' }, metrics.networkAction),
     volumes,
+    devices,
     volumePath: (name) => join(config.dataRoot, 'volumes', name, '_data'),
     runtime,
     emit: (event) => events.emit(event),
@@ -351,6 +354,7 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
       room: containers,
       images,
       volumes,
+      devices,
       builds,
       events,
       warnings,

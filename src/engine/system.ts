@@ -1,5 +1,5 @@
 /** `version`, `info` and `df`. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, statfsSync } from 'node:fs';
 import { arch, cpus, hostname, release, totalmem } from 'node:os';
 import type {
   BuildCacheEntry,
@@ -12,6 +12,7 @@ import type {
   SystemVersion,
   Volume,
 } from '../api/index.ts';
+import type { CdiDevices } from '../cdi/index.ts';
 import type { ContainerRoom } from '../container/index.ts';
 import type { ImageStore } from '../image/index.ts';
 import { type CgroupLayout, privileges, warmCgroups } from '../linux/index.ts';
@@ -40,6 +41,7 @@ export interface SystemParts {
   room: ContainerRoom;
   images: ImageStore;
   volumes: Volumes;
+  devices: CdiDevices;
   builds: Builds;
   events: Events;
   warnings: string[];
@@ -61,7 +63,7 @@ export function openSystem(parts: SystemParts): System {
     // The docker command line pings before it runs or execs.
     expect: () => warmCgroups(parts.cgroups),
     version: () => Promise.resolve(systemVersion(parts)),
-    info: () => Promise.resolve(systemInfo(parts)),
+    info: () => systemInfo(parts),
     diskUsage: (types) => diskUsage(parts, types),
     events: (options, signal) => Promise.resolve(parts.events.subscribe(options, signal)),
     login: (auth) => parts.images.login(auth),
@@ -157,6 +159,23 @@ function operatingSystem(): { name: string; version: string } {
   return { name: field('PRETTY_NAME') || 'Linux', version: field('VERSION_ID') };
 }
 
+/** By its magic number (statfs(2)), in Docker's words. */
+const fileSystems: ReadonlyMap<number, string> = new Map([
+  [0xef53, 'extfs'],
+  [0x58465342, 'xfs'],
+  [0x9123683e, 'btrfs'],
+  [0x2fc12fc1, 'zfs'],
+  [0x01021994, 'tmpfs'],
+  [0x794c7630, 'overlayfs'],
+  [0xf2f52010, 'f2fs'],
+  [0x65735546, 'fuse'],
+  [0x6969, 'nfs'],
+]);
+
+function fileSystemName(path: string): string {
+  return fileSystems.get(statfsSync(path).type >>> 0) ?? '<unknown>';
+}
+
 function forwarding(): boolean {
   try {
     return readFileSync('/proc/sys/net/ipv4/ip_forward', 'utf8').trim() === '1';
@@ -165,8 +184,10 @@ function forwarding(): boolean {
   }
 }
 
-function systemInfo(parts: SystemParts): SystemInfo {
+async function systemInfo(parts: SystemParts): Promise<SystemInfo> {
   const { config, cgroups } = parts;
+  const { names } = await parts.devices.list();
+  const discovered = names.map((ID) => ({ Source: 'cdi', ID }));
   const rootless = privileges().inUserNamespace;
   const counts = parts.room.counts();
   const os = operatingSystem();
@@ -181,7 +202,7 @@ function systemInfo(parts: SystemParts): SystemInfo {
     Images: parts.images.count(),
     Driver: overlayDriver() === 'overlay' ? 'overlay2' : 'fuse-overlayfs',
     DriverStatus: [
-      ['Backing Filesystem', 'extfs'],
+      ['Backing Filesystem', fileSystemName(config.dataRoot)],
       ['Supports d_type', 'true'],
       ['Using metacopy', 'false'],
       ['Native Overlay Diff', String(!rootless)],
@@ -256,7 +277,8 @@ function systemInfo(parts: SystemParts): SystemInfo {
     ...(config.defaultAddressPools === undefined
       ? {}
       : { DefaultAddressPools: config.defaultAddressPools.map(({ base, size }) => ({ Base: base, Size: size })) }),
-    CDISpecDirs: [],
+    CDISpecDirs: parts.devices.directories,
+    ...(discovered.length === 0 ? {} : { DiscoveredDevices: discovered }),
     Warnings: warnings.length === 0 ? null : warnings,
   };
 }

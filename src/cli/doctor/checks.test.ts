@@ -199,6 +199,40 @@ const cases: Record<string, readonly Case[]> = {
       /2\.2\.0/,
     ],
   ],
+  gpu: [
+    [{}, 'skip', /no NVIDIA or AMD GPU/],
+    [
+      { stats: { '/dev/nvidiactl': {} } },
+      'warn',
+      /^NVIDIA: nothing/,
+      /nvidia-container-toolkit[^]*nvidia-ctk cdi generate/,
+    ],
+    [
+      { stats: { '/dev/nvidiactl': {} }, programs: { 'nvidia-container-runtime-hook': {} } },
+      'ok',
+      /^NVIDIA: run --gpus all$/,
+    ],
+    [
+      {
+        stats: { '/dev/kfd': {}, '/dev/nvidiactl': {} },
+        programs: { 'amd-ctk': {} },
+        lists: { '/etc/cdi': ['nvidia.yaml', 'README'] },
+        files: { '/etc/cdi/nvidia.yaml': 'kind: nvidia.com/gpu\n' },
+      },
+      'warn',
+      /^AMD: nothing/,
+      /^sudo amd-ctk cdi generate/,
+    ],
+    [
+      {
+        stats: { '/dev/kfd': {} },
+        lists: { '/var/run/cdi': ['amd.json'] },
+        files: { '/var/run/cdi/amd.json': '{"kind":"amd.com/gpu"}' },
+      },
+      'ok',
+      /^AMD: run/,
+    ],
+  ],
   nftables: [
     [{}, 'ok', /usable/],
     [user, 'ok', /only root can tell/],

@@ -1,6 +1,7 @@
 /** Every check, by what it is about, in the order in which they are told. */
 import type { Check } from './check.ts';
 import { cgroupChecks } from './checks/cgroups.ts';
+import { deviceChecks } from './checks/devices.ts';
 import { diskChecks } from './checks/disk.ts';
 import { kernelChecks } from './checks/kernel.ts';
 import { neighbourChecks } from './checks/neighbours.ts';
@@ -15,6 +16,7 @@ export const checks: readonly Check[] = [
   ...kernelChecks,
   ...cgroupChecks,
   ...runtimeChecks,
+  ...deviceChecks,
   ...networkChecks,
   ...diskChecks,
   ...socketChecks,

@@ -57,10 +57,24 @@ class Fields {
     return new Fields(typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {});
   }
 
+  inners(name: string): Fields[] {
+    const value = this.#values[name];
+    return Array.isArray(value) ? value.map((each) => new Fields((each ?? {}) as Record<string, unknown>)) : [];
+  }
+
   keys(name: string): string[] {
     const value = this.#values[name];
     return typeof value === 'object' && value !== null ? Object.keys(value).sort() : [];
   }
+}
+
+function deviceLines(info: Fields): string[] {
+  const folders = info.list('CDISpecDirs').map((folder) => `  ${folder}`);
+  const devices = info.inners('DiscoveredDevices').map((device) => `  ${device.text('Source')}: ${device.text('ID')}`);
+  return [
+    ...(folders.length === 0 ? [] : [' CDI spec directories:', ...folders]),
+    ...(devices.length === 0 ? [] : [' Discovered Devices:', ...devices]),
+  ];
 }
 
 function serverLines(info: Fields): string[] {
@@ -81,6 +95,7 @@ function serverLines(info: Fields): string[] {
     `  Volume: ${plugins.list('Volume').join(' ')}`,
     `  Network: ${plugins.list('Network').join(' ')}`,
     `  Log: ${plugins.list('Log').join(' ')}`,
+    ...deviceLines(info),
     ` Swarm: ${info.inner('Swarm').text('LocalNodeState')}`,
     ` Runtimes: ${info.keys('Runtimes').join(' ')}`,
     ` Default Runtime: ${info.text('DefaultRuntime')}`,
