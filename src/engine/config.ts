@@ -1,6 +1,6 @@
 /** The daemon's settings: dockerd's own flags and daemon.json keys, resolved once into values with nothing left open. */
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type MirrorSettings, resolveMirror } from '../mirror/index.ts';
 import { proxiesOf } from '../registry/index.ts';
 import {
@@ -584,7 +584,11 @@ function cdiSpecDirs(asked: readonly string[], features: unknown, own: UserFolde
   const { cdi } = (features ?? {}) as { cdi?: unknown };
   if (cdi === false || cdi === 'false') return [];
   if (asked.length > 0) return asked.filter((folder) => folder !== '');
-  return ['/etc/cdi', '/var/run/cdi', ...(own === undefined ? [] : [join(own.config, 'cdi'), join(own.run, 'cdi')])];
+  return [
+    '/etc/cdi',
+    '/var/run/cdi',
+    ...(own === undefined ? [] : [own.config, own.run].map((folder) => join(dirname(folder), 'cdi'))),
+  ];
 }
 
 /** As Docker reads it; without an address, all of the machine's. @throws Fault invalid */

@@ -3,9 +3,20 @@
  * had; what a container's root may not do to the machine; one id only; fuse-overlayfs.
  */
 import assert from 'node:assert/strict';
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import { repository } from '../support/daemon.ts';
 import { Docker, execute, until } from '../support/docker.ts';
 import { firstError } from '../support/first-error.ts';
@@ -15,6 +26,10 @@ import { cannotRunRootless, RootlessEngine, type RootlessOptions, unifiedTree } 
 const skip = cannotRunRootless() ?? false;
 const ownScore = readFileSync('/proc/self/oom_score_adj', 'utf8').trim();
 const isInstalled = async (program: string): Promise<boolean> => (await execute(program, ['--version'])).code === 0;
+
+const devices = mkdtempSync(join(tmpdir(), 'wherry-rootless-devices-'));
+chmodSync(devices, 0o755);
+after(() => rmSync(devices, { recursive: true, force: true }));
 
 /** With an engine of its own that has busybox. */
 function scenario(
@@ -34,7 +49,7 @@ function scenario(
 
 for (const runtime of ['crun', 'runc']) {
   const missing = (await isInstalled(runtime)) ? false : `${runtime} is not installed`;
-  const options = { args: ['--default-runtime', runtime] };
+  const options = { args: ['--default-runtime', runtime, '--cdi-spec-dir', devices] };
   scenario(
     `${runtime}: run, exec, cp, diff, commit, save, volumes, names, health, restarts`,
     options,
@@ -129,6 +144,23 @@ for (const runtime of ['crun', 'runc']) {
       assert.match(await run('--pid', 'host', 'busybox', 'cat', '/proc/1/cmdline'), /./);
       assert.equal(await run('--ipc', 'host', '--uts', 'host', 'busybox', 'echo', 'ran'), 'ran');
       assert.match(await run('--device', '/dev/zero:/dev/mine', 'busybox', 'ls', '-l', '/dev/mine'), /1,\s+5/);
+      const described = {
+        cdiVersion: '0.6.0',
+        kind: 'vendor.com/gpu',
+        devices: [
+          {
+            name: '0',
+            containerEdits: {
+              env: ['GPU=0'],
+              deviceNodes: [{ path: '/dev/gpu0', hostPath: '/dev/zero' }],
+              mounts: [{ hostPath: '/etc/debian_version', containerPath: '/opt/driver', options: ['ro', 'bind'] }],
+            },
+          },
+        ],
+      };
+      writeFileSync(join(devices, 'vendor.json'), JSON.stringify(described));
+      const used = 'head -c 2 /dev/gpu0 | od -An -tx1; cat /opt/driver; echo $GPU';
+      assert.match(await run('--gpus', '1', 'busybox', 'sh', '-c', used), /^ 00 00\n.+\n0$/);
       assert.equal(
         await run('--sysctl', 'net.core.somaxconn=99', 'busybox', 'cat', '/proc/sys/net/core/somaxconn'),
         '99',
