@@ -56,6 +56,51 @@ describe('daemon settings', () => {
     assert.deepEqual(config.defaultAddressPools, [{ base: '10.9.0.0/16', size: 26 }]);
     assert.deepEqual(config.runtimes, { r: { path: '/bin/r' } });
   });
+  test('every key of dockerd’s is known', () => {
+    const keys = {
+      'allow-direct-routing': true,
+      'authorization-plugins': [],
+      bip6: 'fd00:1::1/64',
+      'cdi-spec-dirs': ['/a'],
+      'containerd-plugin-namespace': 'x',
+      'cpu-rt-period': 1,
+      'cpu-rt-runtime': 1,
+      'cri-containerd': true,
+      'default-gateway-v6': 'fd00:1::2',
+      'default-network-opts': { bridge: { 'com.docker.network.driver.mtu': '1400' } },
+      'deprecated-key-path': 'x',
+      features: { cdi: true, 'containerd-snapshotter': false },
+      'fixed-cidr': '10.0.0.0/24',
+      'host-gateway-ips': ['10.0.0.1', 'fd00::1'],
+      'ip-forward-no-drop': true,
+      'network-control-plane-mtu': 1500,
+      'network-diagnostic-port': 0,
+      'node-generic-resources': ['a=b'],
+      'raw-logs': true,
+      rootless: false,
+      'swarm-default-advertise-addr': 'x',
+    };
+    const config = resolveConfig(['--config-file', file(JSON.stringify(keys))], {});
+    assert.deepEqual(config.defaultNetworkOptions, { bridge: { 'com.docker.network.driver.mtu': '1400' } });
+    assert.equal(config.hostGatewayIp, '10.0.0.1');
+    assert.deepEqual(config.cdiSpecDirs, ['/a']);
+    assert.equal(config.allowDirectRouting, true);
+    const flags = resolve('--default-network-opt', 'bridge=a=b=c', '--default-network-opt', 'macvlan=d=e');
+    assert.deepEqual(flags.defaultNetworkOptions, { bridge: { a: 'b=c' }, macvlan: { d: 'e' } });
+    assert.throws(() => resolve('--default-network-opt', 'bridge'), /invalid default network option "bridge"/);
+    assert.throws(() => resolve('--authorization-plugin', 'x'), /authorization plugins cannot be had/);
+    assert.equal(resolve('--host-gateway-ip', '10.1.1.1').hostGatewayIp, '10.1.1.1');
+  });
+  test('where descriptions of devices lie', () => {
+    assert.deepEqual(resolve().cdiSpecDirs, ['/etc/cdi', '/var/run/cdi']);
+    assert.deepEqual(resolve('--feature', 'cdi=false').cdiSpecDirs, []);
+    assert.deepEqual(resolve('--cdi-spec-dir', '').cdiSpecDirs, []);
+    const own = resolveConfig(['--config-file', empty()], {
+      WHERRY_ROOTLESS: '/run/user/1/wherry/rootless',
+      XDG_CONFIG_HOME: '/home/a/.config',
+    });
+    assert.deepEqual(own.cdiSpecDirs.slice(2), ['/home/a/.config/cdi', '/run/user/1/cdi']);
+  });
   test('registries: mirrors, certificates, proxies, transfers', () => {
     const path = file(
       JSON.stringify({

@@ -33,10 +33,16 @@ export interface Config {
   pidfile: string;
   bridge: string;
   bip: string | undefined;
+  bip6: string | undefined;
+  fixedCidr: string | undefined;
   fixedCidrV6: string | undefined;
   ipv6: boolean;
   defaultAddressPools: { base: string; size: number }[] | undefined;
   defaultGatewayIp: string | undefined;
+  defaultGatewayIp6: string | undefined;
+  /** By driver. */
+  defaultNetworkOptions: Record<string, Record<string, string>>;
+  allowDirectRouting: boolean;
   publishAddress: string;
   hostGatewayIp: string | undefined;
   icc: boolean;
@@ -125,20 +131,39 @@ export const daemonOptions: Record<string, Option> = {
   group: { kind: 'string', short: 'G', help: 'Group for the unix socket (default "docker")' },
   bridge: { kind: 'string', short: 'b', help: 'Name of the default bridge, or "none" (default "wherry0")' },
   bip: { kind: 'string', help: 'Address and prefix of the default bridge (e.g. 172.30.0.1/24)' },
-  'fixed-cidr': { kind: 'string', help: 'IPv4 range for containers of the default bridge', ignored: true },
-  'fixed-cidr-v6': { kind: 'string', help: 'IPv6 subnet of the default bridge' },
+  bip6: { kind: 'string', help: 'The same for IPv6 (e.g. fd00:30::1/64)' },
+  'fixed-cidr': { kind: 'string', help: 'IPv4 range for containers of the default bridge' },
+  'fixed-cidr-v6': { kind: 'string', help: 'IPv6 range (without --bip6: subnet) of the default bridge' },
   ipv6: { kind: 'boolean', help: 'Enable IPv6 on the default bridge' },
   'default-address-pool': {
     kind: 'list',
     key: 'default-address-pools',
     help: 'Pools for networks (base=10.0.0.0/8,size=26)',
   },
-  'default-gateway': { kind: 'string', help: 'Default gateway of the default bridge' },
+  'default-gateway': {
+    kind: 'string',
+    help: "Another machine of the default bridge's subnet that its containers send through (default: the bridge)",
+  },
+  'default-gateway-v6': { kind: 'string', help: 'The same for IPv6' },
+  'default-network-opt': {
+    kind: 'list',
+    key: 'default-network-opts',
+    help: 'Options of networks that are made, by driver (bridge=com.docker.network.driver.mtu=1400)',
+  },
+  'allow-direct-routing': {
+    kind: 'boolean',
+    help: "Let other machines reach published ports at the containers' own addresses, too",
+  },
+  'ip-forward-no-drop': {
+    kind: 'boolean',
+    help: 'Accepted; Wherry never drops what is not for containers',
+    ignored: true,
+  },
   ip: { kind: 'string', help: 'Host address for ports published without one (default "0.0.0.0")' },
   'host-gateway-ip': {
-    kind: 'string',
-    key: 'host-gateway-ip',
-    help: 'Address that host-gateway in --add-host stands for',
+    kind: 'list',
+    key: 'host-gateway-ips',
+    help: 'Address that host-gateway in --add-host stands for (of several the first)',
   },
   icc: { kind: 'boolean', help: 'Containers of the default bridge may talk to each other (default true)' },
   iptables: { kind: 'boolean', help: 'Accepted; Wherry keeps its rules in one nft table', ignored: true },
@@ -254,8 +279,33 @@ export const daemonOptions: Record<string, Option> = {
     kind: 'string',
     help: 'Serve metrics for Prometheus at http://IP:PORT/metrics (e.g. 127.0.0.1:9323; default: off)',
   },
+  'authorization-plugin': {
+    kind: 'list',
+    key: 'authorization-plugins',
+    help: 'Refused: Wherry has no plugins; see --read-only-socket and --project-socket',
+  },
+  'node-generic-resource': { kind: 'list', key: 'node-generic-resources', help: 'Accepted; for swarm', ignored: true },
+  'swarm-default-advertise-addr': { kind: 'string', help: 'Accepted; for swarm', ignored: true },
+  'network-control-plane-mtu': { kind: 'number', help: 'Accepted; for swarm', ignored: true },
+  'network-diagnostic-port': { kind: 'number', help: 'Accepted', ignored: true },
+  'cpu-rt-period': { kind: 'number', help: 'Accepted; set per container', ignored: true },
+  'cpu-rt-runtime': { kind: 'number', help: 'Accepted; set per container', ignored: true },
+  'cri-containerd': { kind: 'boolean', help: 'Accepted', ignored: true },
+  'containerd-plugins-namespace': {
+    kind: 'string',
+    key: 'containerd-plugin-namespace',
+    help: 'Accepted',
+    ignored: true,
+  },
+  'raw-logs': { kind: 'boolean', help: 'Accepted: logs have no colours', ignored: true },
+  'deprecated-key-path': { kind: 'string', help: 'Accepted', ignored: true },
+  rootless: { kind: 'boolean', help: 'Accepted: so is whoever is not root', ignored: true },
   experimental: { kind: 'boolean', help: 'Accepted', ignored: true },
-  features: { kind: 'map', help: 'cdi=false switches devices by name off; all else is accepted' },
+  feature: {
+    kind: 'map',
+    key: 'features',
+    help: 'cdi=false switches devices by name off; all else is accepted',
+  },
   builder: {
     kind: 'map',
     help: 'Garbage collection of the build cache (daemon.json: {"gc": {"defaultKeepStorage": "20GB"}})',
@@ -456,6 +506,12 @@ function settle(values: Json, environment: NodeJS.ProcessEnv): Config {
   };
   const whole = (name: string, standard: number): number =>
     values[name] === undefined ? standard : Number(values[name]);
+  // Started without them, requests would pass that somebody meant to be checked.
+  if (list('authorization-plugin').some((name) => name !== ''))
+    throw new Fault(
+      'invalid',
+      'authorization plugins cannot be had: leave out "authorization-plugins", and give those whom they held back a socket of their own (--read-only-socket, --project-socket)',
+    );
   const own = ownFolders(environment);
   const execRoot = text('exec-root', own?.run ?? '/run/wherry');
   const level = flag('debug', false) ? 'debug' : text('log-level', 'info').replace('warning', 'warn');
@@ -502,12 +558,17 @@ function settle(values: Json, environment: NodeJS.ProcessEnv): Config {
     pidfile: text('pidfile', `${execRoot}/wherryd.pid`),
     bridge: text('bridge', 'wherry0'),
     bip: optional('bip'),
+    bip6: optional('bip6'),
+    fixedCidr: optional('fixed-cidr'),
     fixedCidrV6: optional('fixed-cidr-v6'),
     ipv6: flag('ipv6', false),
     defaultAddressPools: addressPools(values['default-address-pool']),
     defaultGatewayIp: optional('default-gateway'),
+    defaultGatewayIp6: optional('default-gateway-v6'),
+    defaultNetworkOptions: networkOptions(values['default-network-opt']),
+    allowDirectRouting: flag('allow-direct-routing', false),
     publishAddress: text('ip', ''),
-    hostGatewayIp: optional('host-gateway-ip'),
+    hostGatewayIp: list('host-gateway-ip').find((address) => address !== ''),
     icc: flag('icc', true),
     userlandProxy: flag('userland-proxy', true),
     mtu: whole('mtu', 1500) || 1500,
@@ -548,7 +609,7 @@ function settle(values: Json, environment: NodeJS.ProcessEnv): Config {
     cgroupParent: optional('cgroup-parent'),
     systemdCgroup: list('exec-opt').includes('native.cgroupdriver=systemd'),
     cgroupnsMode: optional('default-cgroupns-mode'),
-    cdiSpecDirs: cdiSpecDirs(list('cdi-spec-dir'), values['features'], own),
+    cdiSpecDirs: cdiSpecDirs(list('cdi-spec-dir'), values['feature'], own),
     storageDriver: optional('storage-driver'),
     ipcMode: text('default-ipc-mode', 'private'),
     shmSize: shm,
@@ -613,6 +674,31 @@ function readProfile(path: string): string {
       cause: error,
     });
   }
+}
+
+/** `driver=name=value`, or daemon.json's map of maps. @throws Fault invalid */
+function networkOptions(value: unknown): Record<string, Record<string, string>> {
+  const wrong = (what: unknown): Fault =>
+    new Fault('invalid', `invalid default network option ${JSON.stringify(what)}: wanted <driver>=<name>=<value>`);
+  const options: Record<string, Record<string, string>> = {};
+  const entries = Array.isArray(value) ? (value as unknown[]) : [value];
+  for (const entry of entries) {
+    if (typeof entry === 'object' && entry !== null) {
+      for (const [driver, own] of Object.entries(entry)) {
+        if (typeof own !== 'object' || own === null || Array.isArray(own)) throw wrong(entry);
+        options[driver] = { ...options[driver], ...mapWords(own as Record<string, unknown>) };
+      }
+    } else if (entry !== undefined) {
+      const [driver = '', name = '', text] = /^([^=]*)=([^=]*)=([^]*)$/.exec(words(entry))?.slice(1) ?? [];
+      if (driver === '' || name === '' || text === undefined) throw wrong(entry);
+      options[driver] = { ...options[driver], [name]: text };
+    }
+  }
+  return options;
+}
+
+function mapWords(map: Record<string, unknown>): Record<string, string> {
+  return Object.fromEntries(Object.entries(map).map(([name, value]) => [name, words(value)]));
 }
 
 function addressPools(value: unknown): { base: string; size: number }[] | undefined {

@@ -18,6 +18,7 @@ function plan(body: NetworkCreateBody, networks: NetworkRecord[] = []): NetworkR
     hostSubnets: [parseCidr('172.30.0.0/24')!],
     pools: resolvePools(undefined),
     linkPrefix: 'wherry0',
+    driverDefaults: {},
     machine: 'm',
   });
 }

@@ -15,6 +15,8 @@ export interface CreateSurroundings {
   pools: readonly AddressPool[];
   /** Link names of this daemon's bridges start with it. */
   linkPrefix: string;
+  /** By driver: options that a request need not say. */
+  driverDefaults: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** Makes IPv6 subnets of different machines differ. */
   machine: string;
 }
@@ -33,7 +35,7 @@ export function planNetwork(body: NetworkCreateBody, around: CreateSurroundings)
   }
   const source = configurationSource(body, around.networks);
   const driver = driverOf(body);
-  const options = source?.options ?? body.Options ?? {};
+  const options = source?.options ?? { ...around.driverDefaults[driver], ...body.Options };
   const enableIPv4 = source?.enableIPv4 ?? body.EnableIPv4 ?? true;
   const enableIPv6 = source?.enableIPv6 ?? body.EnableIPv6 ?? false;
   const ipamDriver = body.IPAM?.Driver || 'default';

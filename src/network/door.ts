@@ -110,6 +110,16 @@ export interface NetworkingOptions {
   bridge: string;
   /** "172.30.0.1/26" for the default bridge; undefined picks a free one. */
   bip: string | undefined;
+  bip6: string | undefined;
+  /** Where containers of the default bridge get their addresses from; undefined: its whole subnet. */
+  fixedCidr: string | undefined;
+  /** Another machine of the default bridge's subnet, to which its containers send what leaves it. */
+  defaultGateway: string | undefined;
+  defaultGatewayV6: string | undefined;
+  /** Options of networks that are made, by driver, where the request says nothing. */
+  driverDefaults: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** Published ports may be reached at the containers' own addresses, too. */
+  directRouting: boolean;
   /** Pools to cut networks from; undefined means the small defaults. */
   addressPools: { base: string; size: number }[] | undefined;
   /** Name of our nft table, one per daemon on a machine. */

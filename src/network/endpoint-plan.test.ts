@@ -18,6 +18,7 @@ function network(subnet?: string) {
       hostSubnets: [],
       pools: resolvePools(undefined),
       linkPrefix: 'w',
+      driverDefaults: {},
       machine: '',
     },
   );

@@ -3,7 +3,7 @@ import { Fault, randomId } from '../std/index.ts';
 import type { AddressLedger } from './address-ledger.ts';
 import { contains, parseAddress } from './cidr.ts';
 import type { EndpointRequest } from './door.ts';
-import type { EndpointRecord, NetworkRecord } from './record.ts';
+import type { EndpointRecord, NetworkPool, NetworkRecord } from './record.ts';
 
 export interface EndpointSurroundings {
   /** The network's ledgers of a family, in the order of its pools. */
@@ -70,7 +70,7 @@ function takeAddress(
     address,
     prefix: ledger.subnet.prefix,
     // What leaves an internal network goes nowhere.
-    gateway: network.internal ? '' : (pools[ledgers.indexOf(ledger)]?.gateway ?? ''),
+    gateway: network.internal ? '' : gatewayOf(pools[ledgers.indexOf(ledger)]),
   });
   if (wanted !== '') {
     const address = parseAddress(wanted);
@@ -98,6 +98,11 @@ function takeAddress(
     'internal',
     `no available IPv${family} addresses on this network's address pools: ${network.name} (${network.id})`,
   );
+}
+
+/** The bridge, unless the network names a router (libnetwork's auxiliary address). */
+function gatewayOf(pool: NetworkPool | undefined): string {
+  return pool === undefined ? '' : (pool.auxiliary[`DefaultGatewayIPv${pool.family}`] ?? pool.gateway);
 }
 
 function linkName(network: NetworkRecord, usedLinks: readonly string[]): string {

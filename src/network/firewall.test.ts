@@ -35,7 +35,14 @@ describe('firewall', { skip: skipUnlessRoot }, () => {
   const open = (respectHostFirewall = false): Firewall =>
     runInNetworkNamespace(
       path,
-      () => new Firewall({ table: 'wt', linkPrefix: 'wt0', respectHostFirewall, logger: silentLogger }),
+      () =>
+        new Firewall({
+          table: 'wt',
+          linkPrefix: 'wt0',
+          respectHostFirewall,
+          directRouting: false,
+          logger: silentLogger,
+        }),
     );
   beforeEach(() => {
     path = join(tmpdir(), `wherry-firewall-${randomBytes(4).toString('hex')}`);

@@ -9,7 +9,14 @@ import {
   readChains,
   readRules,
 } from './foreign-firewall.ts';
-import { type BridgeRules, bridgeCommands, portCommand, type PortRule, tableScript } from './ruleset.ts';
+import {
+  type BridgeRules,
+  bridgeCommands,
+  directCommands,
+  portCommand,
+  type PortRule,
+  tableScript,
+} from './ruleset.ts';
 
 const NETLINK_NETFILTER = 12;
 const NFT_MSG_GETGEN = (10 << 8) | 16;
@@ -19,6 +26,7 @@ export interface FirewallOptions {
   /** Names of our bridges start with it. */
   linkPrefix: string;
   respectHostFirewall: boolean;
+  directRouting: boolean;
   logger: Logger;
 }
 
@@ -56,15 +64,28 @@ export class Firewall {
   }
 
   addPorts(rules: readonly PortRule[]): void {
+    const { table, directRouting } = this.#options;
     for (const rule of rules) this.#ports.set(portKey(rule), rule);
     if (!this.#installed) this.install();
-    else this.#change(rules.map((rule) => portCommand(this.#options.table, 'add', rule)));
+    else {
+      this.#change([
+        ...rules.map((rule) => portCommand(table, 'add', rule)),
+        ...(directRouting ? directCommands(table, 'add', rules) : []),
+      ]);
+    }
     this.#forgetFlows(rules);
   }
 
   removePorts(rules: readonly PortRule[]): void {
     const known = rules.filter((rule) => this.#ports.delete(portKey(rule)));
-    if (this.#installed) this.#change(known.map((rule) => portCommand(this.#options.table, 'delete', rule)));
+    if (this.#installed) {
+      const { table, directRouting } = this.#options;
+      const kept = new Set(directRouting ? directCommands(table, 'delete', [...this.#ports.values()]) : []);
+      this.#change([
+        ...known.map((rule) => portCommand(table, 'delete', rule)),
+        ...(directRouting ? directCommands(table, 'delete', known).filter((command) => !kept.has(command)) : []),
+      ]);
+    }
     this.#forgetFlows(known);
   }
 
@@ -77,6 +98,7 @@ export class Firewall {
         bridges: [...this.#bridges.values()],
         ports: [...this.#ports.values()],
         outsideThroughInput: this.#throughInput,
+        directRouting: this.#options.directRouting,
       }),
     );
     this.#installed = true;

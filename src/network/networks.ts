@@ -24,7 +24,7 @@ import {
 import { AddressLedger } from './address-ledger.ts';
 import { type AddressPool, pickFreeSubnet } from './address-pool.ts';
 import { type Cidr, formatCidr, overlaps, parseCidr } from './cidr.ts';
-import { automaticPool, planNetwork } from './create-plan.ts';
+import { automaticPool, type CreateSurroundings, planNetwork } from './create-plan.ts';
 import type { NetworkEvent } from './door.ts';
 import type { Firewall } from './firewall.ts';
 import { enableForwarding, ensureHostLink, removeHostLink } from './host-link.ts';
@@ -40,6 +40,7 @@ export interface NetworksOptions {
   linkPrefix: string;
   machine: string;
   mtu: number;
+  driverDefaults: CreateSurroundings['driverDefaults'];
   /** Every sandbox there is. */
   sandboxes: () => Iterable<SandboxRecord>;
   emit: (event: NetworkEvent) => void;
@@ -132,7 +133,7 @@ export class Networks {
   }
 
   async create(body: NetworkCreateBody): Promise<NetworkRecord> {
-    const { pools, linkPrefix, machine } = this.#options;
+    const { pools, linkPrefix, machine, driverDefaults } = this.#options;
     const record = planNetwork(body, {
       id: randomId(),
       created: formatNanos(nowNanos()),
@@ -141,6 +142,7 @@ export class Networks {
       pools,
       linkPrefix,
       machine,
+      driverDefaults,
     });
     await this.add(record);
     this.#options.emit({ action: 'create', id: record.id, attributes: { name: record.name, type: record.driver } });

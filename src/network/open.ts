@@ -3,22 +3,19 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { findLink, listAddresses, type Netlink, openNetlink } from '../linux/index.ts';
-import { Fault, formatNanos, type Logger, nowNanos, randomId, Records } from '../std/index.ts';
-import { type AddressPool, pickSubnet, resolvePools, uniqueLocalSubnet } from './address-pool.ts';
-import { type Cidr, formatAddress, formatCidr, parseAddress, parseCidr } from './cidr.ts';
-import { automaticPool } from './create-plan.ts';
+import { formatNanos, type Logger, nowNanos, randomId, Records } from '../std/index.ts';
+import { type AddressPool, resolvePools } from './address-pool.ts';
+import { parseCidr } from './cidr.ts';
+import { defaultPools } from './default-bridge.ts';
 import type { Networking, NetworkingOptions } from './door.ts';
 import { Firewall } from './firewall.ts';
 import { NamespacePool } from './namespace-pool.ts';
 import { LocalNetworking } from './networking.ts';
 import { Networks } from './networks.ts';
 import { PortPublisher } from './port-publisher.ts';
-import type { DriverName, NetworkPool, NetworkRecord } from './record.ts';
+import type { DriverName, NetworkRecord } from './record.ts';
 import { SandboxStore } from './sandbox-store.ts';
 import { Sandboxes } from './sandboxes.ts';
-
-/** The default bridge holds more containers than a project's network. */
-const DEFAULT_BRIDGE_PREFIX = 22;
 
 export async function openNetworking(options: NetworkingOptions & { logger: Logger }): Promise<Networking> {
   const { logger } = options;
@@ -32,6 +29,7 @@ export async function openNetworking(options: NetworkingOptions & { logger: Logg
     table: options.tableName,
     linkPrefix,
     respectHostFirewall: options.respectHostFirewall,
+    directRouting: options.directRouting,
     logger,
   });
   const networks = new Networks({
@@ -42,6 +40,7 @@ export async function openNetworking(options: NetworkingOptions & { logger: Logg
     linkPrefix,
     machine: machineId(),
     mtu: options.mtu,
+    driverDefaults: options.driverDefaults,
     sandboxes: () => sandboxes.records(),
     emit: options.emit,
     logger,
@@ -52,6 +51,7 @@ export async function openNetworking(options: NetworkingOptions & { logger: Logg
     defaultAddress: options.defaultPublishAddress,
     userlandProxy: options.userlandProxy,
     hostPorts: options.hostPorts,
+    engine: options.tableName,
     route,
     logger,
   });
@@ -121,7 +121,16 @@ async function predefine(options: NetworkingOptions, opening: Opening): Promise<
       'com.docker.network.driver.mtu': String(options.mtu),
     },
   };
-  record.pools = [defaultPool(options, opening, known), ...defaultPool6(options, record)];
+  record.pools = defaultPools(options, {
+    known: known?.pools ?? [],
+    present: linkAddress(opening.route, options.bridge),
+    taken: () => [
+      ...opening.networks.hostSubnets(),
+      ...[...records.values()].flatMap((each) => each.pools.map((pool) => parseCidr(pool.subnet)!)),
+    ],
+    pools: opening.pools,
+    machine: machineId(),
+  });
   if (JSON.stringify(record) !== JSON.stringify(known)) await records.put(record.id, record);
 }
 
@@ -146,48 +155,6 @@ function predefined(name: string, driver: DriverName): NetworkRecord {
     link: '',
     ownsLink: false,
   };
-}
-
-/** --bip, or what it had, or what its link has, or a free one. */
-function defaultPool(options: NetworkingOptions, opening: Opening, known: NetworkRecord | undefined): NetworkPool {
-  const own = options.bip ?? linkAddress(opening.route, options.bridge);
-  const before = known?.pools.find((pool) => pool.family === 4);
-  if (options.bip === undefined && before !== undefined) return before;
-  if (own !== undefined) {
-    const subnet = parseCidr(own);
-    const gateway = parseAddress(own.slice(0, own.indexOf('/')));
-    if (subnet === undefined || gateway === undefined || subnet.family !== 4) {
-      throw new Fault(
-        'invalid',
-        `invalid bip: ${JSON.stringify(own)} is not an address with a prefix, as 172.30.0.1/24 is`,
-      );
-    }
-    return { ...automaticPool(subnet, formatAddress(gateway)), configured: options.bip !== undefined };
-  }
-  const taken: Cidr[] = [
-    ...opening.networks.hostSubnets(),
-    ...[...opening.records.values()].flatMap((record) => record.pools.map((pool) => parseCidr(pool.subnet)!)),
-  ];
-  const v4 = opening.pools.filter((pool) => pool.base.family === 4);
-  const picked = pickSubnet(v4, taken, options.addressPools === undefined ? DEFAULT_BRIDGE_PREFIX : undefined);
-  if (picked === undefined) {
-    throw new Fault(
-      'unavailable',
-      'Cannot make the default bridge: every address pool overlaps with what the host routes; set "bip"',
-    );
-  }
-  return automaticPool(picked);
-}
-
-function defaultPool6(options: NetworkingOptions, record: NetworkRecord): NetworkPool[] {
-  if (!options.ipv6) return [];
-  const before = record.pools.find((pool) => pool.family === 6);
-  if (options.fixedCidrV6 === undefined || options.fixedCidrV6 === '') {
-    return [before ?? automaticPool(uniqueLocalSubnet(`${machineId()}/${options.tableName}`))];
-  }
-  const subnet = parseCidr(options.fixedCidrV6);
-  if (subnet?.family !== 6) throw new Fault('invalid', `invalid fixed-cidr-v6: ${JSON.stringify(options.fixedCidrV6)}`);
-  return [before?.subnet === formatCidr(subnet) ? before : { ...automaticPool(subnet), configured: true }];
 }
 
 /** The address of a bridge that is there already: an administrator's, or one whose record was lost. */

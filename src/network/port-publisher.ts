@@ -1,4 +1,5 @@
 /** Published ports: held by sockets, led by the kernel, all of a container's or none. */
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { findLink, type Netlink, setBridgePort } from '../linux/index.ts';
 import { Fault, errorCode, type Logger, messageOf } from '../std/index.ts';
@@ -19,6 +20,8 @@ export interface PortPublisherOptions {
   userlandProxy: boolean;
   /** undefined: we are on the host ourselves. */
   hostPorts: HostPorts | undefined;
+  /** Of the several engines of a machine. */
+  engine: string;
   logger: Logger;
 }
 
@@ -40,11 +43,12 @@ const INSIDE = { first: 10_000, last: 29_999 };
 export class PortPublisher {
   readonly #options: PortPublisherOptions;
   readonly #published = new Map<string, Published>();
-  #nextEphemeral = EPHEMERAL.first;
+  #nextEphemeral: number;
   #nextInside = INSIDE.first;
 
   constructor(options: PortPublisherOptions) {
     this.#options = options;
+    this.#nextEphemeral = firstEphemeral(options.engine);
   }
 
   /** Publishes and notes it in the record. @throws Fault invalid, internal with Docker's text and the port's owner */
@@ -410,6 +414,15 @@ export class PortPublisher {
       ];
     });
   }
+}
+
+/**
+ * Where an engine begins to look for a free port. A daemon that is down holds none of its containers' ports, which are led all the
+ * same: another engine that begins elsewhere does not take them.
+ */
+function firstEphemeral(engine: string): number {
+  const count = EPHEMERAL.last - EPHEMERAL.first + 1;
+  return EPHEMERAL.first + (createHash('sha256').update(engine).digest().readUInt32BE(0) % count);
 }
 
 const nothing: HeldPort = { close() {} };

@@ -34,6 +34,8 @@ export interface Ruleset {
    * rules decide about them as about any local service; only containers and the host itself take the kernel's short cut.
    */
   outsideThroughInput: boolean;
+  /** Published ports are reached at the containers' own addresses, too. */
+  directRouting: boolean;
 }
 
 /** The whole table as one transaction that replaces what was there. */
@@ -47,6 +49,7 @@ export function tableScript(table: string, rules: Ruleset): string {
     '}',
     ...rules.bridges.flatMap((bridge) => bridgeCommands(table, 'add', bridge)),
     ...rules.ports.map((port) => portCommand(table, 'add', port)),
+    ...(rules.directRouting ? directCommands(table, 'add', rules.ports) : []),
     '',
   ].join('\n');
 }
@@ -74,6 +77,15 @@ export function portCommand(table: string, verb: 'add' | 'delete', rule: PortRul
   return `${verb} element inet ${table} ${map} { ${whole}${value} }`;
 }
 
+/** The containers' own ends of published ports; several of the host may lead to one. */
+export function directCommands(table: string, verb: 'add' | 'delete', rules: readonly PortRule[]): string[] {
+  const ends = rules.map(
+    ({ family, address, protocol, port }) =>
+      `${verb} element inet ${table} direct${family} { ${address} . ${protocol} . ${port} }`,
+  );
+  return [...new Set(ends)];
+}
+
 const sets = [
   '  set bridges { type ifname; }',
   '  set same { type ifname . ifname; }',
@@ -84,6 +96,8 @@ const sets = [
   '  set masquerade6 { type ipv6_addr; flags interval; }',
   '  set hairpin4 { type ipv4_addr . ipv4_addr; flags interval; }',
   '  set hairpin6 { type ipv6_addr . ipv6_addr; flags interval; }',
+  '  set direct4 { type ipv4_addr . inet_proto . inet_service; }',
+  '  set direct6 { type ipv6_addr . inet_proto . inet_service; }',
   '  map port4 { type inet_proto . inet_service : ipv4_addr . inet_service; }',
   '  map port6 { type inet_proto . inet_service : ipv6_addr . inet_service; }',
   '  map address4 { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; }',
@@ -127,6 +141,8 @@ function chains(outsideThroughInput: boolean): string[] {
       'iifname @internal counter drop',
       'ct status dnat accept',
       'iifname != @bridges oifname @open accept',
+      'iifname != @bridges ip daddr . meta l4proto . th dport @direct4 accept',
+      'iifname != @bridges ip6 daddr . meta l4proto . th dport @direct6 accept',
       'counter drop',
     ]),
     ...chain('outbound', '', ['ct state established,related accept', 'iifname @internal counter drop', 'accept']),

@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { sharedDaemon } from '../support/daemon.ts';
+import { ownSubnets, sharedDaemon } from '../support/daemon.ts';
 import { until } from '../support/docker.ts';
 import { inventory, processesOf } from '../support/leaks.ts';
 
-const host = await sharedDaemon({ expectedErrors: [/the monitor of a container is gone/] });
+const host = await sharedDaemon({ args: ownSubnets(), expectedErrors: [/the monitor of a container is gone/] });
 const { scenario } = host;
 const inspect = (name: string, template: string): Promise<string> => host.docker.ok('inspect', '-f', template, name);
 

@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { connect } from 'node:net';
-import { sharedDaemon } from '../support/daemon.ts';
+import { ownSubnets, sharedDaemon } from '../support/daemon.ts';
 import { until } from '../support/docker.ts';
 import { freePort } from '../support/peers.ts';
 
-const host = await sharedDaemon({ expectedErrors: [/port is already allocated/] });
+const host = await sharedDaemon({ args: ownSubnets(), expectedErrors: [/port is already allocated/] });
 const { scenario } = host;
 const inside = (flags: string[], script: string): Promise<string> =>
   host.docker.ok('run', '--rm', ...flags, 'busybox', 'sh', '-c', script);

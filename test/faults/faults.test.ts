@@ -9,7 +9,7 @@ import { existsSync, globSync, mkdirSync, readFileSync, rmdirSync, rmSync, write
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Daemon, sharedDaemon } from '../support/daemon.ts';
+import { Daemon, ownSubnets, sharedDaemon } from '../support/daemon.ts';
 import { Running, until } from '../support/docker.ts';
 import { engineTellsTheTruth } from '../support/engine-truth.ts';
 import { failingDisk, powerFails } from '../support/failing-disk.ts';
@@ -17,7 +17,10 @@ import { busyboxImage } from '../support/images.ts';
 import { hashOf, processesOf } from '../support/leaks.ts';
 import { packages } from '../support/peers.ts';
 
-const host = await sharedDaemon({ expectedErrors: [/the monitor of a container is gone/] });
+const host = await sharedDaemon({
+  args: ownSubnets(),
+  expectedErrors: [/the monitor of a container is gone/],
+});
 const { scenario } = host;
 const ok = (...args: string[]): Promise<string> => host.docker.ok(...args);
 const inspect = (name: string, template: string): Promise<string> => ok('inspect', '-f', template, name);

@@ -43,6 +43,11 @@ export interface DaemonOptions {
   readonly dataRoot?: string;
 }
 
+/** For tests that take bridges away: while one is gone, another engine would take a usual subnet for a free one. */
+export function ownSubnets(): string[] {
+  return ['--default-address-pool', `base=10.209.${(randomBytes(1)[0]! % 64) * 4}.0/22,size=26`];
+}
+
 export class Daemon implements AsyncDisposable {
   readonly root = mkdtempSync(join(tmpdir(), 'wherry-e2e-'));
   readonly bridge = `we${randomBytes(3).toString('hex')}`;
