@@ -22,9 +22,16 @@ test(
     firstError(async () => {
       await using daemon = await Daemon.open({
         args: [
-          ...['--bip', `${base}.1/24`, '--fixed-cidr', `${base}.128/29`, '--default-gateway', `${base}.254`],
-          ...['--default-network-opt', 'bridge=com.docker.network.driver.mtu=1380'],
-          ...['--host-gateway-ip', '192.0.2.77'],
+          '--bip',
+          `${base}.1/24`,
+          '--fixed-cidr',
+          `${base}.128/29`,
+          '--default-gateway',
+          `${base}.254`,
+          '--default-network-opt',
+          'bridge=com.docker.network.driver.mtu=1380',
+          '--host-gateway-ip',
+          '192.0.2.77',
         ],
       });
       const { docker } = daemon;
@@ -118,8 +125,18 @@ test('what cannot be had is said at the start', { skip, timeout: 60_000 }, () =>
     const tried = async (settings: object): Promise<string> => {
       writeFileSync(file, JSON.stringify(settings));
       const { code, stderr } = await execute(join(import.meta.dirname, '../../bin/wherryd'), [
-        ...['--config-file', file, '--data-root', join(daemon.root, 'd2'), '--exec-root', join(daemon.root, 'r2')],
-        ...['--bridge', `${daemon.bridge}x`, '-H', `unix://${daemon.root}/s2`, '--pidfile', join(daemon.root, 'p2')],
+        '--config-file',
+        file,
+        '--data-root',
+        join(daemon.root, 'd2'),
+        '--exec-root',
+        join(daemon.root, 'r2'),
+        '--bridge',
+        `${daemon.bridge}x`,
+        '-H',
+        `unix://${daemon.root}/s2`,
+        '--pidfile',
+        join(daemon.root, 'p2'),
       ]);
       assert.equal(code, 1, stderr);
       return stderr;
