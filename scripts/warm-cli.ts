@@ -82,6 +82,7 @@ const buildkit = new Buildkit({
   worker: { id: 'warm', version: 'v0.20.0', platforms: [], hostGateway: undefined },
   folder: join(folder, 'trees'),
   socketFolder: join(folder, 'sockets'),
+  historyFolder: join(folder, 'history'),
   freeBytes: () => 0,
   verbs: { setModified() {}, setXattrs() {}, makeNode() {}, unpackArchive: () => Promise.resolve() },
 });

@@ -8,6 +8,10 @@ export class Arrivals<T> {
     return this.#there.has(id);
   }
 
+  peek(id: string): T | undefined {
+    return this.#there.get(id);
+  }
+
   set(id: string, value: T): void {
     this.#there.set(id, value);
     for (const wake of this.#waiting) wake();

@@ -325,3 +325,70 @@ test('a client with BuildKit built in: a failed step', { skip: skipOld }, async 
   assert.equal(out.code, 1);
   assert.match(out.stderr, /did not complete successfully: exit code: 7/);
 });
+
+test('history: what was built is listed, read again, pinned by no one, removed', { skip }, async () => {
+  await using door = await Door.open();
+  const root = context(door, { Dockerfile: 'FROM scratch\nRUN echo played\n', Bad: 'FROM scratch\nRUN exit 7\n' });
+  const built = await buildx(door, ['build', '-t', 'x:1', '--target', 'last', root]);
+  assert.equal(built.code, 0, built.stderr);
+  assert.equal((await buildx(door, ['build', '-f', join(root, 'Bad'), root])).code, 1);
+  assert.equal((await buildx(door, ['build', '--check', root])).code, 0);
+  const list = async (...more: string[]): Promise<Record<string, unknown>[]> => {
+    const out = await buildx(door, ['history', 'ls', '--format', 'json', ...more]);
+    assert.equal(out.code, 0, out.stderr);
+    return out.stdout
+      .split('\n')
+      .filter(Boolean)
+      .map((text) => JSON.parse(text) as Record<string, unknown>);
+  };
+  const all = await list();
+  assert.deepEqual(
+    all.map(({ status }) => String(status)).sort(),
+    ['Completed', 'Error'],
+    'not the check, which clients make for themselves',
+  );
+  const failed = (await list('--filter', 'status=error'))[0]!;
+  const reference = String(failed['ref']).split('/').at(-1)!;
+  const logs = await buildx(door, ['history', 'logs', '--progress', 'plain', reference]);
+  assert.equal(logs.code, 0, logs.stderr);
+  assert.match(logs.stdout + logs.stderr, /played output/);
+  const inspected = await buildx(door, ['history', 'inspect', reference]);
+  assert.equal(inspected.code, 0, inspected.stderr);
+  assert.match(
+    inspected.stdout,
+    /Error:\s+Unknown process "\/bin\/sh -c exit 7" did not complete[^]*Build Steps:\s+1\/1/,
+  );
+  const completed = all.find(({ status, name }) => status === 'Completed' && String(name).includes('last'))!;
+  const other = await buildx(door, ['history', 'inspect', String(completed['ref']).split('/').at(-1)!]);
+  assert.match(other.stdout, /Target:\s+last[^]*Build Steps:\s+1\/1/);
+  assert.equal((await buildx(door, ['history', 'rm', reference])).code, 0);
+  assert.equal((await list()).length, 1);
+  const gone = await buildx(door, ['history', 'logs', reference]);
+  assert.notEqual(gone.code, 0);
+  assert.equal((await buildx(door, ['history', 'rm', '--all'])).code, 0);
+  assert.deepEqual(await list(), []);
+});
+
+test('history: a build that goes on is listed and followed by another client', { skip }, async () => {
+  await using door = await Door.open();
+  const root = context(door, { Dockerfile: 'FROM scratch\nRUN wait\n' });
+  await using client = buildxBeside(door, ['build', '--progress=plain', root]);
+  await until(() => client.stderr.includes('played output'), { what: () => client.stderr });
+  const listed = await buildx(door, ['history', 'ls', '--format', '{{.Ref}} {{.Status}}']);
+  assert.match(listed.stdout, /^\S+ Running$/m);
+  await using follower = buildxBeside(door, [
+    'history',
+    'logs',
+    '--progress',
+    'plain',
+    listed.stdout.split(' ')[0]!.split('/').at(-1)!,
+  ]);
+  await until(() => follower.stderr.includes('played output') || follower.stdout.includes('played output'), {
+    what: () => `the output, for another: ${follower.stdout}${follower.stderr}`,
+  });
+  client.child.kill('SIGINT');
+  assert.equal(await follower.exit, 0);
+  await client.exit;
+  const cancelled = await buildx(door, ['history', 'ls', '--filter', 'status=canceled', '--format', '{{.Ref}}']);
+  assert.equal(cancelled.stdout, listed.stdout.replace(' Running', ''));
+});

@@ -6,6 +6,7 @@ import { bridgeMethods } from './control/bridge.ts';
 import { controlMethods, type Surroundings, type WorkerFacts } from './control/control.ts';
 import { Jobs } from './control/jobs.ts';
 import { type BuildLine, sessionBuild } from './control/session-build.ts';
+import { BuildHistory } from './history/history.ts';
 import { serveGrpc } from './grpc/server.ts';
 import type { Methods } from './grpc/service.ts';
 import { LocalTrees } from './session/local-trees.ts';
@@ -17,6 +18,8 @@ export interface BuildkitOptions {
   worker: WorkerFacts;
   /** Two folders of ours; what an earlier process left in them is thrown away. Clients' trees are on the disk of the builds. */
   folder: string;
+  /** What was built, which outlasts the process. */
+  historyFolder: string;
   /** For sockets: their names are short (unix(7)). */
   socketFolder: string;
   verbs: TreeVerbs;
@@ -33,14 +36,15 @@ export class Buildkit implements AsyncDisposable {
   readonly #around: Surroundings;
   readonly #methods: Methods;
 
-  constructor({ builds, worker, folder, socketFolder, verbs, freeBytes }: BuildkitOptions) {
+  constructor({ builds, worker, folder, socketFolder, historyFolder, verbs, freeBytes }: BuildkitOptions) {
     for (const each of [folder, socketFolder]) {
       rmSync(each, { recursive: true, force: true });
       mkdirSync(each, { recursive: true, mode: 0o700 });
     }
     this.#trees = new LocalTrees(folder, verbs);
     this.sessions = new Sessions({ trees: this.#trees, socketFolder });
-    this.#around = { builds, sessions: this.sessions, jobs: new Jobs(), worker, freeBytes };
+    const history = new BuildHistory(historyFolder);
+    this.#around = { builds, sessions: this.sessions, jobs: new Jobs(), history, worker, freeBytes };
     this.#methods = new Map([...controlMethods(this.#around), ...bridgeMethods(this.#around)]);
   }
 

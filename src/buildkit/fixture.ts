@@ -255,6 +255,7 @@ export class Door implements AsyncDisposable {
       builds: this.builds,
       folder: join(this.folder, 'trees'),
       socketFolder: join(this.folder, 'sockets'),
+      historyFolder: join(this.folder, 'history'),
       verbs,
       freeBytes: () => 1_000_000,
       worker: {

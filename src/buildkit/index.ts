@@ -14,6 +14,7 @@ export type {
   VertexStatus,
   VertexWarning,
 } from './client/status.ts';
+export { askHistory, askProgress, forgetBuilds, type PastBuild } from './client/history.ts';
 export { askUsage, askWorker, type UsageRecord, type WorkerTold } from './client/asks.ts';
 export type { WorkerFacts } from './control/control.ts';
 export type { BuildLine } from './control/session-build.ts';

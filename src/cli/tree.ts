@@ -39,6 +39,21 @@ export const root: TreeNode = {
           load: () => import('./commands/build.ts'),
         },
         du: { short: 'Show what the build cache takes', load: () => import('./commands/buildx-du.ts') },
+        history: {
+          short: 'What was built before',
+          children: {
+            logs: {
+              short: 'Print what a build printed',
+              load: () => import('./commands/buildx-history-logs.ts'),
+            },
+            ls: {
+              short: 'List builds',
+              aliases: ['list'],
+              load: () => import('./commands/buildx-history-ls.ts'),
+            },
+            rm: { short: 'Forget builds', load: () => import('./commands/buildx-history-rm.ts') },
+          },
+        },
         prune: { short: 'Remove build cache', load: () => import('./commands/buildx-prune.ts') },
       },
     },

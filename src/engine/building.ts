@@ -63,6 +63,7 @@ export function openBuilding({ builds, dataRoot, execRoot, id, hostGateway }: Bu
     worker,
     folder: trees,
     socketFolder: join(execRoot, 'buildkit'),
+    historyFolder: join(dataRoot, 'buildkit', 'history'),
     verbs: treeVerbs,
     freeBytes,
   });

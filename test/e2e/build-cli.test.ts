@@ -416,6 +416,51 @@ scenario('the cache: listed, pruned', async () => {
   assert.match(await wherry().ok('builder', 'prune', '-f'), /^Total reclaimed space: 0B$/);
 });
 
+scenario('the history: what was built and what it printed, also after kill -9', async () => {
+  const history = (...args: string[]): Promise<string> => wherry().ok('buildx', 'history', ...args);
+  await history('rm', '--all');
+  const context = folder({
+    Dockerfile: 'FROM busybox AS last\nRUN echo the whole of it\n',
+    Bad: 'FROM busybox\nRUN echo before; exit 9\n',
+    Going: 'FROM busybox\nRUN echo going; sleep 600\n',
+  });
+  await built(['-t', 'remembered', '--target', 'last', context]);
+  await fails(['-f', join(context, 'Bad'), context]);
+  await build(['--check', context]);
+  const rows = '{{.Name}} {{.Status}} {{.Error}}';
+  const expected = [
+    'Bad Error process "/bin/sh -c echo before; exit 9" did not complete successfully: exit code: 9',
+    'remembered (last) Completed',
+  ];
+  assert.deepEqual(
+    (await history('ls', '--format', rows)).split('\n').map((row) => row.trim()),
+    expected,
+  );
+  await host.daemon.restart();
+  assert.equal((await history('ls', '--filter', 'status=error', '--format', '{{.Name}}')).trim(), 'Bad');
+  assert.match(await history('logs'), /RUN echo before; exit 9\n#\d+ [\d.]+ before\n#\d+ ERROR/);
+  assert.match(await history('logs', '^1'), /[\d.]+ the whole of it/);
+  const ref = (await history('ls', '--format', '{{.Ref}}')).split('\n')[1]!;
+  assert.equal(await history('rm', ref.slice(0, 12)), ref);
+  assert.match(await wherry().fails('buildx', 'history', 'logs', ref), /^1: .*no record found for ref/s);
+  assert.equal((await history('ls', '--format', '{{.Name}}')).trim(), 'Bad');
+  assert.match(await wherry().fails('buildx', 'history', 'ls', '--filter', 'size=1'), /invalid filter "size=1"/);
+  assert.match(await wherry().fails('buildx', 'history', 'rm'), /no build id, and no --all/);
+  // One that the daemon did not bring to its end.
+  const args = ['build', '--progress', 'plain', '-f', join(context, 'Going'), context];
+  await using cut = new Running(program, args, { env: { ...wherry().env } });
+  await until(() => cut.stderr.includes('going\n'), { what: () => `the step: ${cut.stderr}` });
+  assert.match(await history('ls', '--format', '{{.Status}}'), /^Running/);
+  await host.daemon.restart();
+  await cut.exit;
+  assert.match(
+    await history('ls', '--format', '{{.Status}} {{.Error}}'),
+    /^Error the daemon ended while this was built/,
+  );
+  assert.match(await history('logs'), /going/);
+  await history('rm', '--all');
+});
+
 scenario('caches in a folder and in a registry', async () => {
   await using registry = await RegistryService.open();
   const cache = join(host.daemon.root, 'cache');

@@ -97,12 +97,15 @@ async function solve(
   session: string,
   { onStatus, signal }: { onStatus: (status: SolveStatus) => void; signal: AbortSignal },
 ): Promise<BuildAnswer> {
-  const ref = randomId();
+  // As long as BuildKit's own: people read it in the history, and type it.
+  const ref = randomId().slice(0, 25);
   // What is not a build answers in the metadata of the frontend's result, which only the bridge gives.
   const isBridged = ask.options.has('requestid');
   const request = {
     ref,
     session,
+    // No build, and nothing for the history of builds.
+    internal: isBridged,
     ...(isBridged ? {} : { frontend: 'dockerfile.v0', frontendAttributes: ask.options }),
     exporters: ask.exporters,
     // For daemons that know but one.

@@ -18,10 +18,13 @@ import {
   type worker,
 } from '../message/control.ts';
 import type { Message, MessageInit } from '../protobuf/field.ts';
+import { asGrpcFault, GrpcFault, grpcCode } from '../grpc/status.ts';
+import type { BuildHistory } from '../history/history.ts';
 import type { Sessions } from '../session/sessions.ts';
 import { tunnel } from '../session/tunnel.ts';
 import { Job } from './job.ts';
 import type { Jobs } from './jobs.ts';
+import { pastMethods, recorded } from './past.ts';
 import { refuseDefinition, runFrontend } from './run-frontend.ts';
 import { at } from './status.ts';
 
@@ -29,6 +32,7 @@ export interface Surroundings {
   readonly builds: Builds;
   readonly sessions: Sessions;
   readonly jobs: Jobs;
+  readonly history: BuildHistory;
   readonly worker: WorkerFacts;
   /** Of the disk that the cache is on. */
   readonly freeBytes: () => number;
@@ -47,7 +51,7 @@ export interface WorkerFacts {
 const service = '/moby.buildkit.v1.Control';
 
 export function controlMethods(around: Surroundings): [string, Method][] {
-  const { builds, jobs } = around;
+  const { builds, jobs, history } = around;
   return [
     [
       `${service}/ListWorkers`,
@@ -63,7 +67,9 @@ export function controlMethods(around: Surroundings): [string, Method][] {
     [
       `${service}/Status`,
       streaming(statusRequest, statusResponse, async function* ({ ref }, call) {
-        yield* (await jobs.get(ref, call.signal)).status();
+        // A job tells its own client as it goes; who else asks, or later, is told from what was written down.
+        if (!jobs.isFollowable(ref) && history.has(ref)) yield* history.progress(ref, call.signal);
+        else yield* (await jobs.get(ref, call.signal)).status();
       }),
     ],
     [
@@ -80,6 +86,7 @@ export function controlMethods(around: Surroundings): [string, Method][] {
       `${service}/DiskUsage`,
       unary(empty, diskUsageResponse, async () => ({ record: (await builds.cache()).map(usage) })),
     ],
+    ...pastMethods(history),
     [`${service}/Prune`, streaming(pruneRequest, usageRecord, (request) => prune(around, request))],
   ];
 }
@@ -113,20 +120,35 @@ async function solve(
   void session.closed.then(() => gone.abort(new Fault('unavailable', 'the build session closed')));
   const job = new Job(request, session, AbortSignal.any([call.signal, gone.signal]));
   around.jobs.add(job);
+  const recorder = recorded(around.history, request);
+  job.record = (message) => recorder?.add(message);
   try {
-    if (request.frontend !== '') {
-      const { frontend, frontendAttributes: options, frontendInputs: inputs } = request;
-      const asked = { frontend, options, inputs, cacheImports: [] };
-      const { ref } = await runFrontend(around, job, asked);
-      return ref?.id === undefined ? new Map() : exporterResponse(job, job.built(ref.id));
-    }
-    const { ref, fault } = await job.returned();
-    if (fault !== undefined) throw fault;
-    return ref === undefined ? new Map() : exporterResponse(job, job.built(ref));
+    const response = await outcome(around, job);
+    await job.told();
+    await recorder?.end({ response });
+    return response;
+  } catch (error) {
+    await recorder?.end({ error: job.signal.aborted ? cancelled : asGrpcFault(error) });
+    throw error;
   } finally {
     around.jobs.remove(job);
     for (const build of job.held) around.builds.release(build);
   }
+}
+
+const cancelled = new GrpcFault(grpcCode.canceled, 'context canceled');
+
+async function outcome(around: Surroundings, job: Job): Promise<Map<string, string>> {
+  const { request } = job;
+  if (request.frontend !== '') {
+    const { frontend, frontendAttributes: options, frontendInputs: inputs } = request;
+    const asked = { frontend, options, inputs, cacheImports: [] };
+    const { ref } = await runFrontend(around, job, asked);
+    return ref?.id === undefined ? new Map() : exporterResponse(job, job.built(ref.id));
+  }
+  const { ref, fault } = await job.returned();
+  if (fault !== undefined) throw fault;
+  return ref === undefined ? new Map() : exporterResponse(job, job.built(ref));
 }
 
 function exporterResponse(

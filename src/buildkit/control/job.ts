@@ -22,13 +22,16 @@ export class Job {
   readonly request: Message<typeof solveRequest>;
   readonly session: Session;
   readonly signal: AbortSignal;
-  readonly #runs = new Channel<{ run: BuildRun; nameOf: VertexName }>();
+  readonly #runs = new Channel<AsyncIterable<StatusMessage>>();
+  readonly #telling: Promise<void>[] = [];
   readonly #built = new Map<string, Built>();
   /** Ids of builds that are held for this client. */
   readonly #held: string[] = [];
   readonly #returned = Promise.withResolvers<Returned>();
   isFinished = false;
-  #followed = false;
+  isFollowed = false;
+  /** Hears all progress, followed or not. */
+  record: (message: StatusMessage) => void = () => {};
 
   constructor(request: Message<typeof solveRequest>, session: Session, signal: AbortSignal) {
     this.request = request;
@@ -38,7 +41,9 @@ export class Job {
 
   /** Follows a run to its end and keeps its result under a new reference. @throws what the run throws */
   async complete(run: BuildRun, nameOf: VertexName): Promise<Built> {
-    this.#runs.push({ run, nameOf });
+    const messages = new Channel<StatusMessage>();
+    this.#runs.push(messages);
+    this.#telling.push(this.#tell(run, nameOf, messages));
     const built = { id: randomId(), result: await run.result };
     this.#built.set(built.id, built);
     return built;
@@ -85,13 +90,28 @@ export class Job {
 
   /** Progress from the first run on, for one follower. @throws Fault conflict */
   async *status(): AsyncGenerator<StatusMessage, void, void> {
-    if (this.#followed) throw new Fault('conflict', `Cannot follow build ${this.request.ref}: it is followed already`);
-    this.#followed = true;
-    for await (const { run, nameOf } of this.#runs) {
+    if (this.isFollowed) throw new Fault('conflict', `Cannot follow build ${this.request.ref}: it is followed already`);
+    this.isFollowed = true;
+    for await (const messages of this.#runs) yield* messages;
+  }
+
+  /** When all progress of the runs so far was told. */
+  async told(): Promise<void> {
+    await Promise.all(this.#telling);
+  }
+
+  async #tell(run: BuildRun, nameOf: VertexName, messages: Channel<StatusMessage>): Promise<void> {
+    try {
       for await (const event of run.events) {
         const message = statusMessage(event, nameOf);
-        if (message !== undefined) yield message;
+        if (message === undefined) continue;
+        messages.push(message);
+        this.record(message);
       }
+    } catch {
+      // Why it failed is its result's to say.
+    } finally {
+      messages.close();
     }
   }
 }

@@ -22,6 +22,12 @@ export class Jobs {
     setTimeout(() => this.#jobs.delete(job.request.ref), lingerMs).unref();
   }
 
+  /** Whether it is here, or may still come, for its one client to follow. */
+  isFollowable(ref: string): boolean {
+    const job = this.#jobs.peek(ref);
+    return job !== undefined && !job.isFollowed;
+  }
+
   /** @throws Fault not-found when it does not come in time */
   async get(ref: string | undefined, signal: AbortSignal): Promise<Job> {
     if (ref === undefined || ref === '') throw new Fault('invalid', 'no build id in the call');

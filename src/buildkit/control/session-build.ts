@@ -4,6 +4,8 @@
  */
 import type { BuildResult } from '../../api/index.ts';
 import { Fault, messageOf, randomId } from '../../std/index.ts';
+import { GrpcFault, grpcCode } from '../grpc/status.ts';
+import type { Recorder } from '../history/history.ts';
 import { statusResponse } from '../message/control.ts';
 import { encode } from '../protobuf/codec.ts';
 import type { Surroundings } from './control.ts';
@@ -20,7 +22,7 @@ export type BuildLine =
 
 /** Aborting cancels the build. A failed build is the last line. @throws Fault before the first line when the query or the session is bad */
 export async function* sessionBuild(
-  { builds, sessions }: Pick<Surroundings, 'builds' | 'sessions'>,
+  { builds, sessions, history }: Pick<Surroundings, 'builds' | 'sessions' | 'history'>,
   query: URLSearchParams,
   signal: AbortSignal,
 ): AsyncGenerator<BuildLine, void, void> {
@@ -32,18 +34,32 @@ export async function* sessionBuild(
   const run = builds.run(frontendRequest(asked, lenderOf(session, new Map())), AbortSignal.any([signal, gone.signal]));
   // Awaited below, when its progress is told.
   run.result.catch(() => {});
-  for await (const event of run.events) {
-    const message = statusMessage(event, nameOf);
-    if (message !== undefined)
-      yield { id: 'moby.buildkit.trace', aux: encode(statusResponse, message).toString('base64') };
-  }
+  const recorder = history.begin({
+    ref: asked.id,
+    frontend: 'dockerfile.v0',
+    attributes: Object.fromEntries(asked.options),
+    exporters: asked.exporters.map(({ type, attributes }) => ({ type, attributes: Object.fromEntries(attributes) })),
+  });
+  let ending: Parameters<Recorder['end']>[0] = { error: new GrpcFault(grpcCode.canceled, 'context canceled') };
   let result: BuildResult;
   try {
-    result = await run.result;
-  } catch (error) {
-    const message = messageOf(buildFault(error, nameOf));
-    yield { errorDetail: { message }, error: message };
-    return;
+    for await (const event of run.events) {
+      const message = statusMessage(event, nameOf);
+      if (message === undefined) continue;
+      recorder.add(message);
+      yield { id: 'moby.buildkit.trace', aux: encode(statusResponse, message).toString('base64') };
+    }
+    try {
+      result = await run.result;
+      ending = { response: new Map(result.image === undefined ? [] : [['containerimage.digest', result.image]]) };
+    } catch (error) {
+      const fault = buildFault(error, nameOf);
+      if (!signal.aborted && !gone.signal.aborted) ending = { error: fault };
+      yield { errorDetail: { message: messageOf(fault) }, error: messageOf(fault) };
+      return;
+    }
+  } finally {
+    await recorder.end(ending);
   }
   if (result.image !== undefined) yield { id: 'moby.image.id', aux: { ID: result.image } };
 }

@@ -1,6 +1,6 @@
 /** moby.buildkit.v1.Control (buildkit, api/services/control/control.proto). LLB definitions are opaque: nobody here runs them. */
 import { blobs, bytes, bytesMap, flag, int, message, messages, text, textMap, texts } from '../protobuf/field.ts';
-import { buildkitVersion, platform, range, sourceInfo, timestamp } from './common.ts';
+import { buildkitVersion, platform, range, rpcStatus, sourceInfo, timestamp } from './common.ts';
 
 const cacheEntry = { type: text(1), attributes: textMap(2) };
 
@@ -90,3 +90,31 @@ export const pruneRequest = {
   maxUsedSpace: int(5),
   minFreeSpace: int(6),
 };
+
+export const historyRequest = {
+  activeOnly: flag(1),
+  ref: text(2),
+  earlyExit: flag(3),
+  filter: texts(4),
+  limit: int(5),
+};
+/** Without descriptors of attestations, logs and traces: there are none in a content store. */
+export const historyRecord = {
+  ref: text(1),
+  frontend: text(2),
+  frontendAttributes: textMap(3),
+  exporters: messages(4, { type: text(1), attributes: textMap(2) }),
+  error: message(5, rpcStatus),
+  createdAt: message(6, timestamp),
+  completedAt: message(7, timestamp),
+  exporterResponse: textMap(9),
+  generation: int(12),
+  pinned: flag(14),
+  cachedSteps: int(15),
+  totalSteps: int(16),
+  completedSteps: int(17),
+  warnings: int(19),
+};
+export const historyEventType = { started: 0, complete: 1, deleted: 2 } as const;
+export const historyEvent = { type: int(1), record: message(2, historyRecord) };
+export const updateHistoryRequest = { ref: text(1), pinned: flag(2), delete: flag(3), finalize: flag(4) };
