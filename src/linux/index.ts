@@ -110,6 +110,7 @@ export {
 export { type Flow, forgetFlows } from './conntrack.ts';
 export { diskUsage, walkTree } from './disk-usage.ts';
 export { copyAttributes, copyTreeContent } from './copy-tree.ts';
+export { trimHeap } from './memory.ts';
 export { connectDatagram, type DatagramSocket } from './datagram.ts';
 export { compileSeccomp, type SeccompSource } from './seccomp.ts';
 export { isTaken } from './socket-queue.ts';

@@ -16,6 +16,7 @@ import {
 import { launch } from '../rootless/index.ts';
 import { createLogger, errorCode, Fault, faultKind, isJournal, messageOf, withPriority } from '../std/index.ts';
 import { activatedFds } from './activation.ts';
+import { MemoryRelief } from './memory-relief.ts';
 import { createServer, type ListenTarget, type Server } from './server.ts';
 import { isHostStopping, notifyManager } from './service-manager.ts';
 
@@ -93,6 +94,7 @@ async function main(args: string[]): Promise<number> {
     ms: Math.round(performance.now() - started),
   });
   notifyManager(process.env, ['READY=1', `STATUS=Wherry ${wherryVersion} with ${about.runtime}`], log);
+  using _relief = new MemoryRelief();
   await untilSignal(log, config);
   notifyManager(process.env, ['STOPPING=1'], log);
   if (await isHostStopping()) await open.halt();

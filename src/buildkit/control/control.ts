@@ -128,6 +128,7 @@ async function solve(
     await recorder?.end({ response });
     return response;
   } catch (error) {
+    await job.told();
     await recorder?.end({ error: job.signal.aborted ? cancelled : asGrpcFault(error) });
     throw error;
   } finally {

@@ -35,7 +35,9 @@ async function read(history: BuildHistory, ref: string): Promise<string> {
 test('what was told is told again, also by the next process', async () => {
   const folder = fresh();
   const history = open(folder);
-  const recorder = history.begin(of('../../evil/ref', { target: 't' }));
+  const recorder = history.begin(
+    of('../../evil/ref', { target: 't', context: 'https://me:word@example.org/x.git#main' }),
+  );
   const at = { seconds: 1n, nanos: 0 };
   recorder.add({ vertexes: [{ digest: 'a', name: 'a', started: at }] });
   recorder.add({
@@ -47,6 +49,7 @@ test('what was told is told again, also by the next process', async () => {
   for (const each of [history, open(folder)]) {
     const [record] = each.records();
     assert.equal(record!.ref, '../../evil/ref');
+    assert.equal(record!.attributes['context'], 'https://xxxxx@example.org/x.git#main');
     assert.deepEqual(record!.steps, { total: 3, completed: 2, cached: 1 });
     assert.deepEqual([record!.warnings, record!.attributes['target'], record!.error], [1, 't', null]);
     assert.deepEqual(record!.response, { 'image.name': 'x' });

@@ -86,6 +86,7 @@ export class BuildHistory {
     this.#forget(ref);
     const record: BuildRecord = {
       ...of,
+      attributes: withoutCredentials(of.attributes),
       createdAt: formatNanos(nowNanos()),
       completedAt: null,
       error: null,
@@ -252,6 +253,12 @@ export class BuildHistory {
   #path(ref: string, kind: 'json' | 'log'): string {
     return join(this.#folder, `${fileOf(ref)}.${kind}`);
   }
+}
+
+/** `https://user:token@host/…`: who may read what was built need not know how. */
+function withoutCredentials(attributes: BuildRecord['attributes']): BuildRecord['attributes'] {
+  const clean = (value: string): string => value.replaceAll(/(:\/\/)[^/@\s]+@/g, '$1xxxxx@');
+  return Object.fromEntries(Object.entries(attributes).map(([name, value]) => [name, clean(value)]));
 }
 
 /** Clients choose references. */
