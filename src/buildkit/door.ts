@@ -68,6 +68,11 @@ export class Buildkit implements AsyncDisposable {
     await this.#trees.forget();
   }
 
+  /** As `docker builder prune` does beside the cache: the history of builds that came to no end goes, with `all` that of all. */
+  pruneHistory(options: { all: boolean }): void {
+    this.#around.history.prune(options);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#trees[Symbol.asyncDispose]();
   }

@@ -17,8 +17,8 @@ export interface Building extends AsyncDisposable {
   readonly buildkit: Buildkit;
   /** Of the disk that the build cache is on. */
   readonly freeBytes: () => number;
-  /** Deletes the copies of clients' directories that no build uses. Returns the bytes that came free. */
-  readonly freeTrees: () => Promise<number>;
+  /** Deletes the copies of clients' directories that no build uses, and history with them. Returns the bytes that came free. */
+  readonly freeTrees: (options: { all: boolean }) => Promise<number>;
   /** A tar that a client posts, plain or compressed, as the classic builder has it. Disposed by its build. */
   readonly posted: (tar: Bytes, signal: AbortSignal) => LocalSource & AsyncDisposable;
 }
@@ -33,7 +33,7 @@ export interface BuildingOptions {
 }
 
 /** The same builds, whose prunes are told (moby, api/server/backend/build), and free what builds were sent, too, unless only some is to go. */
-export function tellPrunes(builds: Builds, emit: Events['emit'], freeTrees: () => Promise<number>): Builds {
+export function tellPrunes(builds: Builds, emit: Events['emit'], freeTrees: Building['freeTrees']): Builds {
   return {
     run: (request, signal) => builds.run(request, signal),
     release: (id) => builds.release(id),
@@ -43,7 +43,7 @@ export function tellPrunes(builds: Builds, emit: Events['emit'], freeTrees: () =
     prune: async (options) => {
       const { deleted, reclaimed } = await builds.prune(options);
       const isAll = options.keepBytes === undefined && options.filters.size === 0;
-      const pruned = { deleted, reclaimed: reclaimed + (isAll ? await freeTrees() : 0) };
+      const pruned = { deleted, reclaimed: reclaimed + (isAll ? await freeTrees({ all: options.all }) : 0) };
       const Attributes = { reclaimed: String(pruned.reclaimed) };
       emit({ Type: 'builder', Action: 'prune', Actor: { ID: '', Attributes } });
       return pruned;
@@ -72,10 +72,12 @@ export function openBuilding({ builds, dataRoot, execRoot, id, hostGateway }: Bu
   return {
     buildkit,
     freeBytes,
-    freeTrees: async () => {
-      const before = await diskUsage(trees);
+    freeTrees: async (which) => {
+      const own = join(dataRoot, 'buildkit');
+      const before = await diskUsage(own);
       await buildkit.forgetTrees();
-      return Math.max(0, before - (await diskUsage(trees)));
+      buildkit.pruneHistory(which);
+      return Math.max(0, before - (await diskUsage(own)));
     },
     posted: (tar, signal) =>
       Object.assign(new PostedContext({ tar, folder: join(posted, randomId()), signal }), {

@@ -302,7 +302,7 @@ export async function openEngine(config: Config, log: Logger): Promise<OpenEngin
   const builds: Builds = tellPrunes(
     builder,
     (event) => events.emit(event),
-    () => building.freeTrees(),
+    (options) => building.freeTrees(options),
   );
   const building = openBuilding({
     builds,

@@ -148,6 +148,25 @@ test('deleting, and beginning the same again', async () => {
   assert.deepEqual(told, ['started', 'complete', 'deleted', 'started', 'complete', 'deleted']);
 });
 
+test('pruned: what came to no end, or all that is over, but never what is pinned', async () => {
+  const history = open(fresh());
+  const ends = { whole: done, failed: { error: new GrpcFault(2, 'm') }, stopped: { error: new GrpcFault(1, 'm') } };
+  for (const [ref, end] of Object.entries({ ...ends, pinned: { error: new GrpcFault(1, 'm') } }))
+    await history.begin(of(ref)).end(end);
+  await history.pin('pinned', true);
+  const going = history.begin(of('going'));
+  const refs = (): string[] =>
+    history
+      .records()
+      .map(({ ref }) => ref)
+      .sort();
+  history.prune({ all: false });
+  assert.deepEqual(refs(), ['failed', 'going', 'pinned', 'whole']);
+  history.prune({ all: true });
+  assert.deepEqual(refs(), ['going', 'pinned']);
+  await going.end(done);
+});
+
 test('filters', () => {
   const record = {
     ...of('abc', { 'vcs:source': 'https://example.org/pkc.git' }),

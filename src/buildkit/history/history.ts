@@ -195,6 +195,14 @@ export class BuildHistory {
     this.#forget(ref);
   }
 
+  /** Forgets what came to no end (killed, cancelled), and with `all` whatever is over; not what is pinned. */
+  prune({ all }: { all: boolean }): void {
+    for (const { ref, completedAt, error, pinned } of this.records()) {
+      const isCut = error !== null && (error.code === grpcCode.canceled || error.code === grpcCode.unavailable);
+      if (completedAt !== null && !pinned && (all || isCut)) this.#forget(ref);
+    }
+  }
+
   #find(ref: string): BuildRecord {
     const record = this.#records.get(ref);
     if (record === undefined) throw new Fault('not-found', `failed to retrieve record ${ref}: no such record`);
