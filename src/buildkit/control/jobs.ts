@@ -22,7 +22,7 @@ export class Jobs {
     setTimeout(() => this.#jobs.delete(job.request.ref), lingerMs).unref();
   }
 
-  /** Whether it is here, or may still come, for its one client to follow. */
+  /** Whether it is here, and its one client does not follow it yet. */
   isFollowable(ref: string): boolean {
     const job = this.#jobs.peek(ref);
     return job !== undefined && !job.isFollowed;
